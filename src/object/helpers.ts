@@ -1,0 +1,14 @@
+/** Numbers of the kernel's helper functions (`enum bpf_func_id` of linux/bpf.h) that this project calls or names. */
+export const HELPER = {
+  map_lookup_elem: 1,
+  map_update_elem: 2,
+  map_delete_elem: 3,
+  ktime_get_ns: 5,
+  trace_printk: 6,
+  get_prandom_u32: 7,
+  get_smp_processor_id: 8,
+  redirect: 23,
+  csum_diff: 28,
+} as const;
+
+export type HelperName = keyof typeof HELPER;

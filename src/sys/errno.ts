@@ -1,0 +1,35 @@
+/** Errors of system calls, with the kernel's own names. */
+import { getSystemErrorName } from "node:util";
+import { WirescriptError } from "../errors.ts";
+
+/** A system call that failed. Layers above translate the errno into what the user did and can do. */
+export class SyscallError extends WirescriptError {
+  override readonly name = "SyscallError";
+  /** The system call's name, e.g. "bpf". */
+  readonly call: string;
+  /** Positive, as in errno(3). */
+  readonly errno: number;
+  /** E.g. "EPERM"; "E524" for a number that has no name outside the kernel. */
+  readonly errnoName: string;
+
+  constructor(call: string, errno: number, detail?: string) {
+    const name = errnoName(errno);
+    super({ code: "KERNEL", what: `${call}${detail === undefined ? "" : `(${detail})`} failed: ${name}.` });
+    this.call = call;
+    this.errno = errno;
+    this.errnoName = name;
+  }
+}
+
+export function errnoName(errno: number): string {
+  if (errno === 524) return "ENOTSUPP";
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `E${errno}`;
+  }
+}
+
+export function isErrno(error: unknown, ...names: string[]): error is SyscallError {
+  return error instanceof SyscallError && names.includes(error.errnoName);
+}

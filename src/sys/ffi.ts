@@ -1,0 +1,90 @@
+/**
+ * The only place that calls foreign functions. Everything the project asks of the operating system goes through `syscall`, by
+ * number, so that no library but libc is needed and every failure comes back as a `SyscallError` with its errno.
+ */
+import { createRequire } from "node:module";
+import { WirescriptError } from "../errors.ts";
+import { SyscallError } from "./errno.ts";
+import { type SyscallName, syscallNumber } from "./numbers.ts";
+
+/** A number, an address, or memory whose address is passed. */
+export type Argument = number | bigint | Uint8Array | null;
+
+interface Libc {
+  syscall(number: number, ...args: (number | bigint)[]): number | bigint;
+  errno(): number;
+  addressOf(memory: Uint8Array): bigint;
+  view(address: bigint, length: number): ArrayBuffer;
+}
+
+let libc: Libc | null = null;
+
+/** Loads libc on first use, so that importing the library on another system is harmless. */
+function open(): Libc {
+  if (libc !== null) return libc;
+  if (process.platform !== "linux") {
+    throw new WirescriptError({
+      code: "UNSUPPORTED_SYSTEM",
+      what: `Wirescript cannot talk to the kernel of ${process.platform}.`,
+      why: "XDP and eBPF programs run in the Linux kernel.",
+      fix: "Run this on Linux 5.15 or newer, x86-64 or arm64. Compiling and checking work here too.",
+    });
+  }
+  // koffi is CommonJS and holds a native addon: loaded by require, and only when needed.
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const syscall = koffi
+    .load(null)
+    .func("intptr_t syscall(intptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)");
+  libc = {
+    syscall: (number, ...args) => syscall(number, ...args) as number | bigint,
+    errno: () => koffi.errno(),
+    addressOf: (memory) => koffi.address(memory),
+    view: (address, length) => koffi.view(address, length),
+  };
+  return libc;
+}
+
+/**
+ * Calls the kernel; unused arguments are 0. The result fits a number for every call this project makes but mmap, whose address
+ * `mapMemory` handles.
+ *
+ * @throws SyscallError when the kernel answers -1.
+ */
+export function syscall(name: SyscallName, ...args: Argument[]): number {
+  return Number(rawSyscall(name, args));
+}
+
+function rawSyscall(name: SyscallName, args: Argument[]): bigint {
+  const { syscall, errno } = open();
+  const words: (number | bigint)[] = args.map(word);
+  while (words.length < 6) words.push(0);
+  const result = syscall(syscallNumber(name), ...words);
+  if (result === -1 || result === -1n) throw new SyscallError(name, errno());
+  return BigInt(result);
+}
+
+function word(argument: Argument): number | bigint {
+  if (argument === null) return 0;
+  if (argument instanceof Uint8Array) return addressOf(argument);
+  return argument;
+}
+
+/**
+ * The address of `memory`'s first byte. The caller keeps `memory` referenced for as long as the kernel may use the address.
+ * Takes memory of any size; an empty array has no address and gives 0.
+ */
+export function addressOf(memory: Uint8Array): bigint {
+  return memory.length === 0 ? 0n : open().addressOf(memory);
+}
+
+/** Maps `length` bytes of `fd` from `offset` (mmap(2)) and returns them as memory, with the address for `munmap`. */
+export function mapMemory(
+  fd: number,
+  length: number,
+  protection: number,
+  flags: number,
+  offset = 0,
+): { address: bigint; memory: Uint8Array } {
+  const address = rawSyscall("mmap", [0, length, protection, flags, fd, offset]);
+  return { address, memory: new Uint8Array(open().view(address, length)) };
+}
