@@ -1,0 +1,34 @@
+/** What helper calls do to memory: passes ask here before they move, merge or remove loads and stores around a call. */
+import { HELPER } from "../../object/helpers.ts";
+import type { Region } from "./ir.ts";
+
+export interface Effects {
+  /** Regions that the helper may read through its arguments or from the kernel's side. */
+  reads: readonly Region[];
+  writes: readonly Region[];
+  /** Same arguments, same state of `reads`: same result, and no other effect; a second call may be merged into the first. */
+  pure: boolean;
+}
+
+const EVERYTHING: Effects = {
+  reads: ["context", "packet", "map", "stack", "data"],
+  writes: ["context", "packet", "map", "stack"],
+  pure: false,
+};
+
+const EFFECTS: Partial<Record<number, Effects>> = {
+  // Not pure: an element may come and go between two lookups.
+  [HELPER.map_lookup_elem]: { reads: ["packet", "map", "stack"], writes: [], pure: false },
+  [HELPER.map_update_elem]: { reads: ["packet", "map", "stack"], writes: ["map"], pure: false },
+  [HELPER.map_delete_elem]: { reads: ["packet", "map", "stack"], writes: ["map"], pure: false },
+  [HELPER.ktime_get_ns]: { reads: [], writes: [], pure: false },
+  [HELPER.get_prandom_u32]: { reads: [], writes: [], pure: false },
+  [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },
+  [HELPER.redirect]: { reads: [], writes: [], pure: false },
+  [HELPER.csum_diff]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: true },
+  [HELPER.trace_printk]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
+};
+
+export function effectsOf(helper: number): Effects {
+  return EFFECTS[helper] ?? EVERYTHING;
+}
