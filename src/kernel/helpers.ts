@@ -1,0 +1,56 @@
+/**
+ * The kernel's helper functions. They exist in the kernel only: called in user space they throw.
+ * Source: bpf-helpers(7), linux/bpf.h.
+ */
+import { WirescriptError } from "../errors.ts";
+import type { XdpAction } from "./actions.ts";
+import type { i64, u32, u64 } from "./integers.ts";
+import type { Bytes } from "./schema.ts";
+
+function kernelOnly(name: string): never {
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `${name} was called in user space.`,
+    why: "It is a kernel helper: it runs inside a program that the kernel has loaded.",
+    fix: "Import a *.bpf.ts module from user space with `import type`, and load it with load().",
+  });
+}
+
+/**
+ * Sends the packet out of interface `ifindex`: `return redirect(7)`. Gives XDP_REDIRECT; when the interface is gone or cannot
+ * transmit, the packet is dropped after the program, and the tracepoint xdp:xdp_redirect_err says why.
+ */
+export function redirect(_ifindex: u32): XdpAction {
+  return kernelOnly("redirect");
+}
+
+/** Nanoseconds since boot, not counting suspension (CLOCK_MONOTONIC). */
+export function ktimeGetNs(): u64 {
+  return kernelOnly("ktimeGetNs");
+}
+
+/** A pseudo-random number. */
+export function getPrandomU32(): u32 {
+  return kernelOnly("getPrandomU32");
+}
+
+/** The CPU that runs the program, from 0. */
+export function getSmpProcessorId(): u32 {
+  return kernelOnly("getSmpProcessorId");
+}
+
+/**
+ * The one's complement sum of `to` minus that of `from`, added to `seed` (RFC 1071). Both are byte arrays of a multiple of four
+ * bytes, at most 512; `null` stands for none. The sum is not folded to 16 bits and not complemented.
+ */
+export function csumDiff(_from: Bytes<number> | null, _to: Bytes<number> | null, _seed: u32): i64 {
+  return kernelOnly("csumDiff");
+}
+
+/**
+ * Writes a line to the kernel's trace buffer: `` trace`ttl=${ip.ttl}` ``. Up to three integers, printed in decimal. Costly: for
+ * debugging only. Read it in /sys/kernel/tracing/trace_pipe.
+ */
+export function trace(_text: TemplateStringsArray, ..._values: number[]): void {
+  kernelOnly("trace");
+}

@@ -1,0 +1,10 @@
+/** `wirescript/kernel`: what a `*.bpf.ts` module imports. */
+export * from "./actions.ts";
+export type { XdpContext } from "./context.ts";
+export * from "./helpers.ts";
+export * from "./integers.ts";
+export * from "./maps/array.ts";
+export * from "./maps/hash.ts";
+export type { KernelMap, MapOptions, MutableMap, UpdateMode } from "./maps/map.ts";
+export * from "./program.ts";
+export * from "./schema.ts";

@@ -1,0 +1,6 @@
+/** `wirescript/net`: protocol headers and packet arithmetic for kernel modules. */
+export * from "./checksum.ts";
+export * from "./ethernet.ts";
+export * from "./icmp.ts";
+export * from "./ip.ts";
+export * from "./transport.ts";
