@@ -12,9 +12,10 @@ export class SyscallError extends WirescriptError {
   /** E.g. "EPERM"; "E524" for a number that has no name outside the kernel. */
   readonly errnoName: string;
 
-  constructor(call: string, errno: number, detail?: string) {
+  /** `detail` names the things involved; `why` is the kernel's own explanation where there is one. */
+  constructor(call: string, errno: number, detail?: string, why?: string) {
     const name = errnoName(errno);
-    super({ code: "KERNEL", what: `${call}${detail === undefined ? "" : `(${detail})`} failed: ${name}.` });
+    super({ code: "KERNEL", what: `${call}${detail === undefined ? "" : `(${detail})`} failed: ${name}.`, why });
     this.call = call;
     this.errno = errno;
     this.errnoName = name;
