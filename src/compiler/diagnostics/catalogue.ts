@@ -1,0 +1,350 @@
+/**
+ * Every message of the compiler that is not TypeScript's own: a number, what, why and how to mend it, and the shortest module that
+ * shows it. `{name}` stands for a detail that the compiler fills in. `docs/diagnostics.md` is generated from this table, and a test
+ * compiles every example.
+ *
+ * WS1xxx: constructs of TypeScript that kernel code does not have. WS2xxx: values, types and calls. WS3xxx: declarations: programs,
+ * maps and schemas. WS4xxx: limits of the kernel. WS9xxx: defects of the compiler.
+ */
+export interface Entry {
+  what: string;
+  why: string;
+  fix: string;
+  /** The body of a module that gives this diagnostic; the imports are added. `null` where no module can show it. */
+  example: string | null;
+}
+
+const program = (body: string) => `export const p = xdp((ctx) => {\n  ${body}\n  return XDP_PASS;\n});`;
+
+export const CATALOGUE = {
+  WS1001: {
+    what: "`{keyword}` loops are not supported.",
+    why: "The kernel must see that a loop ends, and how often it runs at most.",
+    fix: "Use `for (let i = 0; i < LIMIT; i++)` with a constant limit, and `break` when you are done.",
+    example: program("let n: u32 = ctx.length;\n  while (n > 0) n--;"),
+  },
+  WS1002: {
+    what: "`for…in` is not supported.",
+    why: "Kernel code has no property names at run time.",
+    fix: "Name each field, or use `for (const i of range(n))`.",
+    example: program("const o = { a: 1 };\n  for (const k in o) { if (k) return XDP_DROP; }"),
+  },
+  WS1003: {
+    what: "`try`, `catch` and `throw` are not supported.",
+    why: "There are no exceptions in the kernel.",
+    fix: "Return an action or `null`, and check for it.",
+    example: program("throw 1;"),
+  },
+  WS1004: {
+    what: "Asynchronous and generator code is not supported.",
+    why: "A packet program runs to its end at once; nothing can wait in it.",
+    fix: "Write an ordinary function. Keep state between packets in a map.",
+    example: "export async function f() {}\n" + program(""),
+  },
+  WS1005: {
+    what: "Classes are not supported.",
+    why: "Kernel code has no objects with identity and no memory to allocate them from.",
+    fix: "Use functions, and `struct` schemas for data.",
+    example: "export class C {}\n" + program(""),
+  },
+  WS1006: {
+    what: "`new` is not supported.",
+    why: "Kernel code cannot allocate memory.",
+    fix: "Use an object literal as a key or a value, or keep data in a map.",
+    example: program("const o = new Object();\n  if (!o) return XDP_DROP;"),
+  },
+  WS1007: {
+    what: "Strings are not supported.",
+    why: "Kernel code works on integers and bytes.",
+    fix: "Use a byte array (`bytes(n)`), a number, or a trace`…` template for a message.",
+    example: program('const s = "hello";\n  if (s) return XDP_DROP;'),
+  },
+  WS1008: {
+    what: "Template strings are not supported here.",
+    why: "Kernel code has no strings; only `trace` takes a template.",
+    fix: "Write trace`…` for a message.",
+    example: program("const s = `x${ctx.length}`;\n  if (s) return XDP_DROP;"),
+  },
+  WS1009: {
+    what: "Regular expressions are not supported.",
+    why: "Kernel code has no strings.",
+    fix: "Compare bytes and integers.",
+    example: program("const r = /x/;\n  if (r) return XDP_DROP;"),
+  },
+  WS1010: {
+    what: "`{text}` is not an integer.",
+    why: "The kernel has no floating point.",
+    fix: "Use integers, in a smaller unit if need be: nanoseconds, permille.",
+    example: program("const half = 0.5;\n  if (half) return XDP_DROP;"),
+  },
+  WS1011: {
+    what: "The non-null assertion `!` is not supported.",
+    why: "The kernel's verifier wants a real check before the value is used.",
+    fix: "Write `if (!value) return XDP_PASS;` before this line.",
+    example: program("const eth = ctx.at(Ethernet)!;\n  if (eth.type === 1) return XDP_DROP;"),
+  },
+  WS1012: {
+    what: "Type assertions are not supported.",
+    why: "They would hide what the kernel checks.",
+    fix: "Narrow with `if`, or convert an integer with a cast such as `u16(x)`.",
+    example: program("const n = ctx.length as u16;\n  if (n) return XDP_DROP;"),
+  },
+  WS1013: {
+    what: "`{operator}` is not supported.",
+    why: "Kernel code has no property names, prototypes or run-time types.",
+    fix: "Use plain integers, fields and comparisons.",
+    example: program("if (typeof ctx.length === \"number\") return XDP_DROP;"),
+  },
+  WS1014: {
+    what: "Array literals, spreading and rest elements are not supported.",
+    why: "Kernel code cannot allocate arrays.",
+    fix: "Use a byte array schema (`bytes(n)`), named fields, or a map.",
+    example: program("const a = [1, 2];\n  if (a) return XDP_DROP;"),
+  },
+  WS1015: {
+    what: "Array destructuring is not supported.",
+    why: "Kernel code has no iterators.",
+    fix: "Return an object with named fields and destructure that: `const { type, offset } = …`.",
+    example: "declare const pair: { readonly [n: number]: u32, [Symbol.iterator](): { next(): { done: boolean, value: u32 } } };\n" + program("const [a] = pair;\n  if (a) return XDP_DROP;"),
+  },
+  WS1016: {
+    what: "`var` is not supported.",
+    why: "Its scope is the whole function, which hides where a value is set.",
+    fix: "Use `const` or `let`.",
+    example: program("var n = 1;\n  if (n) return XDP_DROP;"),
+  },
+  WS1017: {
+    what: "This statement is not supported: {kind}.",
+    why: "It is outside the part of TypeScript that the kernel language has.",
+    fix: "See docs/language.md for the statements that there are.",
+    example: program("with (ctx) { }"),
+  },
+  WS1018: {
+    what: "This expression is not supported: {kind}.",
+    why: "It is outside the part of TypeScript that the kernel language has.",
+    fix: "See docs/language.md for the expressions that there are.",
+    example: program("const n = (1, 2);\n  if (n) return XDP_DROP;"),
+  },
+  WS1019: {
+    what: "Module-level variables cannot be changed.",
+    why: "Each packet starts afresh, and CPUs run side by side; this version keeps state in maps only.",
+    fix: "Make it a `const`, or keep the state in a map.",
+    example: "let n = 0;\n" + program("n++;"),
+  },
+  WS1020: {
+    what: "`{name}` is called by itself, directly or through others.",
+    why: "Functions are built into their callers, and the kernel's stack is 512 bytes: there is no recursion.",
+    fix: "Use a `for` loop with a constant limit.",
+    example: "function f(n: u32): u32 {\n  return n > 0 ? f(n - 1) : 0;\n}\n" + program("if (f(3)) return XDP_DROP;"),
+  },
+  WS1021: {
+    what: "Enums and namespaces are not supported.",
+    why: "They are not plain TypeScript types: they make code of their own.",
+    fix: "Use an object of constants: `const Color = { RED: 1 } as const;`.",
+    example: "enum Color { RED = 1 }\n" + program("if (ctx.length === Color.RED) return XDP_DROP;"),
+  },
+  WS1022: {
+    what: "Labels are not supported.",
+    why: "`break` and `continue` always belong to the nearest loop.",
+    fix: "Move the inner loop to a function of its own and return from it.",
+    example: program("outer: for (let i = 0; i < 2; i++) { break outer; }"),
+  },
+  WS1023: {
+    what: "This module-level statement never runs.",
+    why: "A kernel module only declares things: its programs are what runs.",
+    fix: "Move it into a program or a function.",
+    example: "for (let i = 0; i < 2; i++) { }\n" + program(""),
+  },
+
+  WS2001: {
+    what: "The number of rounds of this loop is not a constant.",
+    why: "The kernel must see that a loop ends, so its start, limit and step must be constants, and the body must not change the counter.",
+    fix: "Use a constant limit and leave early: `for (let i = 0; i < 16; i++) { if (i >= n) break; … }`.",
+    example: program("for (let i = 0; i < ctx.length; i++) { }"),
+  },
+  WS2002: {
+    what: "This loop runs too often ({rounds} rounds of a body of this size).",
+    why: "The kernel's verifier walks through every round and gives up after a million instructions.",
+    fix: "Use fewer rounds, or a smaller body.",
+    example: program("let n = 0;\n  for (let i = 0; i < 1000000; i++) n += i;\n  if (n === 7) return XDP_DROP;"),
+  },
+  WS2003: {
+    what: "`{name}` cannot be called in kernel code.",
+    why: "Only functions written in this language and those of wirescript/kernel exist in the kernel.",
+    fix: "Write the function in a *.bpf.ts module, or do this in user space.",
+    example: "declare function outside(): u32;\n" + program("if (outside()) return XDP_DROP;"),
+  },
+  WS2004: {
+    what: "`{name}` is not a constant that the compiler knows.",
+    why: "Module-level values must be constants, functions, schemas, maps or programs, so that they need no memory.",
+    fix: "Give it a value right here with `const`.",
+    example: "declare const limit: u32;\n" + program("if (ctx.length > limit) return XDP_DROP;"),
+  },
+  WS2005: {
+    what: "This value has the type `any`.",
+    why: "The compiler must know every type to lay it out.",
+    fix: "Give it a type.",
+    example: "function f(x: any): u32 {\n  return x;\n}\n" + program("if (f(1)) return XDP_DROP;"),
+  },
+  WS2006: {
+    what: "A function cannot be kept in a variable that changes, or returned on some paths only.",
+    why: "The compiler must know which function is called, since it builds it into its caller.",
+    fix: "Call the functions under an `if` instead.",
+    example: program("const f = ctx.length > 9 ? () => 1 : () => 2;\n  if (f()) return XDP_DROP;"),
+  },
+  WS2007: {
+    what: "These values cannot be joined: {left} here, {right} on another path.",
+    why: "A value must have one layout on every path.",
+    fix: "Use an `if` and handle each case on its own.",
+    example: program("const a = ctx.at(Ethernet);\n  const b = ctx.length > 99 ? a : { dst: 1 };\n  if (b) return XDP_DROP;"),
+  },
+  WS2008: {
+    what: "This cannot be assigned to.",
+    why: "It is a constant, the context, or a copy that belongs to nobody.",
+    fix: "Assign to a `let` variable or to a field of a packet, of a map's value, or of an object literal held by a `const`.",
+    example: "const limits = { low: 1 };\n" + program("limits.low = 2;"),
+  },
+  WS2009: {
+    what: "The index of a byte array must be a constant inside it (0 to {last}).",
+    why: "The kernel checks every access against the array's end.",
+    fix: "Use a constant index; compare whole arrays with `equals`.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth && eth.dst[6] === 1) return XDP_DROP;"),
+  },
+  WS2010: {
+    what: "A condition cannot be made of {kind}.",
+    why: "Only booleans, integers and values that may be `null` are true or false.",
+    fix: "Compare it with something.",
+    example: null,
+  },
+  WS2011: {
+    what: "`&&` and `||` of other values than booleans work in conditions only.",
+    why: "Their result would be of two kinds.",
+    fix: "Use `?:`, `??` or an `if`.",
+    example: program("const eth = ctx.at(Ethernet);\n  const t = eth && eth.type;\n  if (t) return XDP_DROP;"),
+  },
+  WS2012: {
+    what: "`trace` takes at most three values, and plain ASCII text.",
+    why: "The kernel helper bpf_trace_printk has five arguments, of which the text takes two.",
+    fix: "Use two lines.",
+    example: program("trace`${1} ${2} ${3} ${4}`;"),
+  },
+  WS2013: {
+    what: "`{operator}` cannot be used on {kind}.",
+    why: "It works on integers.",
+    fix: "Use a field of it, or `equals` to compare byte arrays.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth && eth.src === eth.dst) return XDP_DROP;"),
+  },
+  WS2014: {
+    what: "This value cannot become {target}.",
+    why: "It is {kind}.",
+    fix: "Build an object literal with the fields of the schema, or use a value of that schema.",
+    example: null,
+  },
+  WS2015: {
+    what: "The sizes of `csumDiff`'s byte arrays must be multiples of four.",
+    why: "The kernel's helper sums words of four bytes.",
+    fix: "Use a schema of 4, 8, 12 … bytes.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth && csumDiff(null, eth.src, 0) === 1) return XDP_DROP;"),
+  },
+  WS2016: {
+    what: "Object literals and byte arrays reached over several paths cannot be changed.",
+    why: "The compiler would not know which of them to change.",
+    fix: "Change it before the paths meet.",
+    example: program("const a = { n: 1 };\n  const b = { n: 2 };\n  const c = ctx.length > 9 ? a : b;\n  c.n = 3;\n  if (a.n === 3) return XDP_DROP;"),
+  },
+  WS2017: {
+    what: "The mode of `update` must be a constant.",
+    why: "It becomes a flag of the kernel helper.",
+    fix: 'Write "any", "noexist" or "exist".',
+    example: null,
+  },
+
+  WS3001: {
+    what: "This module exports no program.",
+    why: "The loader attaches programs that the module exports.",
+    fix: "Write `export const name = xdp((ctx) => …);`.",
+    example: "export const n = 1;",
+  },
+  WS3002: {
+    what: "{kind} must be declared as a constant of the module: `const name = {call}(…)`.",
+    why: "The kernel makes it once, when the program is loaded.",
+    fix: "Move the declaration to the top level of the module.",
+    example: program("const m = array({ value: u32, entries: 1 });\n  if (!m.lookup(0)) return XDP_DROP;"),
+  },
+  WS3003: {
+    what: "A schema must be built from constants.",
+    why: "Its layout is fixed when the program is compiled.",
+    fix: "Use `struct({ … })`, `bytes(n)`, `bits(n)` and the integer types with literal sizes.",
+    example: null,
+  },
+  WS3004: {
+    what: "The bit fields around `{name}` do not fill whole bytes.",
+    why: "Bit fields stand in wire order and share bytes: together they must be a multiple of eight bits, each of 1 to 32 bits.",
+    fix: "Add the missing bits, for example `reserved: bits(4)`.",
+    example: "const S = struct({ a: bits(3), b: u8 });\nconst m = array({ value: S, entries: 1 });\n" + program("if (!m.lookup(0)) return XDP_DROP;"),
+  },
+  WS3005: {
+    what: "`entries` and `pinned` of a map must be constants, and `entries` 1 to 4294967295.",
+    why: "The kernel reserves the map's size when it makes it.",
+    fix: "Write a number, or a `const` of the module.",
+    example: "const m = array({ value: u32, entries: 0 });\n" + program("if (!m.lookup(0)) return XDP_DROP;"),
+  },
+  WS3006: {
+    what: "There are two {kind}s with the name `{name}`.",
+    why: "Names of maps and programs identify them in the object and in the kernel.",
+    fix: "Rename one of them.",
+    example: "export const p = xdp(() => XDP_PASS);\nexport const q = xdp(() => XDP_DROP, { name: \"p\" });",
+  },
+  WS3007: {
+    what: "A program's options must be constants: `section` and `name` are strings.",
+    why: "They name the program in the object file.",
+    fix: 'Write them as literals: `xdp(f, { section: "xdp_pass" })`.',
+    example: null,
+  },
+  WS3008: {
+    what: "A program's section must be `xdp`, or start with `xdp`.",
+    why: "Loaders tell from the section's name what kind of program is in it.",
+    fix: 'Use a section such as "xdp" or "xdp_echo".',
+    example: "export const p = xdp(() => XDP_PASS, { section: \"tc\" });",
+  },
+  WS3009: {
+    what: "The name `{name}` cannot be used: {reason}.",
+    why: "The kernel keeps the first 15 characters of a map's name, and takes letters, digits, `_` and `.` only.",
+    fix: "Choose a short name of plain letters, digits and underscores.",
+    example: "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" + program("if (!a_map_with_a_long_name.lookup(0)) return XDP_DROP;"),
+  },
+
+  WS4001: {
+    what: "The program needs {bytes} bytes of stack, and the kernel gives 512.",
+    why: "Keys and values built from object literals, and values that do not fit registers, live on the stack.",
+    fix: "Use smaller keys and values, or build large values in a map's element instead.",
+    example: "const Big = struct({ a: bytes(128), b: bytes(128), c: bytes(128), d: bytes(136) });\nconst m = hash({ key: Big, value: u32, entries: 1 });\nconst n = hash({ key: u32, value: Big, entries: 1 });\n" + program("const b = n.lookup(1);\n  if (b && m.lookup({ a: b.a, b: b.b, c: b.c, d: b.d })) return XDP_DROP;"),
+  },
+  WS4002: {
+    what: "The packet offset {offset} is beyond what the kernel can check.",
+    why: "Offsets into a packet go up to 65535 bytes, the field included.",
+    fix: "Use a smaller offset.",
+    example: program("if (ctx.at(Ethernet, 65530)) return XDP_DROP;"),
+  },
+  WS4003: {
+    what: "A byte array of {size} bytes is too long to copy or compare here (at most 256).",
+    why: "Copies are unrolled into loads and stores.",
+    fix: "Work on a part of it.",
+    example: "const big = bytes(400);\n" + program("const a = ctx.at(big);\n  const b = ctx.at(big, 400);\n  if (a && b && a.equals(b)) return XDP_DROP;"),
+  },
+  WS4004: {
+    what: "The program has {count} instructions, and the kernel takes at most 1000000.",
+    why: "That is the verifier's limit.",
+    fix: "Use smaller loops and functions, or split the program.",
+    example: null,
+  },
+
+  WS9001: {
+    what: "The compiler failed on this code: {detail}",
+    why: "This is a defect of Wirescript, not of your program.",
+    fix: "Please report it, with the module.",
+    example: null,
+  },
+} as const satisfies Record<string, Entry>;
+
+export type DiagnosticCode = keyof typeof CATALOGUE;

@@ -1,0 +1,174 @@
+/** Reads a module and all it imports through the TypeScript compiler, and reports what its checker finds. */
+import { readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { WirescriptError } from "../../errors.ts";
+import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import { LIBRARY, LIBRARY_FILE } from "./library.ts";
+
+/** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
+const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
+const KERNEL_FOLDER = join(PACKAGE, "src/kernel/");
+const OWN_MODULES: Record<string, string> = {
+  "wirescript/kernel": join(PACKAGE, "src/kernel/index.ts"),
+  "wirescript/net": join(PACKAGE, "src/net/index.ts"),
+};
+
+/** The same strictness as `tsc --strict`; resolution as bundlers do it, so that a module compiles in any folder. */
+const OPTIONS: ts.CompilerOptions = {
+  strict: true,
+  noEmit: true,
+  noLib: true,
+  types: [],
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  customConditions: ["wirescript-source"],
+  allowImportingTsExtensions: true,
+  skipLibCheck: true,
+};
+
+export interface Source {
+  program: ts.Program;
+  checker: ts.TypeChecker;
+  entry: ts.SourceFile;
+  /** The entry and what it imports, without `wirescript/kernel`: the files whose code becomes kernel code. */
+  modules: ts.SourceFile[];
+  /** Every file that the result depends on, for the cache. */
+  files: string[];
+  /** `true` for a declaration of `wirescript/kernel`, whose meaning the compiler knows. */
+  isIntrinsic(declaration: ts.Declaration): boolean;
+}
+
+/** Files kept between compilations in one process: they do not change while it runs, or `version` below tells. */
+const parsed = new Map<string, { text: string; file: ts.SourceFile }>();
+
+function parse(fileName: string, text: string): ts.SourceFile {
+  const known = parsed.get(fileName);
+  if (known !== undefined && known.text === text) return known.file;
+  const file = ts.createSourceFile(fileName, text, { languageVersion: ts.ScriptTarget.ES2022 }, true);
+  parsed.set(fileName, { text, file });
+  return file;
+}
+
+/**
+ * Reads `path` and its imports. `overlay` gives texts for files that are not on disk, or differ from it.
+ *
+ * @throws WirescriptError BAD_FILE when the file cannot be read.
+ */
+export function readSource(path: string, overlay: ReadonlyMap<string, string> = new Map()): Source {
+  const fileName = resolve(path);
+  if (!overlay.has(fileName)) assertReadable(fileName, path);
+  const read = (name: string): string | undefined => overlay.get(name) ?? ts.sys.readFile(name);
+  const host: ts.CompilerHost = {
+    getSourceFile(name) {
+      const text = name === LIBRARY_FILE ? LIBRARY : read(name);
+      return text === undefined ? undefined : parse(name, text);
+    },
+    fileExists: (name) => name === LIBRARY_FILE || overlay.has(name) || ts.sys.fileExists(name),
+    readFile: read,
+    directoryExists: ts.sys.directoryExists,
+    getCurrentDirectory: () => process.cwd(),
+    getDefaultLibFileName: () => LIBRARY_FILE,
+    getCanonicalFileName: (name) => name,
+    useCaseSensitiveFileNames: () => true,
+    getNewLine: () => "\n",
+    writeFile: () => undefined,
+    resolveModuleNameLiterals: (literals, containing, redirected, options) =>
+      literals.map((literal) => {
+        const own = OWN_MODULES[literal.text];
+        if (own === undefined) return ts.resolveModuleName(literal.text, containing, options, host, undefined, redirected);
+        return { resolvedModule: { resolvedFileName: own, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
+      }),
+  };
+  const program = ts.createProgram({ rootNames: [LIBRARY_FILE, fileName], options: OPTIONS, host });
+  const entry = program.getSourceFile(fileName);
+  if (entry === undefined) throw new Error(`TypeScript did not read ${fileName}`);
+  const sources = program.getSourceFiles().filter((file) => file.fileName !== LIBRARY_FILE && !file.isDeclarationFile);
+  return {
+    program,
+    checker: program.getTypeChecker(),
+    entry,
+    modules: sources.filter((file) => !file.fileName.startsWith(KERNEL_FOLDER) && !isErrors(file.fileName)),
+    files: program.getSourceFiles().map((file) => file.fileName).filter((name) => name !== LIBRARY_FILE),
+    isIntrinsic: (declaration) => declaration.getSourceFile().fileName.startsWith(KERNEL_FOLDER),
+  };
+}
+
+/** The user-space side of `wirescript/kernel` imports the error family; kernel code never sees it. */
+function isErrors(fileName: string): boolean {
+  return fileName === join(PACKAGE, "src/errors.ts");
+}
+
+function assertReadable(fileName: string, path: string): void {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(fileName);
+  } catch (cause) {
+    throw new WirescriptError({
+      code: "BAD_FILE",
+      what: `${path} cannot be read.`,
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: "Check the path and the permissions.",
+      cause,
+    });
+  }
+  if (bytes.includes(0)) {
+    throw new WirescriptError({
+      code: "BAD_FILE",
+      what: `${path} is not a TypeScript module.`,
+      why: "It holds binary data.",
+      fix: "Give a *.bpf.ts source file, or an eBPF object (*.o).",
+    });
+  }
+}
+
+/** What TypeScript has to say of the module and of what it imports, leaving out this package's own modules. */
+export function typeScriptDiagnostics(source: Source): Diagnostic[] {
+  const result: Diagnostic[] = [];
+  for (const file of source.modules) {
+    if (file !== source.entry && file.fileName.startsWith(join(PACKAGE, "src/net/"))) continue;
+    const found = [...source.program.getSyntacticDiagnostics(file), ...source.program.getSemanticDiagnostics(file)];
+    result.push(...found.map((diagnostic) => fromTypeScript(diagnostic, file)));
+  }
+  return result;
+}
+
+function fromTypeScript(diagnostic: ts.Diagnostic, fallback: ts.SourceFile): Diagnostic {
+  const file = diagnostic.file ?? fallback;
+  const place = placeOf(file, diagnostic.start ?? 0, diagnostic.length ?? 1);
+  const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n    ");
+  const [what = "", ...rest] = text.split("\n");
+  const why = rest.map((line) => line.trim()).join(" ");
+  return { code: `TS${diagnostic.code}`, ...place, what, ...(why === "" ? {} : { why }), ...advice(diagnostic.code, what) };
+}
+
+/** TypeScript says what is wrong; for what every newcomer meets we add how to mend it here. */
+function advice(code: number, what: string): { fix?: string } {
+  // Object is possibly 'null' / 'x' is possibly 'null'.
+  if (code === 2531 || code === 18047) {
+    return { fix: "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants." };
+  }
+  if (code === 2322 && /'(Xdp|XDP_)/.test(what)) return { fix: "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…)." };
+  if ((code === 2322 || code === 2345) && /'Int<|'[ui](8|16|32|64)'/.test(what)) {
+    return { fix: "Convert it with a cast that says what is kept, such as `u16(x)`." };
+  }
+  if (code === 2304) return { fix: "Import it, or declare it. Browser and Node.js globals do not exist in the kernel." };
+  return {};
+}
+
+/** The place of `length` characters at `position`, as diagnostics and line info want it. */
+export function placeOf(file: ts.SourceFile, position: number, length: number) {
+  const { line, character } = file.getLineAndCharacterOfPosition(position);
+  const starts = file.getLineStarts();
+  const text = file.text.slice(starts[line], starts[line + 1] ?? file.text.length).replace(/\r?\n$/, "");
+  return { file: displayName(file.fileName), line: line + 1, column: character + 1, length, text };
+}
+
+/** Relative to the working folder when the file is below it. */
+export function displayName(fileName: string): string {
+  const path = relative(process.cwd(), fileName);
+  return path.startsWith("..") ? fileName : path;
+}

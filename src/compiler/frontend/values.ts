@@ -1,0 +1,172 @@
+/**
+ * What an expression of the source is while it is being compiled: integers are SSA values, everything else is a description with
+ * SSA values inside, so that views, object literals and byte arrays cost nothing until they are read.
+ */
+import type ts from "typescript";
+import type { Value as Ssa, Region } from "../ir/ir.ts";
+import type { Variable } from "../ir/builder.ts";
+import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
+
+/** `bits` is the width within which the value is known to lie, zero- or sign-extended to 64. */
+export interface IntType {
+  bits: 1 | 8 | 16 | 32 | 64;
+  signed: boolean;
+}
+
+export const U64: IntType = { bits: 64, signed: false };
+export const I64: IntType = { bits: 64, signed: true };
+export const U32: IntType = { bits: 32, signed: false };
+export const BOOL: IntType = { bits: 1, signed: false };
+
+export interface Memory {
+  pointer: Ssa;
+  /** Bytes from `pointer`. */
+  offset: number;
+  region: Region;
+}
+
+export interface IntValue {
+  kind: "int";
+  ssa: Ssa;
+  type: IntType;
+}
+
+/** A struct that lies in memory: a live reference. */
+export interface ViewValue {
+  kind: "view";
+  layout: StructLayout;
+  memory: Memory;
+}
+
+/** A byte array that lies in memory, not read yet. */
+export interface BytesPlaceValue {
+  kind: "bytesPlace";
+  length: number;
+  memory: Memory;
+}
+
+/** A byte array that was read: pieces of 8, 4, 2 and 1 bytes, largest first, each as it lies in memory. */
+export interface BytesValue {
+  kind: "bytes";
+  length: number;
+  chunks: Chunk[];
+}
+
+export interface Chunk {
+  offset: number;
+  size: 1 | 2 | 4 | 8;
+  ssa: Ssa;
+}
+
+/** A scalar in memory, reached through `.value`. */
+export interface RefValue {
+  kind: "ref";
+  layout: ScalarLayout;
+  memory: Memory;
+}
+
+/** `valid` decides whether there is a value. Narrowing in the source has proven that before `value` is used. */
+export interface NullableValue {
+  kind: "nullable";
+  valid: Ssa;
+  value: Value;
+}
+
+export interface RecordValue {
+  kind: "record";
+  /** `null` for what a plain literal holds; a variable once the record has a name and can be changed. */
+  fields: Map<string, RecordField>;
+}
+
+export interface RecordField {
+  value: Value;
+  /** Where the field's current value is when it may change; `value` gives its shape. */
+  place: Place | null;
+}
+
+/** Variables that together hold a value that changes: one for each SSA value in it. */
+export interface Place {
+  name: string;
+  /** `null` until the first value other than `null` is assigned. */
+  shape: Value | null;
+  /** Wraps what is assigned, when the variable has an integer type. */
+  type: IntType | null;
+  leaves: Variable[];
+}
+
+export interface FunctionValue {
+  kind: "function";
+  node: ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
+}
+
+export interface MapValue {
+  kind: "map";
+  map: MapDeclaration;
+}
+
+export interface MapDeclaration {
+  name: string;
+  /** "array", "perCpuArray", "hash" … as wirescript/kernel calls them. */
+  type: string;
+  key: SizedLayout;
+  value: SizedLayout;
+  entries: number;
+  pinned: boolean;
+  node: ts.Node;
+}
+
+export type Value =
+  | IntValue
+  | ViewValue
+  | BytesPlaceValue
+  | BytesValue
+  | RefValue
+  | NullableValue
+  | RecordValue
+  | FunctionValue
+  | MapValue
+  | { kind: "null" }
+  | { kind: "void" }
+  | { kind: "context" }
+  | { kind: "schema"; layout: SizedLayout | { kind: "bits"; bits: number } }
+  /** A declaration of wirescript/kernel, and for a method what it is called on. */
+  | { kind: "intrinsic"; name: string; receiver: Value | null }
+  | { kind: "program" }
+  | { kind: "string"; text: string };
+
+/** For messages: what the value is, as the user would call it. */
+export function describeValue(value: Value): string {
+  switch (value.kind) {
+    case "int":
+      return value.type.bits === 1 ? "a boolean" : "an integer";
+    case "view":
+      return `a view of ${layoutName(value.layout)}`;
+    case "bytesPlace":
+    case "bytes":
+      return `an array of ${value.length} bytes`;
+    case "ref":
+      return `a reference to a ${value.layout.name}`;
+    case "nullable":
+      return `${describeValue(value.value)} or null`;
+    case "record":
+      return "an object literal";
+    case "function":
+      return "a function";
+    case "map":
+      return `the map ${value.map.name}`;
+    case "context":
+      return "the context";
+    case "schema":
+      return `the schema ${layoutName(value.layout)}`;
+    case "intrinsic":
+      return `the function ${value.name}`;
+    case "program":
+      return "a program";
+    case "string":
+      return "a string";
+    case "null":
+      return "null";
+    case "void":
+      return "nothing";
+  }
+}
