@@ -54,13 +54,22 @@ export function syscall(name: SyscallName, ...args: Argument[]): number {
   return Number(rawSyscall(name, args));
 }
 
+/** As `syscall`, for calls whose failure is an everyday answer: returns the negative errno instead of throwing. */
+export function syscallResult(name: SyscallName, ...args: Argument[]): number {
+  const result = invoke(name, args);
+  return result === -1 || result === -1n ? -open().errno() : Number(result);
+}
+
 function rawSyscall(name: SyscallName, args: Argument[]): bigint {
-  const { syscall, errno } = open();
+  const result = invoke(name, args);
+  if (result === -1 || result === -1n) throw new SyscallError(name, open().errno());
+  return BigInt(result);
+}
+
+function invoke(name: SyscallName, args: Argument[]): number | bigint {
   const words: (number | bigint)[] = args.map(word);
   while (words.length < 6) words.push(0);
-  const result = syscall(syscallNumber(name), ...words);
-  if (result === -1 || result === -1n) throw new SyscallError(name, errno());
-  return BigInt(result);
+  return open().syscall(syscallNumber(name), ...words);
 }
 
 function word(argument: Argument): number | bigint {

@@ -1,0 +1,41 @@
+/** Constants of linux/bpf.h and linux/if_link.h by their kernel names; `bpf-layout.test.ts` compares each with the C headers. */
+export const BPF = {
+  BPF_PROG_TYPE_SCHED_CLS: 3,
+  BPF_PROG_TYPE_XDP: 6,
+
+  BPF_XDP: 37,
+  BPF_LINK_TYPE_XDP: 6,
+
+  BPF_ANY: 0,
+  BPF_NOEXIST: 1,
+  BPF_EXIST: 2,
+
+  BPF_F_NO_PREALLOC: 1 << 0,
+  BPF_F_RDONLY: 1 << 3,
+  BPF_F_WRONLY: 1 << 4,
+  BPF_F_RDONLY_PROG: 1 << 7,
+  BPF_F_MMAPABLE: 1 << 10,
+
+  BPF_F_XDP_HAS_FRAGS: 1 << 5,
+  /** For LINK_UPDATE: only when the link's program is the expected one. */
+  BPF_F_REPLACE: 1 << 2,
+
+  BPF_PSEUDO_MAP_FD: 1,
+  BPF_PSEUDO_MAP_VALUE: 2,
+  BPF_PSEUDO_CALL: 1,
+  BPF_PSEUDO_FUNC: 4,
+
+  BPF_OBJ_NAME_LEN: 16,
+  BPF_TAG_SIZE: 8,
+} as const;
+
+export const XDP_FLAGS = {
+  XDP_FLAGS_UPDATE_IF_NOEXIST: 1 << 0,
+  XDP_FLAGS_SKB_MODE: 1 << 1,
+  XDP_FLAGS_DRV_MODE: 1 << 2,
+  XDP_FLAGS_HW_MODE: 1 << 3,
+  XDP_FLAGS_REPLACE: 1 << 4,
+} as const;
+
+/** The file system type of bpffs as statfs(2) reports it (linux/magic.h). */
+export const BPF_FS_MAGIC = 0xcafe4a11;

@@ -1,0 +1,96 @@
+/** Every number in the tables against the C headers of this system: a C program prints them, and each row is compared. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { BPF, BPF_FS_MAGIC, XDP_FLAGS } from "./bpf-constants.ts";
+import { ATTR, type AttrLayout, INFO, type InfoLayout } from "./bpf-layout.ts";
+
+const HEADERS = ["linux/bpf.h", "linux/if_link.h", "linux/magic.h", "stddef.h", "stdio.h"];
+
+/** The first C compiler that finds the kernel's headers, or null. */
+function findCompiler(): string | null {
+  for (const compiler of ["cc", "clang", "clang-19", "gcc"]) {
+    try {
+      const input = HEADERS.map((header) => `#include <${header}>\n`).join("");
+      execFileSync(compiler, ["-x", "c", "-fsyntax-only", "-"], { input, stdio: ["pipe", "ignore", "ignore"] });
+      return compiler;
+    } catch {}
+  }
+  return null;
+}
+
+const compiler = findCompiler();
+
+/** Evaluates C expressions: name to value. */
+function evaluate(expressions: Map<string, string>): Map<string, bigint> {
+  const directory = mkdtempSync(join(tmpdir(), "wirescript-layout-"));
+  try {
+    const lines = [...expressions].map(
+      ([name, expression]) => `printf("%s %llu\\n", "${name}", (unsigned long long)(${expression}));`,
+    );
+    const source = `${HEADERS.map((header) => `#include <${header}>`).join("\n")}\nint main(void) {\n${lines.join("\n")}\nreturn 0; }\n`;
+    writeFileSync(join(directory, "layout.c"), source);
+    execFileSync(compiler ?? "cc", ["-o", join(directory, "layout"), join(directory, "layout.c")]);
+    const output = execFileSync(join(directory, "layout"), { encoding: "utf8" });
+    return new Map(
+      output
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ") as [string, string])
+        .map(([k, v]) => [k, BigInt(v)]),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+describe.skipIf(compiler === null)(
+  `bpf(2) as linux/bpf.h has it${compiler === null ? " (skipped: no C compiler with kernel headers)" : ""}`,
+  () => {
+    it("gives every command its number, and every attribute field its offset and size", () => {
+      const expressions = new Map<string, string>();
+      const expected = new Map<string, bigint>();
+      const row = (name: string, expression: string, value: number | bigint) => {
+        expressions.set(name, expression);
+        expected.set(name, BigInt(value));
+      };
+      for (const [command, layout] of Object.entries(ATTR) as [string, AttrLayout][]) {
+        row(command, `BPF_${command}`, layout.command);
+        for (const [field, [offset, bytes]] of Object.entries(layout.fields)) {
+          const path = layout.member === null ? field : `${layout.member}.${field}`;
+          row(`${command}.${field}.offset`, `offsetof(union bpf_attr, ${path})`, offset);
+          row(`${command}.${field}.size`, `sizeof(((union bpf_attr *)0)->${path})`, bytes);
+          expect(offset + bytes, `${command}.${field} lies within the attribute`).toBeLessThanOrEqual(layout.size);
+        }
+      }
+      expect(evaluate(expressions)).toEqual(expected);
+    });
+
+    it("gives every info field its offset and size", () => {
+      const expressions = new Map<string, string>();
+      const expected = new Map<string, bigint>();
+      for (const layout of Object.values(INFO) as InfoLayout[]) {
+        for (const [field, [offset, bytes]] of Object.entries(layout.fields)) {
+          const name = `${layout.struct}.${field}`;
+          expressions.set(`${name}.offset`, `offsetof(struct ${layout.struct}, ${field})`);
+          expected.set(`${name}.offset`, BigInt(offset));
+          expressions.set(`${name}.size`, `sizeof(((struct ${layout.struct} *)0)->${field})`);
+          expected.set(`${name}.size`, BigInt(bytes));
+          expect(offset + bytes).toBeLessThanOrEqual(layout.size);
+        }
+        // Newer headers append fields, so a structure may have grown beyond what is read here.
+        expressions.set(`${layout.struct}.fits`, `sizeof(struct ${layout.struct}) >= ${layout.size}`);
+        expected.set(`${layout.struct}.fits`, 1n);
+      }
+      expect(evaluate(expressions)).toEqual(expected);
+    });
+
+    it("gives every constant its value", () => {
+      const constants = { ...BPF, ...XDP_FLAGS, BPF_FS_MAGIC };
+      const expressions = new Map(Object.keys(constants).map((name) => [name, name]));
+      expect(evaluate(expressions)).toEqual(new Map(Object.entries(constants).map(([name, value]) => [name, BigInt(value)])));
+    });
+  },
+);

@@ -1,0 +1,116 @@
+/** The map commands of bpf(2). Keys and values are bytes here; lengths are the caller's duty, because the kernel is given addresses only. */
+import { bpf, tryBpf } from "./bpf-call.ts";
+import { type BtfFd, Fd, type MapFd } from "./fd.ts";
+
+export interface MapCreate {
+  /** At most 15 bytes of letters, digits, "_" and "."; see `kernelName`. */
+  name: string;
+  /** `enum bpf_map_type`. */
+  type: number;
+  keySize: number;
+  valueSize: number;
+  maxEntries: number;
+  flags: number;
+  btf?: { fd: BtfFd; keyTypeId: number; valueTypeId: number };
+}
+
+/** @throws SyscallError */
+export function mapCreate(map: MapCreate): MapFd {
+  const { result } = bpf("MAP_CREATE", {
+    map_type: map.type,
+    key_size: map.keySize,
+    value_size: map.valueSize,
+    max_entries: map.maxEntries,
+    map_flags: map.flags,
+    map_name: map.name,
+    btf_fd: map.btf?.fd.number ?? 0,
+    btf_key_type_id: map.btf?.keyTypeId ?? 0,
+    btf_value_type_id: map.btf?.valueTypeId ?? 0,
+  });
+  return new Fd("map", result);
+}
+
+/** What the kernel keeps of a name: 15 bytes; what it does not allow becomes "_". */
+export function kernelName(name: string): string {
+  return name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15);
+}
+
+/** Reads the value of `key` into `value`. Returns 0 or a negative errno (-ENOENT: no such key). */
+export function mapLookup(map: MapFd, key: Uint8Array, value: Uint8Array): number {
+  return tryBpf("MAP_LOOKUP_ELEM", { map_fd: map.number, key, value }).result;
+}
+
+/** Returns 0 or a negative errno. `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST. */
+export function mapUpdate(map: MapFd, key: Uint8Array, value: Uint8Array, flags: number): number {
+  return tryBpf("MAP_UPDATE_ELEM", { map_fd: map.number, key, value, flags }).result;
+}
+
+/** Returns 0 or a negative errno (-ENOENT: no such key). */
+export function mapDelete(map: MapFd, key: Uint8Array): number {
+  return tryBpf("MAP_DELETE_ELEM", { map_fd: map.number, key }).result;
+}
+
+/** Writes the key after `key` (null: the first) into `next`. Returns 0 or a negative errno (-ENOENT: `key` was the last). */
+export function mapNextKey(map: MapFd, key: Uint8Array | null, next: Uint8Array): number {
+  return tryBpf("MAP_GET_NEXT_KEY", { map_fd: map.number, key, next_key: next }).result;
+}
+
+export interface Batch {
+  map: MapFd;
+  /** Where the last batch ended (`end` of the call before); null to start. */
+  start: Uint8Array | null;
+  /** Receives the position to go on from: 4 bytes for hashes, a key for arrays. */
+  end: Uint8Array;
+  keys: Uint8Array;
+  values: Uint8Array;
+  /** Entries that `keys` and `values` have room for. */
+  count: number;
+}
+
+/**
+ * Reads many entries in one call (Linux 5.6; per-CPU arrays 5.13). `result` is 0, -ENOENT when this was the last batch, or another
+ * negative errno (-ENOSPC: a hash bucket holds more than `count` entries); `count` entries were filled in.
+ */
+export function mapLookupBatch(batch: Batch): { result: number; count: number } {
+  return runBatch("MAP_LOOKUP_BATCH", batch);
+}
+
+/** As `mapLookupBatch`, and deletes what it read. Hash types only. */
+export function mapLookupAndDeleteBatch(batch: Batch): { result: number; count: number } {
+  return runBatch("MAP_LOOKUP_AND_DELETE_BATCH", batch);
+}
+
+function runBatch(command: "MAP_LOOKUP_BATCH" | "MAP_LOOKUP_AND_DELETE_BATCH", batch: Batch) {
+  const { result, read } = tryBpf(command, {
+    in_batch: batch.start,
+    out_batch: batch.end,
+    keys: batch.keys,
+    values: batch.values,
+    count: batch.count,
+    map_fd: batch.map.number,
+  });
+  return { result, count: read("count") };
+}
+
+/** Writes many entries in one call (Linux 5.6). Returns 0 or a negative errno, and how many were written before it. */
+export function mapUpdateBatch(
+  map: MapFd,
+  keys: Uint8Array,
+  values: Uint8Array,
+  count: number,
+  elementFlags: number,
+): { result: number; count: number } {
+  const { result, read } = tryBpf("MAP_UPDATE_BATCH", { map_fd: map.number, keys, values, count, elem_flags: elementFlags });
+  return { result, count: read("count") };
+}
+
+/** Deletes many keys in one call (Linux 5.6). Returns 0 or a negative errno, and how many were deleted before it. */
+export function mapDeleteBatch(map: MapFd, keys: Uint8Array, count: number): { result: number; count: number } {
+  const { result, read } = tryBpf("MAP_DELETE_BATCH", { map_fd: map.number, keys, count });
+  return { result, count: read("count") };
+}
+
+/** Makes the map read-only for user space, for good (Linux 5.2). @throws SyscallError */
+export function mapFreeze(map: MapFd): void {
+  bpf("MAP_FREEZE", { map_fd: map.number });
+}

@@ -1,0 +1,168 @@
+/** The program commands of bpf(2): load with BTF, line info and verifier log; test run; binding maps. */
+import { bpf, tryBpf } from "./bpf-call.ts";
+import { cString } from "./c-string.ts";
+import { SyscallError } from "./errno.ts";
+import { type BtfFd, Fd, type MapFd, type ProgramFd } from "./fd.ts";
+
+export interface ProgramLoad {
+  /** At most 15 bytes; see `kernelName`. */
+  name: string;
+  /** `enum bpf_prog_type`. */
+  type: number;
+  /** `enum bpf_attach_type`. */
+  expectedAttachType: number;
+  flags: number;
+  license: string;
+  /** Encoded instructions, 8 bytes a slot, references resolved. */
+  instructions: Uint8Array;
+  btf?: {
+    fd: BtfFd;
+    /** `struct bpf_func_info` records of 8 bytes. */
+    funcInfo: Uint8Array;
+    /** `struct bpf_line_info` records of 16 bytes. */
+    lineInfo: Uint8Array;
+  };
+}
+
+export interface LoadFailure {
+  errno: number;
+  /** The verifier's log at level 2; "" when the kernel refused before the verifier looked. */
+  log: string;
+}
+
+const FUNC_INFO_SIZE = 8;
+const LINE_INFO_SIZE = 16;
+const ENOSPC = 28;
+const BTF_LOG_BYTES = 1 << 20;
+/**
+ * What to try until the log fits. Level 2 shows the state at every instruction. A log of 16 MiB and more comes from a program that is
+ * too complex; then level 1 has to do, which is shorter.
+ */
+const LOGS = [
+  { level: 2, bytes: 1 << 18 },
+  { level: 2, bytes: 1 << 21 },
+  { level: 2, bytes: 1 << 24 },
+  { level: 1, bytes: 1 << 26 },
+] as const;
+
+/**
+ * Loads a program. The log is asked for only after a failure, because it slows the verifier down; its buffer grows until the whole
+ * log fits.
+ */
+export function programLoad(program: ProgramLoad): ProgramFd | LoadFailure {
+  const quiet = attempt(program, 0, null);
+  if (quiet >= 0) return new Fd("program", quiet);
+  let log = "";
+  for (const { level, bytes } of LOGS) {
+    const buffer = new Uint8Array(bytes);
+    const result = attempt(program, level, buffer);
+    // The first failure was not the program's (memory, a signal).
+    if (result >= 0) return new Fd("program", result);
+    log = text(buffer);
+    if (result !== -ENOSPC) return { errno: -result, log };
+  }
+  return { errno: -quiet, log };
+}
+
+function attempt(program: ProgramLoad, logLevel: number, log: Uint8Array | null): number {
+  const { btf } = program;
+  return tryBpf("PROG_LOAD", {
+    prog_type: program.type,
+    expected_attach_type: program.expectedAttachType,
+    prog_flags: program.flags,
+    prog_name: program.name,
+    insn_cnt: program.instructions.length / 8,
+    insns: program.instructions,
+    license: cString(program.license),
+    log_level: logLevel,
+    log_size: log?.length ?? 0,
+    log_buf: log,
+    ...(btf && {
+      prog_btf_fd: btf.fd.number,
+      func_info_rec_size: FUNC_INFO_SIZE,
+      func_info: btf.funcInfo,
+      func_info_cnt: btf.funcInfo.length / FUNC_INFO_SIZE,
+      line_info_rec_size: LINE_INFO_SIZE,
+      line_info: btf.lineInfo,
+      line_info_cnt: btf.lineInfo.length / LINE_INFO_SIZE,
+    }),
+  }).result;
+}
+
+function text(buffer: Uint8Array): string {
+  const end = buffer.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? buffer : buffer.subarray(0, end));
+}
+
+/**
+ * Loads BTF and returns its descriptor, or the errno and the kernel's log.
+ */
+export function btfLoad(btf: Uint8Array): BtfFd | LoadFailure {
+  const { result } = tryBpf("BTF_LOAD", { btf, btf_size: btf.length });
+  if (result >= 0) return new Fd("btf", result);
+  const log = new Uint8Array(BTF_LOG_BYTES);
+  const again = tryBpf("BTF_LOAD", {
+    btf,
+    btf_size: btf.length,
+    btf_log_buf: log,
+    btf_log_size: log.length,
+    btf_log_level: 1,
+  });
+  if (again.result >= 0) return new Fd("btf", again.result);
+  return { errno: -result, log: text(log) };
+}
+
+export interface TestRun {
+  program: ProgramFd;
+  /** The frame, from the Ethernet header on. */
+  packet: Uint8Array;
+  /** How often to run; the packet is not restored in between. */
+  repeat: number;
+  /** The kernel's context structure, `struct xdp_md` or `struct __sk_buff`. */
+  context?: Uint8Array;
+}
+
+export interface TestRunResult {
+  /** What the program returned. */
+  value: number;
+  packet: Uint8Array;
+  /** The context after the run; empty when none was given. */
+  context: Uint8Array;
+  /** Nanoseconds per run, rounded down by the kernel. */
+  duration: number;
+}
+
+/** More than any program can grow a frame by, so that the answer always fits. */
+const GROWTH = 4096;
+
+/** Runs a program on a packet without a device. @throws SyscallError */
+export function programTestRun({ program, packet, repeat, context }: TestRun): TestRunResult {
+  const packetOut = new Uint8Array(packet.length + GROWTH);
+  const contextOut = new Uint8Array(context?.length ?? 0);
+  const answer = tryBpf("PROG_TEST_RUN", {
+    prog_fd: program.number,
+    data_in: packet,
+    data_size_in: packet.length,
+    data_out: packetOut,
+    data_size_out: packetOut.length,
+    repeat,
+    ...(context && {
+      ctx_in: context,
+      ctx_size_in: context.length,
+      ctx_out: contextOut,
+      ctx_size_out: contextOut.length,
+    }),
+  });
+  if (answer.result < 0) throw new SyscallError("bpf", -answer.result, "BPF_PROG_TEST_RUN");
+  return {
+    value: answer.read("retval"),
+    packet: packetOut.subarray(0, answer.read("data_size_out")),
+    context: contextOut,
+    duration: answer.read("duration"),
+  };
+}
+
+/** Ties a map's life to a program that does not mention it (Linux 5.10). @throws SyscallError */
+export function programBindMap(program: ProgramFd, map: MapFd): void {
+  bpf("PROG_BIND_MAP", { prog_fd: program.number, map_fd: map.number });
+}

@@ -1,0 +1,62 @@
+/**
+ * bpffs, the file system whose files keep BPF objects alive. Systemd mounts it at /sys/fs/bpf, containers and small systems often
+ * do not; then it is mounted when the first pin needs it, and the caller can say so.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { WirescriptError } from "../errors.ts";
+import { BPF_FS_MAGIC } from "./bpf-constants.ts";
+import { cString } from "./c-string.ts";
+import { isErrno, SyscallError } from "./errno.ts";
+import { syscall, syscallResult } from "./ffi.ts";
+
+/** Where the whole world expects bpffs. */
+export const BPFFS_PATH = "/sys/fs/bpf";
+
+/** `struct statfs` takes 120 bytes on both architectures and begins with f_type. */
+const STATFS_BYTES = 120;
+const ENOENT = 2;
+const ENOTDIR = 20;
+const MNT_DETACH = 2;
+
+/** Is `path` inside a bpffs? For a path that does not exist, the nearest existing directory above it decides. */
+export function onBpffs(path: string): boolean {
+  for (let at = resolve(path); ; at = dirname(at)) {
+    const buffer = new Uint8Array(STATFS_BYTES);
+    const result = syscallResult("statfs", cString(at), buffer);
+    if (result === 0) return new DataView(buffer.buffer).getUint32(0, true) === BPF_FS_MAGIC;
+    if ((result !== -ENOENT && result !== -ENOTDIR) || at === "/") {
+      throw new SyscallError("statfs", -result, at);
+    }
+  }
+}
+
+/**
+ * Mounts a bpffs at `path` unless there is one. `mounted` says whether this call mounted it: then `unmount(path)` takes it back.
+ *
+ * @throws WirescriptError NO_PRIVILEGES without CAP_SYS_ADMIN, KERNEL otherwise.
+ */
+export function ensureBpffs(path: string = BPFFS_PATH): { mounted: boolean } {
+  try {
+    mkdirSync(path, { recursive: true });
+    if (onBpffs(path)) return { mounted: false };
+    syscall("mount", cString("bpf"), cString(path), cString("bpf"), 0, cString("mode=0700"));
+    return { mounted: true };
+  } catch (cause) {
+    const denied = isErrno(cause, "EPERM", "EACCES") || (cause as NodeJS.ErrnoException).code === "EACCES";
+    throw new WirescriptError({
+      code: denied ? "NO_PRIVILEGES" : "KERNEL",
+      what: `The BPF file system cannot be mounted at ${path}.`,
+      why: denied ? "Mounting needs root (CAP_SYS_ADMIN)." : (cause as Error).message,
+      fix: denied
+        ? `Run as root, or let root mount it once: mount -t bpf bpf ${path}`
+        : "Check that the kernel has CONFIG_BPF_SYSCALL and that the directory exists.",
+      cause,
+    });
+  }
+}
+
+/** Takes a mount away; files that are still open in it stay usable. @throws SyscallError */
+export function unmount(path: string): void {
+  syscall("umount2", cString(path), MNT_DETACH);
+}
