@@ -31,7 +31,19 @@ export type Region = "context" | "packet" | "map" | "stack" | "data";
 export type AccessSize = 1 | 2 | 4 | 8;
 
 export const BINARY_OPS = [
-  "add", "sub", "mul", "udiv", "umod", "sdiv", "smod", "and", "or", "xor", "shl", "lshr", "ashr",
+  "add",
+  "sub",
+  "mul",
+  "udiv",
+  "umod",
+  "sdiv",
+  "smod",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "lshr",
+  "ashr",
 ] as const;
 /** 64-bit arithmetic, wrapping. Division by zero gives 0, modulo by zero the dividend; shifts take their amount modulo 64. */
 export type BinaryOp = (typeof BINARY_OPS)[number];

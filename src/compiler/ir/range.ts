@@ -36,7 +36,7 @@ function bound(value: Value, known: Map<Value, bigint>): bigint {
 
 function compute(value: Value, known: Map<Value, bigint>): bigint {
   if (value.type === "ptr") return U64_MAX;
-  if (value.type === "bool") return 1n;
+  if (value.type === "bool" && value.op !== "load") return 1n;
   const of = (index: number): bigint => bound(value.args[index] as Value, known); // every op's arity is fixed
   const constant = (index: number): bigint | null => constantOf(value.args[index] as Value);
   switch (value.op) {
