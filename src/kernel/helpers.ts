@@ -54,3 +54,9 @@ export function csumDiff(_from: Bytes<number> | null, _to: Bytes<number> | null,
 export function trace(_text: TemplateStringsArray, ..._values: number[]): void {
   kernelOnly("trace");
 }
+
+/** The numbers from 0 to `end - 1`, or from `start` to `end - 1`, both constants: `for (const i of range(4))`. */
+export function* range(start: number, end?: number): Iterable<number> {
+  const [from, to] = end === undefined ? [0, start] : [start, end];
+  for (let i = from; i < to; i++) yield i;
+}

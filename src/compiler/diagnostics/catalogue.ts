@@ -258,6 +258,18 @@ export const CATALOGUE = {
     fix: 'Write "any", "noexist" or "exist".',
     example: null,
   },
+  WS2018: {
+    what: "`{name}` is used as `null` before the compiler knows what else it can hold.",
+    why: "It gets its first other value further down, in a later round of the loop.",
+    fix: "Start it with a value of its kind, or keep what you need of it in integers.",
+    example: null,
+  },
+  WS2019: {
+    what: "The number `{text}` is too large to be exact.",
+    why: "TypeScript's numbers are exact up to 2^53 - 1.",
+    fix: "Write it as a bigint in a cast: `u64(0x123456789abcdef0n)`.",
+    example: program("if (ctx.length === 0x123456789abcdef0) return XDP_DROP;"),
+  },
 
   WS3001: {
     what: "This module exports no program.",

@@ -3,7 +3,7 @@
  * SSA values inside, so that views, object literals and byte arrays cost nothing until they are read.
  */
 import type ts from "typescript";
-import type { Value as Ssa, Region } from "../ir/ir.ts";
+import type { Block, Value as Ssa, Region } from "../ir/ir.ts";
 import type { Variable } from "../ir/builder.ts";
 import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
 
@@ -89,6 +89,12 @@ export interface Place {
   name: string;
   /** `null` until the first value other than `null` is assigned. */
   shape: Value | null;
+  /** `null` may be assigned. */
+  nullable: boolean;
+  /** Where the variable began as `null`, before anyone knew its shape. */
+  nullIn: Block | null;
+  /** Someone has read that `null`, taking it for the only value there is. */
+  readAsNull: boolean;
   /** Wraps what is assigned, when the variable has an integer type. */
   type: IntType | null;
   leaves: Variable[];

@@ -88,6 +88,20 @@ export class FunctionBuilder {
     return value;
   }
 
+  /** Appends an instruction to the end of `block`, before its terminator: for values that only its successor's phi reads. */
+  emitIn(block: Block, instruction: Fresh<Instruction>): Value {
+    const value = { ...instruction, id: this.function.nextId++, span: this.span } as Instruction;
+    block.instructions.push(value);
+    return value;
+  }
+
+  /** A value for the current block that depends on where control came from: one argument for each predecessor. */
+  phi(type: ValueType, args: Value[]): Value {
+    const phi: Instruction = { op: "phi", id: this.function.nextId++, type, args, span: null };
+    this.block?.instructions.unshift(phi);
+    return phi;
+  }
+
   const(value: bigint | number, type: ValueType = "int"): Value {
     return this.emit({ op: "const", type, args: [], value: BigInt.asIntN(64, BigInt(value)) });
   }
@@ -112,6 +126,11 @@ export class FunctionBuilder {
 
   write(variable: Variable, value: Value): void {
     if (this.block !== null) this.#define(this.block, variable, value);
+  }
+
+  /** Gives `variable` its value at the end of `block`, for a variable that nobody has read yet. */
+  writeIn(block: Block, variable: Variable, value: Value): void {
+    this.#define(block, variable, value);
   }
 
   read(variable: Variable): Value {

@@ -1,0 +1,92 @@
+/** Functions are built into their callers: each call lowers the body anew, with the parameters standing for the arguments. */
+import ts from "typescript";
+import { lowerExpression } from "./expressions.ts";
+import { intTypeOf } from "./flavours.ts";
+import { Join } from "./join.ts";
+import type { FunctionNode, Lowering } from "./lowering.ts";
+import { settle } from "./places.ts";
+import { bindPattern, lowerStatements } from "./statements.ts";
+import type { FunctionValue, Value } from "./values.ts";
+
+export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {
+  const values = args.map((argument) => settle(l, argument, lowerExpression(l, argument)));
+  return buildIn(l, call, callee.node, values);
+}
+
+/** Builds `node`'s body in right here. Arguments that are missing take their parameter's default, or are `null`. */
+export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly Value[]): Value {
+  const { body } = node;
+  const name = nameOf(node);
+  if (body === undefined) return l.fail(call, "WS2003", { name });
+  if (l.frames.some((frame) => frame.node === node)) return l.fail(call, "WS1020", { name });
+  node.parameters.forEach((parameter, index) => {
+    const given = args[index];
+    const value = given !== undefined && given.kind !== "null" ? given : defaultOf(l, parameter, given);
+    const type = l.checker.getTypeAtLocation(parameter);
+    if ((type.flags & ts.TypeFlags.Any) !== 0) l.fail(parameter, "WS2005");
+    bindPattern(l, parameter.name, value, isReassigned(parameter.name, body));
+  });
+  const returns = new Join(l);
+  l.frames.push({ node, returns, loops: [] });
+  try {
+    if (ts.isBlock(body)) {
+      lowerStatements(l, body.statements);
+      returns.add(body, { kind: "void" });
+    } else {
+      returns.add(body, lowerExpression(l, body));
+    }
+  } finally {
+    l.frames.pop();
+  }
+  const result = returns.finish();
+  if (result.kind !== "int") return result;
+  const signature = l.checker.getSignatureFromDeclaration(node);
+  const type = signature === undefined ? null : intTypeOf(l.checker, l.checker.getReturnTypeOfSignature(signature));
+  return type === null ? result : l.wrap(result, type);
+}
+
+function defaultOf(l: Lowering, parameter: ts.ParameterDeclaration, given: Value | undefined): Value {
+  if (given !== undefined || parameter.initializer === undefined) return { kind: "null" };
+  return settle(l, parameter, lowerExpression(l, parameter.initializer));
+}
+
+function nameOf(node: FunctionNode): string {
+  if (node.name !== undefined) return node.name.text;
+  return ts.isVariableDeclaration(node.parent) ? node.parent.name.getText() : "the function";
+}
+
+const assignedIn = new WeakMap<ts.Node, Set<string>>();
+
+/** Whether anything below `scope` assigns to `name`. By name: a namesake in an inner scope costs nothing but a variable. */
+export function isReassigned(name: ts.BindingName, scope: ts.Node): boolean {
+  let names = assignedIn.get(scope);
+  if (names === undefined) {
+    const found = new Set<string>();
+    const visit = (node: ts.Node): void => {
+      const target = assignedTarget(node);
+      if (target !== null && ts.isIdentifier(target)) found.add(target.text);
+      ts.forEachChild(node, visit);
+    };
+    visit(scope);
+    names = found;
+    assignedIn.set(scope, names);
+  }
+  return ts.isIdentifier(name) && names.has(name.text);
+}
+
+function assignedTarget(node: ts.Node): ts.Expression | null {
+  if (ts.isBinaryExpression(node)) {
+    const kind = node.operatorToken.kind;
+    return kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment ? unwrap(node.left) : null;
+  }
+  if (ts.isPostfixUnaryExpression(node)) return unwrap(node.operand);
+  if (ts.isPrefixUnaryExpression(node)) {
+    const steps = node.operator === ts.SyntaxKind.PlusPlusToken || node.operator === ts.SyntaxKind.MinusMinusToken;
+    return steps ? unwrap(node.operand) : null;
+  }
+  return null;
+}
+
+function unwrap(node: ts.Expression): ts.Expression {
+  return ts.isParenthesizedExpression(node) ? unwrap(node.expression) : node;
+}

@@ -1,0 +1,60 @@
+/** What module-level names mean: constants, functions, schemas and maps. Nothing of a module runs; all of it is known beforehand. */
+import ts from "typescript";
+import { lowerExpression } from "./expressions.ts";
+import type { Lowering } from "./lowering.ts";
+import type { MapDeclaration, RecordValue, Value } from "./values.ts";
+
+/** The value of a name that no function binds. */
+export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol): Value {
+  const declaration = symbol.valueDeclaration;
+  if (declaration === undefined) return l.fail(node, "WS2004", { name: node.text });
+  if (l.module.source.isIntrinsic(declaration)) return intrinsicOf(l, symbol.name, declaration);
+  if (ts.isFunctionDeclaration(declaration)) return { kind: "function", node: declaration };
+  if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) {
+    return l.fail(node, "WS2004", { name: node.text });
+  }
+  if ((declaration.parent.flags & ts.NodeFlags.Const) === 0) return l.fail(node, "WS1019");
+  const known = l.module.constants.get(declaration);
+  if (known !== undefined) return known;
+  const value = lowerConstant(l, declaration, declaration.initializer);
+  // Numbers become instructions anew wherever they are used; everything else is the same thing everywhere.
+  if (value.kind === "schema" || value.kind === "map" || value.kind === "function" || value.kind === "program") {
+    l.module.constants.set(declaration, value);
+  }
+  return value;
+}
+
+/** Numbers of wirescript/kernel (the actions) have a value; everything else there has a meaning known by its name. */
+function intrinsicOf(l: Lowering, name: string, declaration: ts.Declaration): Value {
+  if (ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined && ts.isNumericLiteral(declaration.initializer)) {
+    return l.int(Number(declaration.initializer.text), { bits: 32, signed: false });
+  }
+  return { kind: "intrinsic", name, receiver: null };
+}
+
+function lowerConstant(l: Lowering, declaration: ts.VariableDeclaration, initializer: ts.Expression): Value {
+  const value = lowerExpression(l, initializer);
+  const name = ts.isIdentifier(declaration.name) ? declaration.name.text : "";
+  if (value.kind === "schema" && value.layout.kind === "struct" && value.layout.name === "") {
+    return { kind: "schema", layout: { ...value.layout, name } };
+  }
+  if (value.kind === "record") return frozen(value);
+  return value;
+}
+
+/** Constants of a module cannot be changed: their fields have no place. */
+function frozen(record: RecordValue): RecordValue {
+  return { kind: "record", fields: new Map([...record.fields].map(([name, { value }]) => [name, { value, place: null }])) };
+}
+
+/** The declaration that `call` is the value of: `const name = perCpuArray(…)` at the top level of a module. */
+export function declarationOf(call: ts.Node): ts.VariableDeclaration | null {
+  const { parent } = call;
+  if (!ts.isVariableDeclaration(parent) || parent.initializer !== call || !ts.isIdentifier(parent.name)) return null;
+  return ts.isSourceFile(parent.parent.parent.parent) ? parent : null;
+}
+
+/** Records the map, so that the object holds it. */
+export function useMap(l: Lowering, map: MapDeclaration): void {
+  if (!l.module.maps.has(map.node)) l.module.maps.set(map.node, map);
+}

@@ -1,0 +1,414 @@
+/** Lowers expressions. What TypeScript's checker has accepted is not checked again: narrowing has made every view usable here. */
+import ts from "typescript";
+import type { BinaryOp, CompareOp } from "../ir/ir.ts";
+import { callFunction } from "./calls.ts";
+import { conditionOf, isConditionOnly, lowerCondition } from "./conditions.ts";
+import { constantOf } from "./declarations.ts";
+import { callIntrinsic } from "./intrinsics.ts";
+import { Join } from "./join.ts";
+import type { Lowering } from "./lowering.ts";
+import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
+import { readField, readPlace, settle, writePlace } from "./places.ts";
+import { describeValue, I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
+
+const K = ts.SyntaxKind;
+
+const ARITHMETIC: Partial<Record<ts.SyntaxKind, (signed: boolean) => BinaryOp>> = {
+  [K.PlusToken]: () => "add",
+  [K.MinusToken]: () => "sub",
+  [K.AsteriskToken]: () => "mul",
+  [K.SlashToken]: (signed) => (signed ? "sdiv" : "udiv"),
+  [K.PercentToken]: (signed) => (signed ? "smod" : "umod"),
+  [K.AmpersandToken]: () => "and",
+  [K.BarToken]: () => "or",
+  [K.CaretToken]: () => "xor",
+  [K.LessThanLessThanToken]: () => "shl",
+  [K.GreaterThanGreaterThanToken]: (signed) => (signed ? "ashr" : "lshr"),
+  [K.GreaterThanGreaterThanGreaterThanToken]: () => "lshr",
+};
+
+const SHIFTS = new Set([K.LessThanLessThanToken, K.GreaterThanGreaterThanToken, K.GreaterThanGreaterThanGreaterThanToken]);
+
+const COMPARISON: Partial<Record<ts.SyntaxKind, (signed: boolean) => CompareOp>> = {
+  [K.EqualsEqualsEqualsToken]: () => "eq",
+  [K.EqualsEqualsToken]: () => "eq",
+  [K.ExclamationEqualsEqualsToken]: () => "ne",
+  [K.ExclamationEqualsToken]: () => "ne",
+  [K.LessThanToken]: (signed) => (signed ? "slt" : "ult"),
+  [K.LessThanEqualsToken]: (signed) => (signed ? "sle" : "ule"),
+  [K.GreaterThanToken]: (signed) => (signed ? "sgt" : "ugt"),
+  [K.GreaterThanEqualsToken]: (signed) => (signed ? "sge" : "uge"),
+};
+
+/** `a += b` is `a = a + b`. */
+const COMPOUND: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
+  [K.PlusEqualsToken]: K.PlusToken,
+  [K.MinusEqualsToken]: K.MinusToken,
+  [K.AsteriskEqualsToken]: K.AsteriskToken,
+  [K.SlashEqualsToken]: K.SlashToken,
+  [K.PercentEqualsToken]: K.PercentToken,
+  [K.AmpersandEqualsToken]: K.AmpersandToken,
+  [K.BarEqualsToken]: K.BarToken,
+  [K.CaretEqualsToken]: K.CaretToken,
+  [K.LessThanLessThanEqualsToken]: K.LessThanLessThanToken,
+  [K.GreaterThanGreaterThanEqualsToken]: K.GreaterThanGreaterThanToken,
+  [K.GreaterThanGreaterThanGreaterThanEqualsToken]: K.GreaterThanGreaterThanGreaterThanToken,
+};
+
+export function lowerExpression(l: Lowering, node: ts.Expression): Value {
+  return l.at(node, () => lower(l, node));
+}
+
+/** The expression as an integer. */
+export function lowerInt(l: Lowering, node: ts.Expression, operator: string): IntValue {
+  const value = present(lowerExpression(l, node));
+  if (value.kind === "int") return value;
+  return l.fail(node, "WS2013", { operator, kind: describeValue(value) });
+}
+
+/** What the checker has narrowed: the value itself where `null` has been excluded. */
+export function present(value: Value): Value {
+  return value.kind === "nullable" ? value.value : value;
+}
+
+function lower(l: Lowering, node: ts.Expression): Value {
+  if (ts.isParenthesizedExpression(node)) return lowerExpression(l, node.expression);
+  if (ts.isIdentifier(node)) return lowerIdentifier(l, node);
+  if (ts.isNumericLiteral(node)) return lowerNumber(l, node);
+  if (ts.isBigIntLiteral(node)) return l.int(BigInt(node.text.slice(0, -1)));
+  if (node.kind === K.TrueKeyword) return l.bool(l.builder.const(1, "bool"));
+  if (node.kind === K.FalseKeyword) return l.bool(l.builder.const(0, "bool"));
+  if (node.kind === K.NullKeyword) return { kind: "null" };
+  if (ts.isStringLiteral(node)) return { kind: "string", text: node.text };
+  if (ts.isArrowFunction(node) || ts.isFunctionExpression(node)) return { kind: "function", node };
+  if (ts.isObjectLiteralExpression(node)) return lowerObject(l, node);
+  // Only `as const` gets here.
+  if (ts.isAsExpression(node)) return lowerExpression(l, node.expression);
+  if (ts.isPropertyAccessExpression(node)) return lowerPropertyAccess(l, node);
+  if (ts.isElementAccessExpression(node)) return lowerElementAccess(l, node);
+  if (ts.isCallExpression(node)) return lowerCall(l, node);
+  if (ts.isTaggedTemplateExpression(node)) return lowerTemplate(l, node);
+  if (ts.isPrefixUnaryExpression(node)) return lowerPrefix(l, node);
+  if (ts.isPostfixUnaryExpression(node)) return lowerStep(l, node.operand, node.operator, "old");
+  if (ts.isConditionalExpression(node)) return lowerConditional(l, node);
+  if (ts.isBinaryExpression(node)) return lowerBinary(l, node);
+  return l.fail(node, "WS1018", { kind: K[node.kind] });
+}
+
+// -- names and literals --
+
+/** What an identifier means, seen through imports. */
+export function symbolOf(l: Lowering, node: ts.Identifier): ts.Symbol | undefined {
+  const { checker } = l;
+  const symbol = ts.isShorthandPropertyAssignment(node.parent)
+    ? checker.getShorthandAssignmentValueSymbol(node.parent)
+    : checker.getSymbolAtLocation(node);
+  return symbol !== undefined && (symbol.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(symbol) : symbol;
+}
+
+function lowerIdentifier(l: Lowering, node: ts.Identifier): Value {
+  const symbol = symbolOf(l, node);
+  if (symbol === undefined || node.text === "undefined") return { kind: "null" };
+  const binding = l.bindings.get(symbol);
+  if (binding !== undefined) return binding.kind === "value" ? binding.value : readPlace(l, binding.place);
+  return constantOf(l, node, symbol);
+}
+
+function lowerNumber(l: Lowering, node: ts.NumericLiteral): Value {
+  const value = Number(node.text);
+  if (!Number.isSafeInteger(value)) l.fail(node, "WS2019", { text: node.getText() });
+  return l.int(value);
+}
+
+function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
+  const fields = new Map<string, { value: Value; place: null }>();
+  for (const property of node.properties) {
+    if (ts.isPropertyAssignment(property)) {
+      if (ts.isComputedPropertyName(property.name)) return l.fail(property.name, "WS1018", { kind: "a computed name" });
+      fields.set(property.name.text, { value: settle(l, property, lowerExpression(l, property.initializer)), place: null });
+    } else if (ts.isShorthandPropertyAssignment(property)) {
+      fields.set(property.name.text, { value: settle(l, property, lowerExpression(l, property.name)), place: null });
+    } else {
+      return l.fail(property, "WS1018", { kind: "a method or accessor" });
+    }
+  }
+  return { kind: "record", fields };
+}
+
+// -- access --
+
+/** `a.b`, and `a?.b` where `a` may be null. */
+function lowerPropertyAccess(l: Lowering, node: ts.PropertyAccessExpression): Value {
+  const object = lowerExpression(l, node.expression);
+  if (node.questionDotToken !== undefined) return optional(l, node, object, (value) => property(l, node, value, node.name.text));
+  return property(l, node, present(object), node.name.text);
+}
+
+/** `use(object)` when it is there, else `null`. */
+function optional(l: Lowering, node: ts.Expression, object: Value, use: (value: Value) => Value): Value {
+  if (object.kind === "null") return object;
+  if (object.kind !== "nullable") return use(object);
+  const join = new Join(l);
+  const there = l.builder.newBlock();
+  const missing = l.builder.newBlock();
+  l.builder.branch(object.valid, there, missing);
+  l.builder.enter(there);
+  if (!l.unreachable) join.add(node, use(object.value));
+  l.builder.enter(missing);
+  join.add(node, { kind: "null" });
+  return join.finish();
+}
+
+function property(l: Lowering, node: ts.PropertyAccessExpression, object: Value, name: string): Value {
+  switch (object.kind) {
+    case "view": {
+      const field = object.layout.fields.find((candidate) => candidate.name === name);
+      if (field !== undefined) return loadField(l, object.memory, field);
+      break;
+    }
+    case "ref":
+      if (name === "value") return loadScalar(l, object.memory, object.layout);
+      break;
+    case "record": {
+      const field = object.fields.get(name);
+      if (field !== undefined) return readField(l, field);
+      break;
+    }
+    case "bytes":
+    case "bytesPlace":
+      if (name === "length") return l.int(object.length);
+      if (name === "equals") return { kind: "intrinsic", name: "equals", receiver: object };
+      break;
+    case "context":
+      return contextProperty(l, name, object);
+    case "schema":
+      if (name === "size" && object.layout.kind !== "bits") return l.int(object.layout.size);
+      break;
+    case "map":
+      return { kind: "intrinsic", name, receiver: object };
+  }
+  return l.fail(node.name, "WS2003", { name: node.getText() });
+}
+
+/** `struct xdp_md`: ingress_ifindex at 12, rx_queue_index at 16. */
+function contextProperty(l: Lowering, name: string, context: Value): Value {
+  const u32: IntType = { bits: 32, signed: false };
+  switch (name) {
+    case "length":
+      return { kind: "int", ssa: l.binary("sub", l.dataEnd, l.data), type: u32 };
+    case "ingressIfindex":
+      return { kind: "int", ssa: l.builder.load(4, l.context, 12, "context"), type: u32 };
+    case "rxQueueIndex":
+      return { kind: "int", ssa: l.builder.load(4, l.context, 16, "context"), type: u32 };
+    default:
+      return { kind: "intrinsic", name, receiver: context };
+  }
+}
+
+function lowerElementAccess(l: Lowering, node: ts.ElementAccessExpression): Value {
+  const { bytes, index } = elementOf(l, node);
+  return byteAt(l, bytes, index);
+}
+
+function elementOf(l: Lowering, node: ts.ElementAccessExpression) {
+  const bytes = present(lowerExpression(l, node.expression));
+  if (bytes.kind !== "bytes" && bytes.kind !== "bytesPlace") {
+    return l.fail(node, "WS2013", { operator: "[…]", kind: describeValue(bytes) });
+  }
+  const index = lowerInt(l, node.argumentExpression, "[…]").ssa;
+  if (index.op !== "const" || index.value < 0n || index.value >= BigInt(bytes.length)) {
+    return l.fail(node.argumentExpression, "WS2009", { last: bytes.length - 1 });
+  }
+  return { bytes, index: Number(index.value) };
+}
+
+// -- calls --
+
+function lowerCall(l: Lowering, node: ts.CallExpression): Value {
+  const { expression } = node;
+  if (ts.isPropertyAccessExpression(expression) && expression.questionDotToken !== undefined) {
+    const object = lowerExpression(l, expression.expression);
+    return optional(l, node, object, (value) => call(l, node, property(l, expression, value, expression.name.text)));
+  }
+  return call(l, node, present(lowerExpression(l, expression)));
+}
+
+function call(l: Lowering, node: ts.CallExpression, callee: Value): Value {
+  if (callee.kind === "function") return callFunction(l, node, callee, node.arguments);
+  if (callee.kind === "intrinsic") return callIntrinsic(l, node, callee);
+  if (callee.kind === "schema") return callIntrinsic(l, node, { kind: "intrinsic", name: "cast", receiver: callee });
+  return l.fail(node.expression, "WS2003", { name: node.expression.getText() });
+}
+
+function lowerTemplate(l: Lowering, node: ts.TaggedTemplateExpression): Value {
+  const tag = lowerExpression(l, node.tag);
+  if (tag.kind === "intrinsic" && tag.name === "trace") return callIntrinsic(l, node, tag);
+  return l.fail(node, "WS1008");
+}
+
+// -- operators --
+
+function lowerPrefix(l: Lowering, node: ts.PrefixUnaryExpression): Value {
+  switch (node.operator) {
+    case K.ExclamationToken:
+      return l.bool(l.not(conditionOf(l, node.operand)));
+    case K.PlusPlusToken:
+    case K.MinusMinusToken:
+      return lowerStep(l, node.operand, node.operator, "new");
+    case K.MinusToken: {
+      const { ssa } = lowerInt(l, node.operand, "-");
+      return { kind: "int", ssa: l.binary("sub", l.builder.const(0), ssa), type: I64 };
+    }
+    case K.TildeToken: {
+      const { ssa, type } = lowerInt(l, node.operand, "~");
+      return { kind: "int", ssa: l.binary("xor", ssa, l.builder.const(-1)), type: type.signed ? I64 : U64 };
+    }
+    default:
+      return lowerInt(l, node.operand, "+");
+  }
+}
+
+/** `x++` and the like; gives the value before or after. */
+function lowerStep(l: Lowering, target: ts.Expression, operator: ts.SyntaxKind, result: "old" | "new"): Value {
+  const old = lowerInt(l, target, operator === K.PlusPlusToken ? "++" : "--");
+  const op = operator === K.PlusPlusToken ? "add" : "sub";
+  const ssa = l.binary(op, old.ssa, l.builder.const(1));
+  const stored = assign(l, target, { kind: "int", ssa, type: old.type.signed ? I64 : U64 });
+  return result === "old" ? old : stored;
+}
+
+function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
+  const join = new Join(l);
+  const then = l.builder.newBlock();
+  const otherwise = l.builder.newBlock();
+  lowerCondition(l, node.condition, then, otherwise);
+  for (const [block, arm] of [[then, node.whenTrue], [otherwise, node.whenFalse]] as const) {
+    l.builder.enter(block);
+    if (!l.unreachable) join.add(arm, lowerExpression(l, arm));
+  }
+  const value = join.finish();
+  if (value.kind === "function" || value.kind === "intrinsic") return l.fail(node, "WS2006");
+  return value;
+}
+
+function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
+  const operator = node.operatorToken.kind;
+  if (operator === K.EqualsToken) return assign(l, node.left, lowerExpression(l, node.right));
+  const compound = COMPOUND[operator];
+  if (compound !== undefined) {
+    return assign(l, node.left, arithmetic(l, compound, lowerInt(l, node.left, node.operatorToken.getText()), lowerInt(l, node.right, node.operatorToken.getText())));
+  }
+  if (operator === K.AmpersandAmpersandToken || operator === K.BarBarToken) {
+    if (!isConditionOnly(l, node)) return l.fail(node, "WS2011");
+    return l.bool(conditionOf(l, node));
+  }
+  if (operator === K.QuestionQuestionToken) return lowerCoalesce(l, node);
+  if (COMPARISON[operator] !== undefined) return compare(l, node);
+  const text = node.operatorToken.getText();
+  return arithmetic(l, operator, lowerInt(l, node.left, text), lowerInt(l, node.right, text));
+}
+
+function arithmetic(l: Lowering, operator: ts.SyntaxKind, left: IntValue, right: IntValue): IntValue {
+  const op = ARITHMETIC[operator];
+  if (op === undefined) throw new Error(`no operator ${K[operator]}`);
+  // A shift takes its kind from what is shifted.
+  const signed = SHIFTS.has(operator) ? left.type.signed : left.type.signed || right.type.signed;
+  return { kind: "int", ssa: l.binary(op(signed), left.ssa, right.ssa), type: signed ? I64 : U64 };
+}
+
+function lowerCoalesce(l: Lowering, node: ts.BinaryExpression): Value {
+  const left = lowerExpression(l, node.left);
+  if (left.kind === "null") return lowerExpression(l, node.right);
+  if (left.kind !== "nullable") return left;
+  const join = new Join(l);
+  const there = l.builder.newBlock();
+  const missing = l.builder.newBlock();
+  l.builder.branch(left.valid, there, missing);
+  l.builder.enter(there);
+  join.add(node.left, left.value);
+  l.builder.enter(missing);
+  if (!l.unreachable) join.add(node.right, lowerExpression(l, node.right));
+  return join.finish();
+}
+
+function compare(l: Lowering, node: ts.BinaryExpression): Value {
+  const operator = node.operatorToken.kind;
+  const op = COMPARISON[operator];
+  if (op === undefined) throw new Error(`no comparison ${K[operator]}`);
+  const left = lowerExpression(l, node.left);
+  const right = lowerExpression(l, node.right);
+  const equality = op(false) === "eq" || op(false) === "ne";
+  if (equality && (left.kind === "null" || right.kind === "null")) {
+    const value = left.kind === "null" ? right : left;
+    const isNull = value.kind === "nullable" ? l.not(value.valid) : l.builder.const(value.kind === "null" ? 1 : 0, "bool");
+    return l.bool(op(false) === "eq" ? isNull : l.not(isNull));
+  }
+  const [a, b] = [present(left), present(right)];
+  if (a.kind === "int" && b.kind === "int") {
+    return l.bool(l.compare(op(a.type.signed || b.type.signed), a.ssa, b.ssa));
+  }
+  const culprit = a.kind === "int" ? b : a;
+  return l.fail(node, "WS2013", { operator: node.operatorToken.getText(), kind: describeValue(culprit) });
+}
+
+// -- assignment --
+
+/** Writes `value` to what `target` names, and gives it as it is there: wrapped at the target's width. */
+export function assign(l: Lowering, target: ts.Expression, value: Value): Value {
+  if (ts.isParenthesizedExpression(target)) return assign(l, target.expression, value);
+  if (ts.isIdentifier(target)) return assignName(l, target, value);
+  if (ts.isPropertyAccessExpression(target)) return assignProperty(l, target, value);
+  if (ts.isElementAccessExpression(target)) {
+    const { bytes, index } = elementOf(l, target);
+    if (bytes.kind === "bytes") return l.fail(target, "WS2016");
+    if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
+    const { pointer, offset, region } = bytes.memory;
+    l.builder.store(1, pointer, offset + index, region, value.ssa);
+    return l.wrap(value, { bits: 8, signed: false });
+  }
+  return l.fail(target, "WS2008");
+}
+
+function assignName(l: Lowering, target: ts.Identifier, value: Value): Value {
+  const symbol = symbolOf(l, target);
+  const binding = symbol === undefined ? undefined : l.bindings.get(symbol);
+  if (binding === undefined) return l.fail(target, "WS1019");
+  const settled = settle(l, target, value);
+  if (binding.kind === "place") {
+    writePlace(l, target, binding.place, settled);
+    return settled.kind === "int" && binding.place.type !== null ? l.wrap(settled, binding.place.type) : settled;
+  }
+  if (binding.value.kind !== "record" || settled.kind !== "record") return l.fail(target, "WS2008");
+  for (const [name, field] of binding.value.fields) {
+    const given = settled.fields.get(name);
+    if (field.place === null || given === undefined) return l.fail(target, "WS2008");
+    writePlace(l, target, field.place, readField(l, given));
+  }
+  return settled;
+}
+
+function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value: Value): Value {
+  const object = present(lowerExpression(l, target.expression));
+  const name = target.name.text;
+  if (object.kind === "view") {
+    const field = object.layout.fields.find((candidate) => candidate.name === name);
+    if (field === undefined) return l.fail(target, "WS2008");
+    storeField(l, target, object.memory, field, present(value));
+    if (value.kind !== "int") return value;
+    if (field.layout.kind === "scalar") return l.wrap(value, { bits: (field.layout.size * 8) as 8, signed: field.layout.signed });
+    const mask = field.layout.kind === "bits" ? (1n << BigInt(field.layout.bits)) - 1n : 0n;
+    return { kind: "int", ssa: l.binary("and", value.ssa, l.builder.const(mask)), type: U64 };
+  }
+  if (object.kind === "ref" && name === "value" && value.kind === "int") {
+    storeScalar(l, object.memory, object.layout, value);
+    return value;
+  }
+  if (object.kind === "record") {
+    const field = object.fields.get(name);
+    if (field === undefined) return l.fail(target, "WS2008");
+    if (field.place === null) return l.fail(target, "WS2016");
+    writePlace(l, target, field.place, settle(l, target, value));
+    return value;
+  }
+  return l.fail(target, "WS2008");
+}

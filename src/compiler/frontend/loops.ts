@@ -1,0 +1,198 @@
+/**
+ * Loops whose number of rounds is a constant. Short ones are unrolled, since constants then reach offsets and indexes; the others
+ * become loops that the verifier walks through round by round.
+ */
+import ts from "typescript";
+import type { Block } from "../ir/ir.ts";
+import type { Lowering } from "./lowering.ts";
+import { lowerExpression, symbolOf } from "./expressions.ts";
+import { isReassigned } from "./calls.ts";
+import { newPlace, readPlace, writePlace } from "./places.ts";
+import { bindPattern, lowerStatement } from "./statements.ts";
+import { I64, U64, type IntType, type IntValue } from "./values.ts";
+
+const K = ts.SyntaxKind;
+
+/** Unrolled when rounds × nodes of the body stay below this: more code than that costs more than the loop. */
+const UNROLL_BUDGET = 600;
+/** About two instructions a node, and the verifier walks a million. */
+const WALK_BUDGET = 400_000;
+
+interface Rounds {
+  /** The counter's value in each round. */
+  start: bigint;
+  step: bigint;
+  count: number;
+  type: IntType;
+}
+
+export function lowerFor(l: Lowering, node: ts.ForStatement): void {
+  const { initializer, condition, incrementor, statement } = node;
+  const declarations = initializer !== undefined && ts.isVariableDeclarationList(initializer) ? initializer.declarations : [];
+  const [declaration] = declarations;
+  if (declaration === undefined || declarations.length !== 1) return l.fail(node, "WS2001");
+  if (condition === undefined || incrementor === undefined) return l.fail(node, "WS2001");
+  if (!ts.isIdentifier(declaration.name) || declaration.initializer === undefined) return l.fail(node, "WS2001");
+  const { name } = declaration;
+  const start = constant(l, declaration.initializer);
+  const limit = limitOf(l, name, condition);
+  const step = stepOf(l, name, incrementor);
+  if (start === null || limit === null || step === null || isReassigned(name, statement)) return l.fail(node, "WS2001");
+  const signed = start < 0n || limit.value < 0n || step < 0n;
+  const count = countRounds(start, limit, step);
+  if (count === null) return l.fail(node, "WS2001");
+  lowerRounds(l, node, name, statement, { start, step, count, type: signed ? I64 : U64 });
+}
+
+/** `for (const i of range(n))`. */
+export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
+  const { initializer, expression, statement } = node;
+  const declaration = ts.isVariableDeclarationList(initializer) ? initializer.declarations[0] : undefined;
+  const callee = ts.isCallExpression(expression) ? lowerExpression(l, expression.expression) : null;
+  if (declaration === undefined || callee?.kind !== "intrinsic" || callee.name !== "range" || !ts.isCallExpression(expression)) {
+    return l.fail(node, "WS2001");
+  }
+  const [first, second] = expression.arguments.map((argument) => constant(l, argument));
+  if (first == null || (expression.arguments.length > 1 && second == null)) return l.fail(expression, "WS2001");
+  const [start, end] = second == null ? [0n, first] : [first, second];
+  const count = Number(end > start ? end - start : 0n);
+  lowerRounds(l, node, declaration.name, statement, { start, step: 1n, count, type: start < 0n ? I64 : U64 });
+}
+
+function constant(l: Lowering, node: ts.Expression): bigint | null {
+  const value = lowerExpression(l, node);
+  return value.kind === "int" && value.ssa.op === "const" ? value.ssa.value : null;
+}
+
+interface Limit {
+  operator: ts.SyntaxKind;
+  value: bigint;
+}
+
+const MIRRORED: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
+  [K.LessThanToken]: K.GreaterThanToken,
+  [K.LessThanEqualsToken]: K.GreaterThanEqualsToken,
+  [K.GreaterThanToken]: K.LessThanToken,
+  [K.GreaterThanEqualsToken]: K.LessThanEqualsToken,
+  [K.ExclamationEqualsEqualsToken]: K.ExclamationEqualsEqualsToken,
+};
+
+/** `i < LIMIT` and its kin, either way round. */
+function limitOf(l: Lowering, counter: ts.Identifier, condition: ts.Expression): Limit | null {
+  if (!ts.isBinaryExpression(condition)) return null;
+  const operator = condition.operatorToken.kind;
+  const mirrored = MIRRORED[operator];
+  if (mirrored === undefined) return null;
+  const left = names(l, condition.left, counter);
+  if (!left && !names(l, condition.right, counter)) return null;
+  const value = constant(l, left ? condition.right : condition.left);
+  return value === null ? null : { operator: left ? operator : mirrored, value };
+}
+
+/** What each round adds to the counter. */
+function stepOf(l: Lowering, counter: ts.Identifier, node: ts.Expression): bigint | null {
+  if (ts.isPostfixUnaryExpression(node) || ts.isPrefixUnaryExpression(node)) {
+    if (!names(l, node.operand, counter)) return null;
+    return node.operator === K.PlusPlusToken ? 1n : node.operator === K.MinusMinusToken ? -1n : null;
+  }
+  if (!ts.isBinaryExpression(node) || !names(l, node.left, counter)) return null;
+  const value = constant(l, node.right);
+  if (value === null) return null;
+  if (node.operatorToken.kind === K.PlusEqualsToken) return value;
+  return node.operatorToken.kind === K.MinusEqualsToken ? -value : null;
+}
+
+function names(l: Lowering, node: ts.Expression, counter: ts.Identifier): boolean {
+  return ts.isIdentifier(node) && symbolOf(l, node) === l.checker.getSymbolAtLocation(counter);
+}
+
+/** How often the body runs; `null` when it never ends. */
+function countRounds(start: bigint, { operator, value }: Limit, step: bigint): number | null {
+  const distance = value - start;
+  const towards = (inclusive: bigint): number | null => {
+    const left = step > 0n ? distance + inclusive : -distance + inclusive;
+    if (left <= 0n) return 0;
+    const size = step > 0n ? step : -step;
+    return Number((left + size - 1n) / size);
+  };
+  switch (operator) {
+    case K.LessThanToken:
+    case K.LessThanEqualsToken:
+      if (step <= 0n) return distance < 0n ? 0 : null;
+      return towards(operator === K.LessThanToken ? 0n : 1n);
+    case K.GreaterThanToken:
+    case K.GreaterThanEqualsToken:
+      if (step >= 0n) return distance > 0n ? 0 : null;
+      // An unsigned counter that goes below zero becomes large: only a signed start or a limit above zero ends.
+      return towards(operator === K.GreaterThanToken ? 0n : 1n);
+    default:
+      return step !== 0n && distance % step === 0n && distance / step >= 0n ? Number(distance / step) : null;
+  }
+}
+
+function lowerRounds(l: Lowering, node: ts.Statement, name: ts.BindingName, body: ts.Statement, rounds: Rounds): void {
+  const size = countNodes(body);
+  if (rounds.count * size > WALK_BUDGET) return l.fail(node, "WS2002", { rounds: rounds.count });
+  if (rounds.count * size <= UNROLL_BUDGET) unroll(l, name, body, rounds);
+  else loop(l, name, body, rounds);
+}
+
+function unroll(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, step, count, type }: Rounds): void {
+  const end = l.builder.newBlock();
+  for (let round = 0; round < count && !l.unreachable; round++) {
+    const next = l.builder.newBlock();
+    bindPattern(l, name, l.int(start + BigInt(round) * step, type), false);
+    lowerBody(l, body, end, next);
+    l.builder.jump(next);
+    l.builder.enter(next);
+  }
+  l.builder.jump(end);
+  l.builder.enter(end);
+}
+
+function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, step, count, type }: Rounds): void {
+  const { builder } = l;
+  const counter = newPlace(l, name.getText(), l.int(start, type), type);
+  const head = builder.newBlock();
+  const next = builder.newBlock();
+  const end = builder.newBlock();
+  const read = (): IntValue => {
+    const value = readPlace(l, counter);
+    if (value.kind !== "int") throw new Error("a counter is an integer");
+    return value;
+  };
+  builder.jump(head);
+  builder.enter(head, false);
+  // The body runs at least once, so the test stands at the end of a round. Equality is exact, whatever the step.
+  bindPattern(l, name, read(), false);
+  lowerBody(l, body, end, next);
+  builder.jump(next);
+  builder.enter(next);
+  if (!l.unreachable) {
+    const increased = l.binary("add", read().ssa, builder.const(step));
+    writePlace(l, null, counter, { kind: "int", ssa: increased, type });
+    // `<` rather than `!=` where it can be: the verifier then knows a bound for the counter.
+    const last = start + BigInt(count) * step;
+    const op = type.signed || step < 0n ? "ne" : "ult";
+    builder.branch(l.compare(op, increased, builder.const(last)), head, end);
+  }
+  builder.seal(head);
+  builder.enter(end);
+}
+
+/** `break` goes to `end`, `continue` to `next`. */
+function lowerBody(l: Lowering, body: ts.Statement, end: Block, next: Block): void {
+  const frame = l.frames.at(-1);
+  if (frame === undefined) throw new Error("a loop outside of any function");
+  frame.loops.push({ break: end, continue: next });
+  lowerStatement(l, body);
+  frame.loops.pop();
+}
+
+function countNodes(node: ts.Node): number {
+  let count = 1;
+  ts.forEachChild(node, (child) => {
+    count += countNodes(child);
+  });
+  return count;
+}

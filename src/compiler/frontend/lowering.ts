@@ -1,0 +1,161 @@
+/**
+ * The state of lowering one program: where instructions go, what names mean, and which functions are being built in. The work
+ * itself is in the modules beside this one, by kind of source construct.
+ */
+import ts from "typescript";
+import { HELPER, type HelperName } from "../../object/helpers.ts";
+import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
+import { FunctionBuilder } from "../ir/builder.ts";
+import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueType } from "../ir/ir.ts";
+import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
+import type { Join } from "./join.ts";
+import type { ModuleState } from "./module.ts";
+import { displayName } from "./source.ts";
+import { BOOL, type IntType, type IntValue, type Place, U64, type Value } from "./values.ts";
+
+export type FunctionNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
+
+/** What a name of the source stands for: a value for good, or variables. */
+export type Binding = { kind: "value"; value: Value } | { kind: "place"; place: Place };
+
+export interface LoopTarget {
+  break: Block;
+  /** `null` for a switch, which `continue` passes by. */
+  continue: Block | null;
+}
+
+/** One function that is being built into the program. */
+export interface Frame {
+  node: FunctionNode;
+  returns: Join;
+  loops: LoopTarget[];
+}
+
+export class Lowering {
+  readonly module: ModuleState;
+  readonly checker: ts.TypeChecker;
+  readonly builder: FunctionBuilder;
+  readonly bindings = new Map<ts.Symbol, Binding>();
+  readonly frames: Frame[] = [];
+  readonly context: Ssa;
+  /** First byte of the packet, and the byte behind its last. */
+  readonly data: Ssa;
+  readonly dataEnd: Ssa;
+  readonly #entry: Block;
+  /** Stack slots that no call in flight uses, by size. */
+  readonly #freeSlots = new Map<number, Ssa[]>();
+
+  constructor(module: ModuleState, name: string) {
+    this.module = module;
+    this.checker = module.source.checker;
+    this.builder = new FunctionBuilder(name);
+    this.#entry = this.builder.function.blocks[0] as Block; // a new builder has its entry block
+    this.context = this.builder.emit({ op: "context", type: "ptr", args: [] });
+    // struct xdp_md: data at 0, data_end at 4.
+    this.data = this.builder.load(4, this.context, 0, "context", "ptr");
+    this.dataEnd = this.builder.load(4, this.context, 4, "context", "ptr");
+  }
+
+  fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>): never {
+    return this.module.reporter.fail(node, code, details);
+  }
+
+  /** Nothing leads here: what is lowered now would be thrown away. */
+  get unreachable(): boolean {
+    return this.builder.block === null;
+  }
+
+  /** Runs `lower` with instructions attributed to `node`'s place. */
+  at<T>(node: ts.Node, lower: () => T): T {
+    const before = this.builder.span;
+    this.builder.span = spanOf(node);
+    try {
+      return lower();
+    } finally {
+      this.builder.span = before;
+    }
+  }
+
+  // -- integers; constants are folded at once, since offsets, indexes and loop bounds must be seen to be constant --
+
+  int(value: bigint | number, type: IntType = U64): IntValue {
+    return { kind: "int", ssa: this.builder.const(value, type.bits === 1 ? "bool" : "int"), type };
+  }
+
+  bool(ssa: Ssa): IntValue {
+    return { kind: "int", ssa, type: BOOL };
+  }
+
+  binary(op: BinaryOp, left: Ssa, right: Ssa): Ssa {
+    if (left.op === "const" && right.op === "const") return this.builder.const(evaluateBinary(op, left.value, right.value));
+    if (right.op === "const" && right.value === 0n && (op === "add" || op === "sub")) return left;
+    return this.builder.binary(op, left, right);
+  }
+
+  compare(op: CompareOp, left: Ssa, right: Ssa): Ssa {
+    if (left.op === "const" && right.op === "const") {
+      return this.builder.const(evaluateCompare(op, left.value, right.value) ? 1 : 0, "bool");
+    }
+    return this.builder.compare(op, left, right);
+  }
+
+  not(condition: Ssa): Ssa {
+    return this.compare("eq", condition, this.builder.const(0, "bool"));
+  }
+
+  /** `value` as an integer of `type`: wrapped when it may not fit. */
+  wrap(value: IntValue, type: IntType): IntValue {
+    const from = value.type;
+    if (type.bits === 1 || type.bits === 64) return { kind: "int", ssa: value.ssa, type };
+    const fits = from.signed === type.signed ? from.bits <= type.bits : type.signed && from.bits < type.bits;
+    if (fits) return { kind: "int", ssa: value.ssa, type };
+    const op = type.signed ? "sext" : "zext";
+    const ssa =
+      value.ssa.op === "const"
+        ? this.builder.const(evaluateExtend(op, type.bits, value.ssa.value))
+        : this.builder.emit({ op, type: "int", args: [value.ssa], bits: type.bits });
+    return { kind: "int", ssa, type };
+  }
+
+  // -- memory and calls --
+
+  call(helper: HelperName, args: Ssa[], type: ValueType = "int"): Ssa {
+    return this.builder.emit({ op: "call", type, args, helper: HELPER[helper] });
+  }
+
+  /**
+   * Runs `use` with `size` bytes of stack that hold nothing yet. They are free again afterwards: `use` must not let the address out.
+   */
+  withSlot<T>(size: number, use: (slot: Ssa) => T): T {
+    const rounded = Math.ceil(size / 8) * 8;
+    const free = this.#freeSlots.get(rounded) ?? [];
+    this.#freeSlots.set(rounded, free);
+    const slot = free.pop() ?? this.#newSlot(rounded);
+    try {
+      return use(slot);
+    } finally {
+      free.push(slot);
+    }
+  }
+
+  /** Slots stand in the entry block, so that their address is known everywhere. */
+  #newSlot(size: number): Ssa {
+    const align: AccessSize = 8;
+    return this.builder.emitIn(this.#entry, { op: "slot", type: "ptr", args: [], size, align });
+  }
+}
+
+const spans = new WeakMap<ts.Node, Span>();
+
+function spanOf(node: ts.Node): Span {
+  let span = spans.get(node);
+  if (span === undefined) {
+    const file = node.getSourceFile();
+    const { line, character } = file.getLineAndCharacterOfPosition(node.getStart(file));
+    const starts = file.getLineStarts();
+    const text = file.text.slice(starts[line], starts[line + 1] ?? file.text.length).replace(/\r?\n$/, "");
+    span = { file: displayName(file.fileName), line: line + 1, column: character + 1, text };
+    spans.set(node, span);
+  }
+  return span;
+}

@@ -1,0 +1,220 @@
+/** Reads and writes of memory: fields in any byte order, bit fields, and byte arrays in pieces as wide as they can be. */
+import type ts from "typescript";
+import type { AccessSize, Value as Ssa } from "../ir/ir.ts";
+import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout } from "./layout.ts";
+import type { Lowering } from "./lowering.ts";
+import { readField } from "./places.ts";
+import {
+  BOOL, type BytesPlaceValue, type BytesValue, type Chunk, describeValue, type IntType, type IntValue, type Memory, type Value,
+} from "./values.ts";
+
+/** Byte arrays longer than this are not copied or compared: each copy is unrolled. */
+const LONGEST_COPY = 256;
+
+export function intTypeOfLayout({ size, signed, boolean }: ScalarLayout): IntType {
+  return boolean ? BOOL : { bits: (size * 8) as 8 | 16 | 32 | 64, signed };
+}
+
+export function loadScalar(l: Lowering, memory: Memory, layout: ScalarLayout): IntValue {
+  const { size, signed, bigEndian } = layout;
+  let ssa = l.builder.load(size, memory.pointer, memory.offset, memory.region);
+  if (layout.boolean) ssa = l.compare("ne", ssa, l.builder.const(0));
+  if (bigEndian) ssa = swap(l, ssa, size);
+  else if (signed && size < 8) ssa = l.builder.emit({ op: "sext", type: "int", args: [ssa], bits: (size * 8) as 8 | 16 | 32 });
+  return { kind: "int", ssa, type: intTypeOfLayout(layout) };
+}
+
+export function storeScalar(l: Lowering, memory: Memory, layout: ScalarLayout, value: IntValue): void {
+  const ssa = layout.bigEndian ? swap(l, value.ssa, layout.size) : value.ssa;
+  l.builder.store(layout.size, memory.pointer, memory.offset, memory.region, ssa);
+}
+
+function swap(l: Lowering, ssa: Ssa, size: AccessSize): Ssa {
+  if (size === 1) return ssa;
+  return l.builder.emit({ op: "bswap", type: "int", args: [ssa], bits: (size * 8) as 16 | 32 | 64 });
+}
+
+/** What a field, an element of a map or a part of the packet is to the source: a number is read, the rest stays where it is. */
+export function viewOf(memory: Memory, layout: SizedLayout): Value {
+  switch (layout.kind) {
+    case "scalar":
+      return { kind: "ref", layout, memory };
+    case "bytes":
+      return { kind: "bytesPlace", length: layout.size, memory };
+    case "struct":
+      return { kind: "view", layout, memory };
+  }
+}
+
+export function loadField(l: Lowering, memory: Memory, field: FieldLayout): Value {
+  const at = { ...memory, offset: memory.offset + field.offset };
+  switch (field.layout.kind) {
+    case "scalar":
+      return loadScalar(l, at, field.layout);
+    case "bits":
+      return loadBits(l, at, field);
+    default:
+      return viewOf(at, field.layout);
+  }
+}
+
+export function storeField(l: Lowering, node: ts.Node, memory: Memory, field: FieldLayout, value: Value): void {
+  const at = { ...memory, offset: memory.offset + field.offset };
+  if (field.layout.kind === "bits") return storeBits(l, at, field, expectInt(l, node, value, field));
+  store(l, node, at, field.layout, value);
+}
+
+function expectInt(l: Lowering, node: ts.Node, value: Value, field: FieldLayout): IntValue {
+  if (value.kind === "int") return value;
+  return l.fail(node, "WS2014", { target: layoutName(field.layout), kind: describeValue(value) });
+}
+
+/** Writes `value` to memory that has `layout`. */
+export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedLayout, value: Value): void {
+  if (layout.kind === "scalar" && value.kind === "int") return storeScalar(l, memory, layout, value);
+  if (layout.kind === "bytes" && (value.kind === "bytes" || value.kind === "bytesPlace") && value.length === layout.size) {
+    return storeBytes(l, memory, readBytes(l, node, value));
+  }
+  if (layout.kind === "struct" && value.kind === "view" && value.layout.size === layout.size) {
+    const { memory: from } = value;
+    return storeBytes(l, memory, readBytes(l, node, { kind: "bytesPlace", length: layout.size, memory: from }));
+  }
+  if (layout.kind === "struct" && value.kind === "record") {
+    // Bit fields share bytes: those are cleared first, then each field is put in.
+    const runs = new Map(layout.fields.flatMap((field) => (field.bit === undefined ? [] : [[field.offset, field.bit.runBytes]])));
+    for (const [offset, length] of runs) storeZeros(l, { ...memory, offset: memory.offset + offset }, length);
+    for (const field of layout.fields) {
+      const given = value.fields.get(field.name);
+      if (given === undefined) return l.fail(node, "WS2014", { target: layoutName(layout), kind: `without the field ${field.name}` });
+      storeField(l, node, memory, field, readField(l, given));
+    }
+    return;
+  }
+  l.fail(node, "WS2014", { target: layoutName(layout), kind: describeValue(value) });
+}
+
+// -- byte arrays --
+
+function* pieces(length: number): Generator<{ offset: number; size: AccessSize }> {
+  for (let offset = 0; offset < length; ) {
+    const left = length - offset;
+    const size: AccessSize = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    yield { offset, size };
+    offset += size;
+  }
+}
+
+export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | BytesValue): BytesValue {
+  if (value.kind === "bytes") return value;
+  const { length, memory } = value;
+  if (length > LONGEST_COPY) l.fail(node, "WS4003", { size: length });
+  const chunks = [...pieces(length)].map(({ offset, size }) => ({ offset, size, ssa: loadPiece(l, memory, offset, size) }));
+  return { kind: "bytes", length, chunks };
+}
+
+/** On the stack a load must be aligned, so a piece may have to be put together from smaller ones. */
+function loadPiece(l: Lowering, memory: Memory, offset: number, size: AccessSize): Ssa {
+  const at = memory.offset + offset;
+  if (memory.region !== "stack" || at % size === 0) return l.builder.load(size, memory.pointer, at, memory.region);
+  const half = (size / 2) as AccessSize;
+  const low = loadPiece(l, memory, offset, half);
+  const high = loadPiece(l, memory, offset + half, half);
+  return l.binary("or", low, l.binary("shl", high, l.builder.const(half * 8)));
+}
+
+export function storeBytes(l: Lowering, memory: Memory, value: BytesValue): void {
+  for (const chunk of value.chunks) storePiece(l, memory, chunk);
+}
+
+function storePiece(l: Lowering, memory: Memory, { offset, size, ssa }: Chunk): void {
+  const at = memory.offset + offset;
+  if (memory.region !== "stack" || at % size === 0) return l.builder.store(size, memory.pointer, at, memory.region, ssa);
+  const half = (size / 2) as AccessSize;
+  storePiece(l, memory, { offset, size: half, ssa });
+  storePiece(l, memory, { offset: offset + half, size: half, ssa: l.binary("lshr", ssa, l.builder.const(half * 8)) });
+}
+
+function storeZeros(l: Lowering, memory: Memory, length: number): void {
+  const zero = l.builder.const(0);
+  storeBytes(l, memory, { kind: "bytes", length, chunks: [...pieces(length)].map((piece) => ({ ...piece, ssa: zero })) });
+}
+
+/** A byte array that the source spells out. */
+export function constantBytes(l: Lowering, bytes: number[]): BytesValue {
+  const word = (offset: number, size: number): bigint =>
+    bytes.slice(offset, offset + size).reduceRight((sum, byte) => (sum << 8n) | BigInt(byte & 0xff), 0n);
+  const chunks = [...pieces(bytes.length)].map((piece) => ({ ...piece, ssa: l.builder.const(word(piece.offset, piece.size)) }));
+  return { kind: "bytes", length: bytes.length, chunks };
+}
+
+/** Byte `index` of an array. */
+export function byteAt(l: Lowering, value: BytesPlaceValue | BytesValue, index: number): IntValue {
+  const type: IntType = { bits: 8, signed: false };
+  if (value.kind === "bytesPlace") {
+    const { pointer, offset, region } = value.memory;
+    return { kind: "int", ssa: l.builder.load(1, pointer, offset + index, region), type };
+  }
+  const chunk = value.chunks.find(({ offset, size }) => index >= offset && index < offset + size);
+  if (chunk === undefined) throw new Error(`byte ${index} of ${value.length}`);
+  const shifted = l.binary("lshr", chunk.ssa, l.builder.const((index - chunk.offset) * 8));
+  return { kind: "int", ssa: l.binary("and", shifted, l.builder.const(0xff)), type };
+}
+
+// -- bit fields --
+
+interface Container {
+  /** Bytes from the start of the run. */
+  offset: number;
+  bytes: number;
+  /** Bits to the right of the field in the container read as a big-endian number. */
+  shift: number;
+}
+
+/** The bytes of the run that are read and written for a bit field: one machine word where one fits into the run. */
+function containerOf(field: FieldLayout): Container {
+  if (field.layout.kind !== "bits" || field.bit === undefined) throw new Error(`${field.name} is no bit field`);
+  const { position, runBytes } = field.bit;
+  const end = position + field.layout.bits;
+  const first = position >> 3;
+  const last = (end - 1) >> 3;
+  const needed = last - first + 1;
+  const word = [1, 2, 4, 8].find((size) => size >= needed && size <= runBytes);
+  if (word === undefined) return { offset: first, bytes: needed, shift: (last + 1) * 8 - end };
+  const offset = Math.min(first, runBytes - word);
+  return { offset, bytes: word, shift: (offset + word) * 8 - end };
+}
+
+function loadContainer(l: Lowering, memory: Memory, { offset, bytes }: Container): Ssa {
+  let result: Ssa | null = null;
+  for (const piece of pieces(bytes)) {
+    const part = swap(l, loadPiece(l, memory, offset + piece.offset, piece.size), piece.size);
+    result = result === null ? part : l.binary("or", l.binary("shl", result, l.builder.const(piece.size * 8)), part);
+  }
+  return result ?? l.builder.const(0);
+}
+
+function loadBits(l: Lowering, memory: Memory, field: FieldLayout): IntValue {
+  const container = containerOf(field);
+  const bits = bitsOf(field);
+  let ssa = loadContainer(l, memory, container);
+  ssa = container.shift === 0 ? ssa : l.binary("lshr", ssa, l.builder.const(container.shift));
+  if (container.shift + bits < container.bytes * 8) ssa = l.binary("and", ssa, l.builder.const((1n << BigInt(bits)) - 1n));
+  return { kind: "int", ssa, type: { bits: bits <= 8 ? 8 : bits <= 16 ? 16 : 32, signed: false } };
+}
+
+function storeBits(l: Lowering, memory: Memory, field: FieldLayout, value: IntValue): void {
+  const container = containerOf(field);
+  const mask = ((1n << BigInt(bitsOf(field))) - 1n) << BigInt(container.shift);
+  const shifted = l.binary("shl", value.ssa, l.builder.const(container.shift));
+  const kept = l.binary("and", loadContainer(l, memory, container), l.builder.const(~mask));
+  let rest = l.binary("or", kept, l.binary("and", shifted, l.builder.const(mask)));
+  // Back into memory from the last piece to the first, as a big-endian number.
+  for (const piece of [...pieces(container.bytes)].reverse()) {
+    storePiece(l, memory, { offset: container.offset + piece.offset, size: piece.size, ssa: swap(l, rest, piece.size) });
+    rest = l.binary("lshr", rest, l.builder.const(piece.size * 8));
+  }
+}
+
+function bitsOf(field: FieldLayout): number {
+  return field.layout.kind === "bits" ? field.layout.bits : 0;
+}

@@ -1,0 +1,34 @@
+/** What all programs of a module share: its maps, its read-only data, and what its constants mean. */
+import type ts from "typescript";
+import { Reporter } from "./reporter.ts";
+import type { Source } from "./source.ts";
+import type { MapDeclaration, Value } from "./values.ts";
+
+export class ModuleState {
+  readonly source: Source;
+  readonly reporter = new Reporter();
+  /** By declaration, in the order of first use. */
+  readonly maps = new Map<ts.Node, MapDeclaration>();
+  /** Schemas, maps and other constants that are evaluated once, by their declaration. */
+  readonly constants = new Map<ts.Node, Value>();
+  readonly #texts = new Map<string, number>();
+  #readonlyData: number[] = [];
+
+  constructor(source: Source) {
+    this.source = source;
+  }
+
+  /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */
+  readonlyText(text: string): number {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const offset = this.#readonlyData.length;
+    this.#readonlyData.push(...new TextEncoder().encode(text), 0);
+    this.#texts.set(text, offset);
+    return offset;
+  }
+
+  get readonlyData(): Uint8Array {
+    return Uint8Array.from(this.#readonlyData);
+  }
+}

@@ -1,0 +1,166 @@
+/** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
+import ts from "typescript";
+import type { Block } from "../ir/ir.ts";
+import { isReassigned } from "./calls.ts";
+import { lowerCondition } from "./conditions.ts";
+import { lowerExpression, present } from "./expressions.ts";
+import { intTypeOf } from "./flavours.ts";
+import { lowerFor, lowerForOf } from "./loops.ts";
+import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
+import { named, newPlace, readField, settle } from "./places.ts";
+import { Abort } from "./reporter.ts";
+import { describeValue, type Value } from "./values.ts";
+
+export function lowerStatements(l: Lowering, statements: readonly ts.Statement[]): void {
+  for (const statement of statements) lowerStatement(l, statement);
+}
+
+export function lowerStatement(l: Lowering, node: ts.Statement): void {
+  if (l.unreachable) return;
+  try {
+    l.at(node, () => lower(l, node));
+  } catch (error) {
+    if (!(error instanceof Abort)) throw error;
+  }
+}
+
+function lower(l: Lowering, node: ts.Statement): void {
+  if (ts.isBlock(node)) return lowerStatements(l, node.statements);
+  if (ts.isVariableStatement(node)) return lowerVariables(l, node.declarationList);
+  if (ts.isExpressionStatement(node)) return void lowerExpression(l, node.expression);
+  if (ts.isIfStatement(node)) return lowerIf(l, node);
+  if (ts.isForStatement(node)) return lowerFor(l, node);
+  if (ts.isForOfStatement(node)) return lowerForOf(l, node);
+  if (ts.isSwitchStatement(node)) return lowerSwitch(l, node);
+  if (ts.isReturnStatement(node)) {
+    const value: Value = node.expression === undefined ? { kind: "void" } : lowerExpression(l, node.expression);
+    return currentFrame(l).returns.add(node, value);
+  }
+  if (ts.isBreakStatement(node)) {
+    const target = currentFrame(l).loops.at(-1);
+    if (target !== undefined) l.builder.jump(target.break);
+    return;
+  }
+  if (ts.isContinueStatement(node)) {
+    const target = currentFrame(l).loops.findLast((loop) => loop.continue !== null);
+    if (target?.continue != null) l.builder.jump(target.continue);
+    return;
+  }
+  if (ts.isEmptyStatement(node) || ts.isFunctionDeclaration(node)) return;
+  if (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return;
+  l.fail(node, "WS1017", { kind: ts.SyntaxKind[node.kind] });
+}
+
+function currentFrame(l: Lowering): Frame {
+  const frame = l.frames.at(-1);
+  if (frame === undefined) throw new Error("a statement outside of any function");
+  return frame;
+}
+
+function lowerVariables(l: Lowering, list: ts.VariableDeclarationList): void {
+  for (const { name, initializer, parent } of list.declarations) {
+    const scope = enclosingFunction(parent);
+    const changes = isReassigned(name, scope);
+    // `let x: u32;` gets its value on every path before it is read, says the checker; until then it is 0 or null.
+    const value = initializer === undefined ? emptyOf(l, name) : settle(l, initializer, lowerExpression(l, initializer));
+    bindPattern(l, name, value, changes);
+  }
+}
+
+function enclosingFunction(node: ts.Node): ts.Node {
+  const isFunction = (at: ts.Node): at is FunctionNode =>
+    ts.isFunctionDeclaration(at) || ts.isFunctionExpression(at) || ts.isArrowFunction(at);
+  let at = node;
+  while (!isFunction(at) && !ts.isSourceFile(at)) at = at.parent;
+  return at;
+}
+
+function emptyOf(l: Lowering, name: ts.BindingName): Value {
+  const type = l.checker.getTypeAtLocation(name);
+  if ((type.flags & ts.TypeFlags.BooleanLike) !== 0) return l.bool(l.builder.const(0, "bool"));
+  return (type.flags & ts.TypeFlags.NumberLike) !== 0 || intTypeOf(l.checker, type) !== null ? l.int(0) : { kind: "null" };
+}
+
+/** Gives a name, or the names of a pattern such as `{ type, offset }`, their meaning. */
+export function bindPattern(l: Lowering, name: ts.BindingName, value: Value, changes: boolean): void {
+  if (ts.isIdentifier(name)) return bindName(l, name, value, changes);
+  if (ts.isArrayBindingPattern(name)) return l.fail(name, "WS1015");
+  const record = present(value);
+  for (const element of name.elements) {
+    if (element.initializer !== undefined) l.fail(element, "WS1018", { kind: "a default in a pattern" });
+    const key = element.propertyName ?? element.name;
+    if (record.kind !== "record" || !ts.isIdentifier(key)) {
+      return l.fail(element, "WS2013", { operator: "{ … }", kind: describeValue(record) });
+    }
+    const field = record.fields.get(key.text);
+    if (field === undefined) return l.fail(element, "WS2003", { name: key.text });
+    bindPattern(l, element.name, readField(l, field), changes);
+  }
+}
+
+function bindName(l: Lowering, name: ts.Identifier, value: Value, changes: boolean): void {
+  const symbol = l.checker.getSymbolAtLocation(name);
+  if (symbol === undefined) throw new Error(`${name.text} has no symbol`);
+  const declared = l.checker.getTypeAtLocation(name);
+  const solid = l.checker.getNonNullableType(declared);
+  const type = intTypeOf(l.checker, solid);
+  const wrapped = value.kind === "int" && type !== null ? l.wrap(value, type) : value;
+  if (changes && wrapped.kind !== "record") {
+    const place = newPlace(l, name.text, wrapped, type, declared !== solid);
+    l.bindings.set(symbol, { kind: "place", place });
+  } else {
+    l.bindings.set(symbol, { kind: "value", value: named(l, name.text, wrapped) });
+  }
+}
+
+function lowerIf(l: Lowering, node: ts.IfStatement): void {
+  const then = l.builder.newBlock();
+  const otherwise = l.builder.newBlock();
+  const after = node.elseStatement === undefined ? otherwise : l.builder.newBlock();
+  lowerCondition(l, node.expression, then, otherwise);
+  l.builder.enter(then);
+  lowerStatement(l, node.thenStatement);
+  l.builder.jump(after);
+  if (node.elseStatement !== undefined) {
+    l.builder.enter(otherwise);
+    lowerStatement(l, node.elseStatement);
+    l.builder.jump(after);
+  }
+  l.builder.enter(after);
+}
+
+function lowerSwitch(l: Lowering, node: ts.SwitchStatement): void {
+  const value = present(lowerExpression(l, node.expression));
+  if (value.kind !== "int") return l.fail(node.expression, "WS2013", { operator: "switch", kind: describeValue(value) });
+  const { clauses } = node.caseBlock;
+  const bodies = clauses.map(() => l.builder.newBlock());
+  const end = l.builder.newBlock();
+  let fallback: Block = end;
+  clauses.forEach((clause, index) => {
+    const body = bodies[index] as Block;
+    if (ts.isDefaultClause(clause)) {
+      fallback = body;
+      return;
+    }
+    l.at(clause, () => {
+      const label = present(lowerExpression(l, clause.expression));
+      if (label.kind !== "int") return l.fail(clause, "WS2013", { operator: "case", kind: describeValue(label) });
+      const next = l.builder.newBlock();
+      l.builder.branch(l.compare("eq", value.ssa, label.ssa), body, next);
+      l.builder.enter(next);
+    });
+  });
+  l.builder.jump(fallback);
+  const { loops } = currentFrame(l);
+  loops.push({ break: end, continue: null });
+  clauses.forEach((clause, index) => {
+    const body = bodies[index] as Block;
+    // What runs off the end of one clause goes on in the next.
+    l.builder.jump(body);
+    l.builder.enter(body);
+    lowerStatements(l, clause.statements);
+  });
+  l.builder.jump(end);
+  loops.pop();
+  l.builder.enter(end);
+}

@@ -1,0 +1,105 @@
+/**
+ * BTF for what a module declares: map keys and values under the names of their schemas, programs as C functions. Integers get the
+ * kernel's own names (`__u32`, `__be16`), by which other tools and our codec tell the byte order.
+ */
+import { BtfBuilder } from "../object/btf/builder.ts";
+import type { BtfMember } from "../object/btf/types.ts";
+import type { FieldLayout, ScalarLayout, SizedLayout, StructLayout } from "./frontend/layout.ts";
+
+const C_INTEGERS: Record<string, { name: string; encoding: "unsigned" | "signed" | "char" | "bool" }> = {
+  u8: { name: "unsigned char", encoding: "unsigned" },
+  u16: { name: "unsigned short", encoding: "unsigned" },
+  u32: { name: "unsigned int", encoding: "unsigned" },
+  u64: { name: "unsigned long long", encoding: "unsigned" },
+  i8: { name: "signed char", encoding: "signed" },
+  i16: { name: "short", encoding: "signed" },
+  i32: { name: "int", encoding: "signed" },
+  i64: { name: "long long", encoding: "signed" },
+};
+
+export class ModuleTypes {
+  readonly btf = new BtfBuilder();
+
+  /** The type's id. */
+  of(layout: SizedLayout): number {
+    switch (layout.kind) {
+      case "scalar":
+        return this.#scalar(layout);
+      case "bytes":
+        return this.#byteArray(layout.size);
+      case "struct":
+        return this.#struct(layout);
+    }
+  }
+
+  /** FUNC of an XDP program: `int name(struct xdp_md *ctx)`. */
+  program(name: string): number {
+    const u32 = this.#integer("u32");
+    const fields = ["data", "data_end", "data_meta", "ingress_ifindex", "rx_queue_index", "egress_ifindex"];
+    const members = fields.map((field, index) => ({ name: field, type: u32, bitOffset: index * 32, bitSize: 0 }));
+    const context = this.btf.add({ kind: "struct", name: "xdp_md", size: fields.length * 4, members });
+    const pointer = this.btf.add({ kind: "ptr", type: context });
+    const parameters = [{ name: "ctx", type: pointer }];
+    const type = this.btf.add({ kind: "func_proto", returnType: this.#integer("i32"), parameters });
+    return this.btf.add({ kind: "func", name, type, linkage: "global" });
+  }
+
+  /** The C type with the size and sign of the schema `name`. */
+  #integer(name: string): number {
+    const integer = C_INTEGERS[name];
+    if (integer === undefined) throw new Error(`no integer ${name}`);
+    const bits = Number(name.slice(1));
+    return this.btf.add({ kind: "int", name: integer.name, size: bits / 8, bits, encoding: integer.encoding });
+  }
+
+  #scalar({ name, bigEndian, boolean, signed, size }: ScalarLayout): number {
+    if (boolean) return this.btf.add({ kind: "int", name: "_Bool", size: 1, bits: 8, encoding: "bool" });
+    const bits = size * 8;
+    const host = this.btf.add({ kind: "typedef", name: `__${signed ? "s" : "u"}${bits}`, type: this.#integer(bigEndian ? `u${bits}` : name) });
+    return bigEndian ? this.btf.add({ kind: "typedef", name: `__be${bits}`, type: host }) : host;
+  }
+
+  #byteArray(length: number): number {
+    const type = this.#scalar({ kind: "scalar", name: "u8", size: 1, signed: false, bigEndian: false, boolean: false });
+    return this.btf.add({ kind: "array", type, indexType: this.#integer("u32"), length });
+  }
+
+  #struct({ name, size, fields }: StructLayout): number {
+    const members: BtfMember[] = [];
+    const hidden = new Set<number>();
+    for (const field of fields) {
+      if (field.layout.kind !== "bits") {
+        members.push({ name: field.name, type: this.of(field.layout), bitOffset: field.offset * 8, bitSize: 0 });
+      } else if (isInOneByte(field)) {
+        members.push(this.#bitMember(field));
+      } else if (!hidden.has(field.offset)) {
+        // BTF counts bits from the least significant: a field across bytes in wire order has no such place. Its run becomes bytes.
+        hidden.add(field.offset);
+        const run = fields.filter((other) => other.bit !== undefined && other.offset === field.offset);
+        const type = this.#byteArray(field.bit?.runBytes ?? 1);
+        const runName = run.map((other) => other.name).join("_");
+        members.push({ name: runName, type, bitOffset: field.offset * 8, bitSize: 0 });
+      }
+    }
+    const shown = members.filter((member) => member.bitSize === 0 || !hidden.has(runOf(fields, member)));
+    return this.btf.add({ kind: "struct", name, size, members: shown });
+  }
+
+  /** Wire order is most significant first; BTF counts from the least significant bit of the byte. */
+  #bitMember({ name, layout, offset, bit }: FieldLayout): BtfMember {
+    const bits = layout.kind === "bits" ? layout.bits : 0;
+    const position = bit?.position ?? 0;
+    const byte = offset + (position >> 3);
+    const type = this.#integer("u8");
+    return { name, type, bitOffset: byte * 8 + 8 - (position % 8) - bits, bitSize: bits };
+  }
+}
+
+function isInOneByte({ layout, bit }: FieldLayout): boolean {
+  return layout.kind === "bits" && bit !== undefined && (bit.position % 8) + layout.bits <= 8;
+}
+
+/** Offset of the run that a bit field's member is in. */
+function runOf(fields: readonly FieldLayout[], member: BtfMember): number {
+  return fields.find((field) => field.name === member.name)?.offset ?? -1;
+}
