@@ -1,0 +1,87 @@
+/**
+ * Compilations kept on disk, so that loading an unchanged module needs neither the compiler nor TypeScript. An entry holds the
+ * object file and the hash of each file that it was made from; it counts only while all of them are unchanged.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readElf } from "../object/elf/read.ts";
+import { writeElf } from "../object/elf/write.ts";
+import type { ObjectSpec } from "../object/spec.ts";
+
+interface Entry {
+  /** [absolute path, SHA-256 of its contents] */
+  files: [string, string][];
+  /** Base64. */
+  object: string;
+}
+
+export interface CachedCompilation {
+  spec: ObjectSpec;
+  /** The compiler was not needed. */
+  fromCache: boolean;
+}
+
+/**
+ * The object of the kernel module at `path`, compiled when it is not in the cache ($XDG_CACHE_HOME/wirescript, or
+ * ~/.cache/wirescript).
+ *
+ * @throws CompileError, or WirescriptError BAD_FILE, as `compile` does.
+ */
+export async function compileCached(path: string): Promise<CachedCompilation> {
+  const file = resolve(path);
+  const entryFile = join(cacheFolder(), `${hash(`${file}\0${compilerVersion()}`)}.json`);
+  const known = read(entryFile);
+  if (known !== null) return { spec: known, fromCache: true };
+  const { compile } = await import("./compile.ts");
+  const { spec, files } = compile(file);
+  const object = writeElf(spec);
+  write(entryFile, { files: files.map((name) => [name, hash(readFileSync(name))]), object: Buffer.from(object).toString("base64") });
+  return { spec: readElf(object, path), fromCache: false };
+}
+
+function cacheFolder(): string {
+  const base = process.env.XDG_CACHE_HOME;
+  return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "wirescript");
+}
+
+/** Changes with every release, and while working on the compiler with every build. */
+function compilerVersion(): string {
+  const here = fileURLToPath(import.meta.url);
+  const build = resolve(dirname(here), "../.tsbuildinfo");
+  const manifest = readFileSync(resolve(dirname(here), "../../package.json"), "utf8");
+  try {
+    return hash(manifest + readFileSync(build, "utf8"));
+  } catch {
+    return hash(manifest);
+  }
+}
+
+function read(entryFile: string): ObjectSpec | null {
+  try {
+    const entry = JSON.parse(readFileSync(entryFile, "utf8")) as Entry;
+    const unchanged = entry.files.every(([name, known]) => hash(readFileSync(name)) === known);
+    return unchanged ? readElf(Buffer.from(entry.object, "base64"), entryFile) : null;
+  } catch {
+    // Not there, half-written, or of another version: compiled anew.
+    return null;
+  }
+}
+
+/** Written beside and renamed, so that a reader never sees half of it. A cache that cannot be written is only slower. */
+function write(entryFile: string, entry: Entry): void {
+  try {
+    mkdirSync(dirname(entryFile), { recursive: true, mode: 0o700 });
+    const temporary = `${entryFile}.${process.pid}`;
+    writeFileSync(temporary, JSON.stringify(entry));
+    renameSync(temporary, entryFile);
+  } catch {
+    // Read-only home, full disk: the compilation itself is fine.
+  }
+}
+
+function hash(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}
