@@ -20,11 +20,6 @@ export const BPF = {
   /** For LINK_UPDATE: only when the link's program is the expected one. */
   BPF_F_REPLACE: 1 << 2,
 
-  BPF_PSEUDO_MAP_FD: 1,
-  BPF_PSEUDO_MAP_VALUE: 2,
-  BPF_PSEUDO_CALL: 1,
-  BPF_PSEUDO_FUNC: 4,
-
   BPF_OBJ_NAME_LEN: 16,
   BPF_TAG_SIZE: 8,
 } as const;

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { CALL, PSEUDO } from "../object/opcodes.ts";
+import { MAP_TYPE } from "../object/spec.ts";
 import { BPF, BPF_FS_MAGIC, XDP_FLAGS } from "./bpf-constants.ts";
 import { ATTR, type AttrLayout, INFO, type InfoLayout } from "./bpf-layout.ts";
 
@@ -88,7 +90,16 @@ describe.skipIf(compiler === null)(
     });
 
     it("gives every constant its value", () => {
-      const constants = { ...BPF, ...XDP_FLAGS, BPF_FS_MAGIC };
+      const constants = {
+        ...BPF,
+        ...XDP_FLAGS,
+        BPF_FS_MAGIC,
+        BPF_PSEUDO_MAP_FD: PSEUDO.MAP_FD,
+        BPF_PSEUDO_MAP_VALUE: PSEUDO.MAP_VALUE,
+        BPF_PSEUDO_FUNC: PSEUDO.FUNC,
+        BPF_PSEUDO_CALL: CALL.SUBPROGRAM,
+        ...Object.fromEntries(Object.entries(MAP_TYPE).map(([name, number]) => [`BPF_MAP_TYPE_${name}`, number])),
+      };
       const expressions = new Map(Object.keys(constants).map((name) => [name, name]));
       expect(evaluate(expressions)).toEqual(new Map(Object.entries(constants).map(([name, value]) => [name, BigInt(value)])));
     });

@@ -1,0 +1,18 @@
+/** `wirescript`: load packet programs into the kernel, attach them, and talk to them through typed maps. */
+export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
+export type { ObjectSpec } from "./object/spec.ts";
+export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
+export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
+export { type XdpAttachOptions, XdpLink, type XdpLinkInfo } from "./runtime/links/xdp-link.ts";
+export { attachPersistently, detachXdp, type PersistentAttachment } from "./runtime/links/xdp-netlink.ts";
+export { type LoadOptions, load, loadSpec } from "./runtime/load.ts";
+export { LoadedObject } from "./runtime/loaded-object.ts";
+export { ArrayMap, PerCpuArrayMap } from "./runtime/maps/array.ts";
+export type { UpdateMode } from "./runtime/maps/elements.ts";
+export { HashMap, PerCpuHashMap } from "./runtime/maps/hash.ts";
+export { BpfMap, type MapInfo, OpaqueMap } from "./runtime/maps/map.ts";
+export type { LoadedMap } from "./runtime/maps/open.ts";
+export { LoadedProgram, type ProgramInfo, type RunOptions, type RunResult } from "./runtime/program.ts";
+export type { Source } from "./runtime/source.ts";
+export type { LoadedMapOf, MapsOf, ProgramsOf } from "./runtime/typed.ts";
+export { VerifierError } from "./runtime/verifier-log.ts";

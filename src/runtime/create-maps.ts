@@ -1,0 +1,133 @@
+/** Brings an object's maps and data sections into the kernel, or finds those that are pinned already. */
+import { WirescriptError } from "../errors.ts";
+import { codec } from "../object/btf/codec.ts";
+import type { DataSectionBtf } from "../object/btf/sections.ts";
+import type { Btf } from "../object/btf/types.ts";
+import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
+import { BPF, type BtfFd, kernelName, type MapCreate, type MapFd, mapCreate, mapFreeze, mapUpdate } from "../sys/bpf.ts";
+import { possibleCpus } from "../sys/cpus.ts";
+import { isErrno, SyscallError } from "../sys/errno.ts";
+import { dataSectionCodec } from "./data-section.ts";
+import { bytesCodec, type Codec, indexCodec, untypedKeyCodec } from "./maps/codecs.ts";
+import { type LoadedMap, openMap } from "./maps/open.ts";
+import { mapTypeName } from "./maps/type-name.ts";
+import { openPinned, pinPathOf } from "./pinned-map.ts";
+import { denied } from "./privileges.ts";
+
+/** The kernel refuses BTF for these (`map_check_no_btf`); for the rest it makes bpftool print typed entries. */
+const WITHOUT_BTF = new Set<number>([
+  MAP_TYPE.PROG_ARRAY,
+  MAP_TYPE.PERF_EVENT_ARRAY,
+  MAP_TYPE.ARRAY_OF_MAPS,
+  MAP_TYPE.HASH_OF_MAPS,
+  MAP_TYPE.DEVMAP,
+  MAP_TYPE.DEVMAP_HASH,
+  MAP_TYPE.CPUMAP,
+  MAP_TYPE.XSKMAP,
+  MAP_TYPE.QUEUE,
+  MAP_TYPE.STACK,
+  MAP_TYPE.RINGBUF,
+  MAP_TYPE.BLOOM_FILTER,
+]);
+
+export interface MapInKernel {
+  map: LoadedMap;
+  /** Where it has to be pinned when everything else has worked; null when it need not or is already. */
+  toPin: string | null;
+}
+
+/** @throws WirescriptError MAP when what is pinned does not fit, NO_PRIVILEGES, KERNEL. */
+export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, pinDirectory: string | null): MapInKernel {
+  const wanted = { ...spec, maxEntries: entriesOf(spec) };
+  const path = spec.pinning === "by-name" && pinDirectory !== null ? pinPathOf(pinDirectory, spec.name) : null;
+  const pinned = path === null ? null : openPinned(path, wanted, btf);
+  const types =
+    btfFd !== null && !WITHOUT_BTF.has(spec.type) && spec.valueTypeId !== 0 ? { btf: { fd: btfFd, ...ids(spec) } } : {};
+  const fd = pinned ?? create({ ...wanted, name: kernelName(spec.name), ...types });
+  const map = openMap({
+    ...wanted,
+    fd,
+    ...mapCodecs(spec, btf),
+    pinnedAt: pinned === null ? null : path,
+  });
+  return { map, toPin: pinned === null ? path : null };
+}
+
+function ids({ keyTypeId, valueTypeId }: MapSpec) {
+  return { keyTypeId, valueTypeId };
+}
+
+/** Codecs by the map's BTF types; bytes where it has none. */
+export function mapCodecs(
+  map: Pick<MapSpec, "type" | "keySize" | "valueSize" | "keyTypeId" | "valueTypeId">,
+  btf: Btf | null,
+): { key: Codec; value: Codec } {
+  return {
+    key: btf === null || map.keyTypeId === 0 ? untypedKeyCodec(map.type, map.keySize) : codec(btf, map.keyTypeId),
+    // A codec of bytes takes and gives Uint8Arrays.
+    value: btf === null || map.valueTypeId === 0 ? (bytesCodec(map.valueSize) as Codec) : codec(btf, map.valueTypeId),
+  };
+}
+
+/** An object may leave the size of a perf event array to the machine. */
+function entriesOf(spec: MapSpec): number {
+  return spec.type === MAP_TYPE.PERF_EVENT_ARRAY && spec.maxEntries === 0 ? possibleCpus() : spec.maxEntries;
+}
+
+/** A section of global data becomes an array of one entry, filled, and frozen when the program may only read it. */
+export function createDataMap(section: DataSpec, spec: ObjectSpec, btf: DataSectionBtf | null, btfFd: BtfFd | null): LoadedMap {
+  const valueTypeId = btf?.dataSections.get(section.name) ?? 0;
+  const size = section.bytes.length;
+  // Named as libbpf names it, so that tools show which object it belongs to.
+  const prefix = (spec.programs[0]?.name ?? "").slice(0, Math.max(0, 15 - section.name.length));
+  const fd = create({
+    name: kernelName(`${prefix}${section.name}`),
+    type: MAP_TYPE.ARRAY,
+    keySize: 4,
+    valueSize: size,
+    maxEntries: 1,
+    flags: section.readonly ? BPF.BPF_F_RDONLY_PROG : 0,
+    ...(btfFd !== null && valueTypeId !== 0 && { btf: { fd: btfFd, keyTypeId: 0, valueTypeId } }),
+  });
+  try {
+    const result = mapUpdate(fd, new Uint8Array(4), section.bytes, BPF.BPF_ANY);
+    if (result < 0) throw new SyscallError("bpf", -result, `BPF_MAP_UPDATE_ELEM ${section.name}`);
+    if (section.readonly) mapFreeze(fd);
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+  return openMap({
+    name: section.name,
+    fd,
+    type: MAP_TYPE.ARRAY,
+    keySize: 4,
+    valueSize: size,
+    maxEntries: 1,
+    // The codec of an index takes and gives numbers.
+    key: indexCodec as Codec,
+    value: dataSectionCodec(section, btf),
+    pinnedAt: null,
+  });
+}
+
+function create(map: MapCreate): MapFd {
+  try {
+    return mapCreate(map);
+  } catch (error) {
+    const what = `The kernel did not make the map "${map.name}" (${mapTypeName(map.type)}, ${map.maxEntries} entries).`;
+    if (isErrno(error, "EPERM", "EACCES")) throw denied(what, error);
+    if (!(error instanceof SyscallError)) throw error;
+    const tooMuch = ["E2BIG", "ENOMEM"].includes(error.errnoName);
+    const sizes = `key ${map.keySize} bytes, value ${map.valueSize} bytes, flags ${map.flags}`;
+    throw new WirescriptError({
+      code: "MAP",
+      what,
+      why: `${tooMuch ? "It asks for too much memory" : "The kernel refused it"} (${sizes}): ${error.errnoName}.`,
+      fix: tooMuch
+        ? "Make it with fewer entries or smaller values."
+        : "Check the map's type, sizes and flags; the kernel may be too old for them.",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,81 @@
+/** What is in the kernel, whoever brought it there: programs by id, pinned maps with the types that the kernel has for them. */
+import { basename } from "node:path";
+import { WirescriptError } from "../errors.ts";
+import { ids, mapInfo, objectGet, programById, unlessGone } from "../sys/bpf.ts";
+import { isErrno } from "../sys/errno.ts";
+import { mapCodecs } from "./create-maps.ts";
+import { type LoadedMap, openMap } from "./maps/open.ts";
+import { readBtf } from "./pinned-map.ts";
+import { denied } from "./privileges.ts";
+import { describeProgram, type ProgramInfo } from "./program.ts";
+
+/** All programs in the kernel, in the order in which they were loaded. Needs root. @throws WirescriptError NO_PRIVILEGES. */
+export function listPrograms(): ProgramInfo[] {
+  try {
+    return [...ids("PROG")].map(programInfoOrNull).filter((info) => info !== null);
+  } catch (error) {
+    if (isErrno(error, "EPERM")) throw denied("The kernel does not let this process list programs.", error);
+    throw error;
+  }
+}
+
+function programInfoOrNull(id: number): ProgramInfo | null {
+  const fd = unlessGone(() => programById(id));
+  if (fd === null) return null;
+  using program = fd;
+  return describeProgram(program);
+}
+
+/** The program with that id. @throws WirescriptError NO_SUCH_PROGRAM, NO_PRIVILEGES. */
+export function programInfo(id: number): ProgramInfo {
+  try {
+    const info = programInfoOrNull(id);
+    if (info !== null) return info;
+  } catch (error) {
+    if (isErrno(error, "EPERM")) throw denied(`The kernel does not let this process look at program ${id}.`, error);
+    throw error;
+  }
+  throw new WirescriptError({
+    code: "NO_SUCH_PROGRAM",
+    what: `There is no program with id ${id} in the kernel.`,
+    why: "It was unloaded, or never there: ids are not used again.",
+    fix: "List the programs: bpftool prog show",
+  });
+}
+
+/**
+ * Opens a map by its pin. Keys and values are typed by the BTF that the kernel has for the map; without it they are bytes.
+ *
+ * @throws WirescriptError MAP when there is no map at that path, NO_PRIVILEGES.
+ */
+export function openPinnedMap(path: string): LoadedMap {
+  const missing = (why: string, cause?: unknown) =>
+    new WirescriptError({
+      code: "MAP",
+      what: `There is no pinned map at ${path}.`,
+      why,
+      fix: "List the pins: ls /sys/fs/bpf",
+      cause,
+    });
+  let fd: ReturnType<typeof objectGet>;
+  try {
+    fd = objectGet(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR")) throw missing("The file does not exist.", error);
+    if (isErrno(error, "EPERM", "EACCES", "EINVAL")) {
+      throw isErrno(error, "EINVAL")
+        ? missing("The file is not in a BPF file system.", error)
+        : denied(`${path} cannot be opened.`, error);
+    }
+    throw error;
+  }
+  try {
+    if (fd.kind !== "map") throw missing(`What is pinned there is a ${fd.kind}.`);
+    const info = mapInfo(fd);
+    const btf = info.btfId === 0 ? null : readBtf(info.btfId);
+    return openMap({ ...info, name: info.name || basename(path), fd, ...mapCodecs(info, btf), pinnedAt: path });
+  } catch (error) {
+    fd.close();
+    throw error;
+  }
+}

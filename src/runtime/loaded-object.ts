@@ -1,0 +1,87 @@
+/** An object in the kernel: its programs, its maps, and the links made from it. Disposing of it releases them all. */
+import { WirescriptError } from "../errors.ts";
+import type { ObjectSpec } from "../object/spec.ts";
+import type { XdpLink } from "./links/xdp-link.ts";
+import type { LoadedMap } from "./maps/open.ts";
+import type { LoadedProgram } from "./program.ts";
+import type { MapsOf, ProgramsOf } from "./typed.ts";
+import { Undo } from "./undo.ts";
+
+export interface LoadedParts {
+  spec: ObjectSpec;
+  programs: Map<string, LoadedProgram>;
+  maps: Map<string, LoadedMap>;
+  links: Set<XdpLink>;
+  mountedBpffs: string | null;
+}
+
+export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
+  /** What was loaded. */
+  readonly spec: ObjectSpec;
+  readonly programs: ProgramsOf<M>;
+  /** Maps by name, and data sections by section name (".bss"). */
+  readonly maps: MapsOf<M>;
+  /** Where loading mounted a bpffs, because pins need one and there was none; it stays mounted. Null when nothing was mounted. */
+  readonly mountedBpffs: string | null;
+  readonly #parts: LoadedParts;
+
+  constructor(parts: LoadedParts) {
+    this.#parts = parts;
+    this.spec = parts.spec;
+    this.mountedBpffs = parts.mountedBpffs;
+    // The module's type is the caller's word for what the object holds: `load<typeof Module>`.
+    this.programs = dictionary(parts.programs) as ProgramsOf<M>;
+    this.maps = dictionary(parts.maps) as MapsOf<M>;
+  }
+
+  /** The program of that name. @throws WirescriptError NO_SUCH_PROGRAM with the names that there are. */
+  program(name: string): LoadedProgram {
+    const program = this.#parts.programs.get(name);
+    if (program === undefined) throw noSuchProgram(name, [...this.#parts.programs.keys()]);
+    return program;
+  }
+
+  /** The map of that name. @throws WirescriptError MAP with the names that there are. */
+  map(name: string): LoadedMap {
+    const map = this.#parts.maps.get(name);
+    if (map !== undefined) return map;
+    const names = [...this.#parts.maps.keys()];
+    throw new WirescriptError({
+      code: "MAP",
+      what: `The object has no map "${name}".`,
+      why: names.length === 0 ? "It has no maps." : `It has ${names.join(", ")}.`,
+      fix: "Name one of these.",
+    });
+  }
+
+  /** Detaches the links made from this object (unless they are pinned), and lets go of programs and maps. Pins stay. */
+  close(): void {
+    const undo = new Undo();
+    for (const map of this.#parts.maps.values()) undo.push(() => map.close());
+    for (const program of this.#parts.programs.values()) undo.push(() => program.close());
+    for (const link of this.#parts.links) undo.push(() => link[Symbol.dispose]());
+    undo.run();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+/** Without a prototype: a program may be called "constructor". */
+function dictionary<T>(entries: ReadonlyMap<string, T>): Record<string, T> {
+  return Object.assign(Object.create(null), Object.fromEntries(entries));
+}
+
+export function noSuchProgram(name: string, names: readonly string[]): WirescriptError {
+  return new WirescriptError({
+    code: "NO_SUCH_PROGRAM",
+    what: `The object has no program "${name}".`,
+    why: names.length === 0 ? "It has no programs." : `It has ${names.join(", ")}.`,
+    fix: "Name one of these.",
+  });
+}

@@ -1,0 +1,104 @@
+/** What an errno of a map operation means for the one who called it. */
+import { readFileSync } from "node:fs";
+import { WirescriptError } from "../../errors.ts";
+import { MAP_TYPE } from "../../object/spec.ts";
+import type { MapFd } from "../../sys/bpf.ts";
+import { errnoName, SyscallError } from "../../sys/errno.ts";
+import { denied } from "../privileges.ts";
+import { mapTypeName } from "./type-name.ts";
+
+export interface FailedOn {
+  name: string;
+  type: number;
+  maxEntries: number;
+  fd: MapFd;
+}
+
+export type Operation = "read" | "set" | "delete" | "list";
+
+/** Translates a failed map operation; `errno` is positive, `key` how the user gave it. */
+export function mapFailure(map: FailedOn, operation: Operation, errno: number, key?: unknown): WirescriptError {
+  const kind = mapTypeName(map.type);
+  const at = key === undefined ? "" : ` at key ${show(key)}`;
+  const failure = (what: string, why: string, fix: string) =>
+    new WirescriptError({ code: "MAP", what, why, fix, cause: new SyscallError("bpf", errno) });
+  const array = map.type === MAP_TYPE.ARRAY || map.type === MAP_TYPE.PERCPU_ARRAY;
+
+  switch (errnoName(errno)) {
+    case "E2BIG":
+    case "ENOSPC":
+      if (array) return outOfRange(map, key);
+      return failure(
+        `The map "${map.name}" is full: key ${show(key)} was not added.`,
+        `It is a ${kind} made for ${map.maxEntries} entries, and it has that many.`,
+        "Delete entries, make the map with more entries, or use an LRU hash, which forgets the oldest.",
+      );
+    case "ENOENT":
+      if (array) return outOfRange(map, key);
+      return failure(
+        `The map "${map.name}" has no entry${at}.`,
+        operation === "set" ? 'The flag "exist" changes an entry only if it is there.' : "It was never set, or it was deleted.",
+        operation === "set" ? 'Use "any" to add it.' : "Use get(), which gives undefined then, or set it first.",
+      );
+    case "EEXIST":
+      return failure(
+        `The map "${map.name}" already has an entry${at}.`,
+        array ? "All entries of an array exist from the start." : 'The flag "noexist" adds an entry only if it is not there.',
+        'Use "any" to overwrite it.',
+      );
+    case "EPERM":
+      if (frozen(map.fd)) {
+        return failure(
+          `The map "${map.name}" is frozen: nothing was changed${at}.`,
+          "A frozen map (.rodata, for example) is read-only for user space, so that the verifier can take its contents as constants.",
+          "Give the value before loading: load(source, { settings: { … } }).",
+        );
+      }
+      return denied(`The kernel does not let this process ${operation} entries of the map "${map.name}".`);
+    case "EINVAL":
+      if (array && operation === "delete") {
+        return failure(
+          `Nothing can be deleted from the map "${map.name}".`,
+          `It is a ${kind}: all its entries exist from the start.`,
+          "Set the entry to zero instead.",
+        );
+      }
+      break;
+    case "ENOTSUPP":
+    case "EOPNOTSUPP":
+      return failure(
+        `User space cannot ${operation} entries of the map "${map.name}".`,
+        `The kernel has no such operation for a ${kind}.`,
+        "Use the map from the program, or choose another type of map.",
+      );
+  }
+  return new WirescriptError({
+    code: "MAP",
+    what: `The map "${map.name}" (${kind}): the kernel refused to ${operation} an entry${at}: ${errnoName(errno)}.`,
+    fix: `Look at the map: bpftool map show name ${map.name}`,
+    cause: new SyscallError("bpf", errno),
+  });
+}
+
+export function outOfRange(map: Pick<FailedOn, "name" | "type" | "maxEntries">, key: unknown): WirescriptError {
+  return new WirescriptError({
+    code: "MAP",
+    what: `The map "${map.name}" has no index ${show(key)}.`,
+    why: `It is a ${mapTypeName(map.type)} of ${map.maxEntries} entries: 0 to ${map.maxEntries - 1}.`,
+    fix: "Use an index in that range, or make the map with more entries.",
+  });
+}
+
+function frozen(fd: MapFd): boolean {
+  try {
+    return /^frozen:\s*1/m.test(readFileSync(`/proc/self/fdinfo/${fd.number}`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** A key in a message, on one line. */
+export function show(value: unknown): string {
+  if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? `${inner}` : inner)) ?? String(value);
+}

@@ -1,0 +1,37 @@
+/** From a descriptor to the class that fits the map's type. */
+import { MAP_TYPE } from "../../object/spec.ts";
+import { ArrayMap, PerCpuArrayMap } from "./array.ts";
+import { HashMap, PerCpuHashMap } from "./hash.ts";
+import { type MapParts, OpaqueMap } from "./map.ts";
+
+/** Any loaded map; `kind` tells which. */
+export type LoadedMap =
+  | HashMap<unknown, unknown>
+  | ArrayMap<unknown>
+  | PerCpuHashMap<unknown, unknown>
+  | PerCpuArrayMap<unknown>
+  | OpaqueMap;
+
+export function openMap(parts: MapParts): LoadedMap {
+  switch (parts.type) {
+    case MAP_TYPE.HASH:
+    case MAP_TYPE.LRU_HASH:
+    case MAP_TYPE.LPM_TRIE:
+    case MAP_TYPE.DEVMAP_HASH:
+    // Slots of these can be emptied, as entries of a hash can.
+    case MAP_TYPE.DEVMAP:
+    case MAP_TYPE.CPUMAP:
+    case MAP_TYPE.XSKMAP:
+    case MAP_TYPE.PROG_ARRAY:
+      return new HashMap(parts);
+    case MAP_TYPE.ARRAY:
+      return new ArrayMap(parts);
+    case MAP_TYPE.PERCPU_HASH:
+    case MAP_TYPE.LRU_PERCPU_HASH:
+      return new PerCpuHashMap(parts);
+    case MAP_TYPE.PERCPU_ARRAY:
+      return new PerCpuArrayMap(parts);
+    default:
+      return new OpaqueMap(parts);
+  }
+}

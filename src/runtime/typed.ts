@@ -1,0 +1,35 @@
+/**
+ * The types of a loaded object, from the type of its kernel module: `load<typeof Module>()`. The module's exports that are programs and
+ * maps become programs and maps in user space, with the user-space form of their keys and values. No code is generated.
+ */
+import type { KernelMap, Program as ProgramDeclaration, Schema, User } from "../kernel/index.ts";
+import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
+import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { LoadedMap } from "./maps/open.ts";
+import type { LoadedProgram } from "./program.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a map's kind decides here, whatever its key and value are
+type AnyKernelMap = KernelMap<string, any, any>;
+
+/** The user-space twin of a map declaration. */
+export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key: infer K; readonly value: infer V }
+  ? Kind extends "hash" | "lruHash"
+    ? HashMap<User<K & Schema>, User<V & Schema>>
+    : Kind extends "perCpuHash"
+      ? PerCpuHashMap<User<K & Schema>, User<V & Schema>>
+      : Kind extends "array"
+        ? ArrayMap<User<V & Schema>>
+        : Kind extends "perCpuArray"
+          ? PerCpuArrayMap<User<V & Schema>>
+          : LoadedMap
+  : never;
+
+/** The programs of a module by name; any name when the module's type is unknown. */
+export type ProgramsOf<M> = unknown extends M
+  ? Readonly<Record<string, LoadedProgram>>
+  : { readonly [K in keyof M as M[K] extends ProgramDeclaration ? K : never]: LoadedProgram };
+
+/** The maps of a module by name; any name when the module's type is unknown. */
+export type MapsOf<M> = unknown extends M
+  ? Readonly<Record<string, LoadedMap>>
+  : { readonly [K in keyof M as M[K] extends AnyKernelMap ? K : never]: LoadedMapOf<M[K]> };
