@@ -247,9 +247,9 @@ export const CATALOGUE = {
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && csumDiff(null, eth.src, 0) === 1) return XDP_DROP;"),
   },
   WS2016: {
-    what: "Object literals and byte arrays reached over several paths cannot be changed.",
-    why: "The compiler would not know which of them to change.",
-    fix: "Change it before the paths meet.",
+    what: "An object literal whose fields change cannot be chosen among others, or reassigned.",
+    why: "The compiler would not know which of them a later change means.",
+    fix: "Use one object and change its fields, or do not assign to its fields.",
     example: program("const a = { n: 1 };\n  const b = { n: 2 };\n  const c = ctx.length > 9 ? a : b;\n  c.n = 3;\n  if (a.n === 3) return XDP_DROP;"),
   },
   WS2017: {

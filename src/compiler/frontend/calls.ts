@@ -1,5 +1,6 @@
 /** Functions are built into their callers: each call lowers the body anew, with the parameters standing for the arguments. */
 import ts from "typescript";
+import { isReassigned } from "./assignments.ts";
 import { lowerExpression } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { Join } from "./join.ts";
@@ -53,40 +54,4 @@ function defaultOf(l: Lowering, parameter: ts.ParameterDeclaration, given: Value
 function nameOf(node: FunctionNode): string {
   if (node.name !== undefined) return node.name.text;
   return ts.isVariableDeclaration(node.parent) ? node.parent.name.getText() : "the function";
-}
-
-const assignedIn = new WeakMap<ts.Node, Set<string>>();
-
-/** Whether anything below `scope` assigns to `name`. By name: a namesake in an inner scope costs nothing but a variable. */
-export function isReassigned(name: ts.BindingName, scope: ts.Node): boolean {
-  let names = assignedIn.get(scope);
-  if (names === undefined) {
-    const found = new Set<string>();
-    const visit = (node: ts.Node): void => {
-      const target = assignedTarget(node);
-      if (target !== null && ts.isIdentifier(target)) found.add(target.text);
-      ts.forEachChild(node, visit);
-    };
-    visit(scope);
-    names = found;
-    assignedIn.set(scope, names);
-  }
-  return ts.isIdentifier(name) && names.has(name.text);
-}
-
-function assignedTarget(node: ts.Node): ts.Expression | null {
-  if (ts.isBinaryExpression(node)) {
-    const kind = node.operatorToken.kind;
-    return kind >= ts.SyntaxKind.FirstAssignment && kind <= ts.SyntaxKind.LastAssignment ? unwrap(node.left) : null;
-  }
-  if (ts.isPostfixUnaryExpression(node)) return unwrap(node.operand);
-  if (ts.isPrefixUnaryExpression(node)) {
-    const steps = node.operator === ts.SyntaxKind.PlusPlusToken || node.operator === ts.SyntaxKind.MinusMinusToken;
-    return steps ? unwrap(node.operand) : null;
-  }
-  return null;
-}
-
-function unwrap(node: ts.Expression): ts.Expression {
-  return ts.isParenthesizedExpression(node) ? unwrap(node.expression) : node;
 }

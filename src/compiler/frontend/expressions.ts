@@ -8,7 +8,7 @@ import { callIntrinsic } from "./intrinsics.ts";
 import { Join } from "./join.ts";
 import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
-import { readField, readPlace, settle, writePlace } from "./places.ts";
+import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
 import { describeValue, I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
@@ -286,9 +286,7 @@ function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
     l.builder.enter(block);
     if (!l.unreachable) join.add(arm, lowerExpression(l, arm));
   }
-  const value = join.finish();
-  if (value.kind === "function" || value.kind === "intrinsic") return l.fail(node, "WS2006");
-  return value;
+  return join.finish();
 }
 
 function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
@@ -360,7 +358,7 @@ export function assign(l: Lowering, target: ts.Expression, value: Value): Value 
   if (ts.isPropertyAccessExpression(target)) return assignProperty(l, target, value);
   if (ts.isElementAccessExpression(target)) {
     const { bytes, index } = elementOf(l, target);
-    if (bytes.kind === "bytes") return l.fail(target, "WS2016");
+    if (bytes.kind === "bytes") return l.fail(target, "WS2008");
     if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
     const { pointer, offset, region } = bytes.memory;
     l.builder.store(1, pointer, offset + index, region, value.ssa);
@@ -375,16 +373,11 @@ function assignName(l: Lowering, target: ts.Identifier, value: Value): Value {
   if (binding === undefined) return l.fail(target, "WS1019");
   const settled = settle(l, target, value);
   if (binding.kind === "place") {
+    if (isMutable(settled)) l.fail(target, "WS2016");
     writePlace(l, target, binding.place, settled);
     return settled.kind === "int" && binding.place.type !== null ? l.wrap(settled, binding.place.type) : settled;
   }
-  if (binding.value.kind !== "record" || settled.kind !== "record") return l.fail(target, "WS2008");
-  for (const [name, field] of binding.value.fields) {
-    const given = settled.fields.get(name);
-    if (field.place === null || given === undefined) return l.fail(target, "WS2008");
-    writePlace(l, target, field.place, readField(l, given));
-  }
-  return settled;
+  return l.fail(target, "WS2008");
 }
 
 function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value: Value): Value {
@@ -405,8 +398,7 @@ function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value:
   }
   if (object.kind === "record") {
     const field = object.fields.get(name);
-    if (field === undefined) return l.fail(target, "WS2008");
-    if (field.place === null) return l.fail(target, "WS2016");
+    if (field === undefined || field.place === null) return l.fail(target, "WS2008");
     writePlace(l, target, field.place, settle(l, target, value));
     return value;
   }

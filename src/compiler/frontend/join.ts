@@ -2,7 +2,7 @@
 import type ts from "typescript";
 import type { Block, Value as Ssa } from "../ir/ir.ts";
 import type { Lowering } from "./lowering.ts";
-import { fits, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
+import { fits, isMutable, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
 import { describeValue, type IntType, type Value } from "./values.ts";
 
 interface Edge {
@@ -38,6 +38,9 @@ export class Join {
     if (first === undefined) return { kind: "void" };
     if (others.length === 0) return first.value;
     const shape = this.#shape();
+    if (shape.kind === "function" || shape.kind === "intrinsic") return l.fail(first.node, "WS2006");
+    const mutable = this.#edges.find((edge) => isMutable(edge.value));
+    if (mutable !== undefined) return l.fail(mutable.node, "WS2016");
     for (const { node, value } of this.#edges) {
       if (!fits(shape, value)) l.fail(node, "WS2007", { left: describeValue(value), right: describeValue(shape) });
     }

@@ -1,5 +1,6 @@
 /** What all programs of a module share: its maps, its read-only data, and what its constants mean. */
-import type ts from "typescript";
+import ts from "typescript";
+import { forEachAssignment } from "./assignments.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
 import type { MapDeclaration, Value } from "./values.ts";
@@ -16,6 +17,29 @@ export class ModuleState {
 
   constructor(source: Source) {
     this.source = source;
+  }
+
+  #assignedFields: Set<string> | null = null;
+
+  /** Names of fields that some module assigns to, other than through a schema's view: `key.port = 80`. */
+  get assignedFields(): ReadonlySet<string> {
+    if (this.#assignedFields === null) {
+      const names = new Set<string>();
+      for (const file of this.source.modules) {
+        forEachAssignment(file, (target) => {
+          if (ts.isPropertyAccessExpression(target) && !this.#isSchemaField(target.name)) names.add(target.name.text);
+        });
+      }
+      this.#assignedFields = names;
+    }
+    return this.#assignedFields;
+  }
+
+  /** Fields of views are declared by `struct({ … })`, and `value` of a reference by wirescript/kernel. */
+  #isSchemaField(name: ts.MemberName): boolean {
+    const declarations = this.source.checker.getSymbolAtLocation(name)?.declarations ?? [];
+    return declarations.length > 0 && declarations.every((declaration) =>
+      this.source.isIntrinsic(declaration) || ts.isCallExpression(declaration.parent.parent));
   }
 
   /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */

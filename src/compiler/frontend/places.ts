@@ -8,7 +8,7 @@ import type { Lowering } from "./lowering.ts";
 import { readBytes } from "./memory.ts";
 import { BOOL, describeValue, type IntType, type Memory, type Place, type RecordField, type Value } from "./values.ts";
 
-/** `value` as it is now: byte arrays are read, fields of object literals too. Later writes do not reach the result. */
+/** `value` as it is now: byte arrays are read, since they are values and later writes must not reach the result. */
 export function settle(l: Lowering, node: ts.Node, value: Value): Value {
   switch (value.kind) {
     case "bytesPlace":
@@ -16,23 +16,26 @@ export function settle(l: Lowering, node: ts.Node, value: Value): Value {
     case "nullable":
       // Reading what may not be there must wait for the check: only its address is kept.
       return value;
-    case "record": {
-      const fields = new Map<string, RecordField>();
-      for (const [name, field] of value.fields) fields.set(name, { value: settle(l, node, readField(l, field)), place: null });
-      return { kind: "record", fields };
-    }
     default:
+      // An object literal with a name is a reference: whoever holds it sees its changes.
       return value;
   }
 }
 
-/** Gives an object literal a name: from here on its fields can be changed. */
+/** Whether the fields of this object literal can change. */
+export function isMutable(value: Value): boolean {
+  if (value.kind === "nullable") return isMutable(value.value);
+  return value.kind === "record" && [...value.fields.values()].some((field) => field.place !== null || isMutable(field.value));
+}
+
+/** Gives an object literal a name: fields that the module assigns to somewhere become variables. */
 export function named(l: Lowering, name: string, value: Value): Value {
-  if (value.kind !== "record" || [...value.fields.values()].some((field) => field.place !== null)) return value;
+  if (value.kind !== "record" || isMutable(value)) return value;
   const fields = new Map<string, RecordField>();
   for (const [key, field] of value.fields) {
     const inner = named(l, `${name}.${key}`, field.value);
-    const place = inner.kind === "record" ? null : newPlace(l, `${name}.${key}`, inner, null);
+    const changes = inner.kind !== "record" && l.module.assignedFields.has(key);
+    const place = changes ? newPlace(l, `${name}.${key}`, inner, null) : null;
     fields.set(key, { value: inner, place });
   }
   return { kind: "record", fields };

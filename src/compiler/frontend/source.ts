@@ -130,14 +130,16 @@ export function typeScriptDiagnostics(source: Source): Diagnostic[] {
   const result: Diagnostic[] = [];
   for (const file of source.modules) {
     if (file !== source.entry && file.fileName.startsWith(join(PACKAGE, "src/net/"))) continue;
+    // Messages without a file speak of the library that kernel code does not have, such as generators' types.
     const found = [...source.program.getSyntacticDiagnostics(file), ...source.program.getSemanticDiagnostics(file)];
-    result.push(...found.map((diagnostic) => fromTypeScript(diagnostic, file)));
+    for (const diagnostic of found) {
+      if (diagnostic.file !== undefined) result.push(fromTypeScript(diagnostic, diagnostic.file));
+    }
   }
   return result;
 }
 
-function fromTypeScript(diagnostic: ts.Diagnostic, fallback: ts.SourceFile): Diagnostic {
-  const file = diagnostic.file ?? fallback;
+function fromTypeScript(diagnostic: ts.Diagnostic, file: ts.SourceFile): Diagnostic {
   const place = placeOf(file, diagnostic.start ?? 0, diagnostic.length ?? 1);
   const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n    ");
   const [what = "", ...rest] = text.split("\n");

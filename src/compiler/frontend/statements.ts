@@ -1,13 +1,13 @@
 /** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
 import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
-import { isReassigned } from "./calls.ts";
+import { isReassigned } from "./assignments.ts";
 import { lowerCondition } from "./conditions.ts";
 import { lowerExpression, present } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
-import { named, newPlace, readField, settle } from "./places.ts";
+import { isMutable, named, newPlace, readField, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { describeValue, type Value } from "./values.ts";
 
@@ -105,7 +105,8 @@ function bindName(l: Lowering, name: ts.Identifier, value: Value, changes: boole
   const solid = l.checker.getNonNullableType(declared);
   const type = intTypeOf(l.checker, solid);
   const wrapped = value.kind === "int" && type !== null ? l.wrap(value, type) : value;
-  if (changes && wrapped.kind !== "record") {
+  if (changes) {
+    if (isMutable(wrapped)) l.fail(name, "WS2016");
     const place = newPlace(l, name.text, wrapped, type, declared !== solid);
     l.bindings.set(symbol, { kind: "place", place });
   } else {
