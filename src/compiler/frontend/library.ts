@@ -22,10 +22,12 @@ interface TemplateStringsArray extends ReadonlyArray<string> { readonly raw: rea
 interface Symbol {}
 interface SymbolConstructor { readonly iterator: unique symbol }
 declare var Symbol: SymbolConstructor;
-interface IteratorResult<T> { done: boolean; value: T }
-interface Iterator<T> { next(): IteratorResult<T> }
-interface Iterable<T> { [Symbol.iterator](): Iterator<T> }
-interface IterableIterator<T> extends Iterator<T> { [Symbol.iterator](): IterableIterator<T> }
+interface IteratorYieldResult<T> { done?: false; value: T }
+interface IteratorReturnResult<T> { done: true; value: T }
+type IteratorResult<T, R = any> = IteratorYieldResult<T> | IteratorReturnResult<R>;
+interface Iterator<T, R = any, N = any> { next(...args: [] | [N]): IteratorResult<T, R> }
+interface Iterable<T, R = any, N = any> { [Symbol.iterator](): Iterator<T, R, N> }
+interface IterableIterator<T, R = any, N = any> extends Iterator<T, R, N> { [Symbol.iterator](): IterableIterator<T, R, N> }
 interface Uint8Array {}
 type Partial<T> = { [P in keyof T]?: T[P] };
 type Required<T> = { [P in keyof T]-?: T[P] };
