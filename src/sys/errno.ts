@@ -1,5 +1,5 @@
 /** Errors of system calls, with the kernel's own names. */
-import { getSystemErrorName } from "node:util";
+import { constants } from "node:os";
 import { WirescriptError } from "../errors.ts";
 
 /** A system call that failed. Layers above translate the errno into what the user did and can do. */
@@ -22,13 +22,17 @@ export class SyscallError extends WirescriptError {
   }
 }
 
+/** The aliases of EAGAIN and EOPNOTSUPP give way to the names that the kernel's documentation uses. */
+const ALIASES = ["EWOULDBLOCK", "ENOTSUP"];
+
+/** Node's own table for libuv lacks many of Linux's errors, and calls EOPNOTSUPP by its POSIX alias. */
+const NAMES = new Map(
+  Object.entries(constants.errno).flatMap(([name, number]) => (ALIASES.includes(name) ? [] : [[number, name] as const])),
+);
+
 export function errnoName(errno: number): string {
   if (errno === 524) return "ENOTSUPP";
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `E${errno}`;
-  }
+  return NAMES.get(errno) ?? `E${errno}`;
 }
 
 export function isErrno(error: unknown, ...names: string[]): error is SyscallError {

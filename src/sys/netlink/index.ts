@@ -1,2 +1,6 @@
+export * from "./address.ts";
 export * from "./link.ts";
+export * from "./namespace-id.ts";
+export * from "./neighbour.ts";
+export * from "./route.ts";
 export * from "./xdp.ts";

@@ -1,0 +1,86 @@
+/** Unicast routes of the main table, in the calling thread's network namespace. */
+import { AF_INET, AF_UNSPEC, familyOf, formatIp, type Prefix, parseIp } from "../ip-address.ts";
+import { NETLINK, ROUTE, SIZE } from "./constants.ts";
+import { bytesAttribute, concatenate, decodeAttributes, type Message, readU32, u32Attribute } from "./message.ts";
+import { requestRtnetlink } from "./socket.ts";
+
+export interface Route {
+  /** null is the default route. */
+  destination: Prefix | null;
+  family: 4 | 6;
+  /** null for networks on the link itself. */
+  gateway: string | null;
+  /** null for routes over several devices. */
+  ifindex: number | null;
+}
+
+/** The unicast routes of the main table. */
+export function listRoutes(): Route[] {
+  const messages = requestRtnetlink({
+    type: NETLINK.RTM_GETROUTE,
+    flags: NETLINK.NLM_F_DUMP,
+    payload: routeHeader({ family: AF_UNSPEC }),
+    about: "list routes",
+  });
+  return messages.filter(isMainUnicast).map(decodeRoute);
+}
+
+/**
+ * Adds a route. @throws SyscallError EEXIST when there is one to that network, ENETUNREACH when the gateway is not on a link,
+ * ENETDOWN when the device is down.
+ */
+export function addRoute(options: { destination: Prefix; ifindex: number; gateway?: string }): void {
+  const { address, prefixLength } = options.destination;
+  const bytes = parseIp(address);
+  const parts = [
+    routeHeader({
+      family: familyOf(bytes),
+      prefixLength,
+      table: ROUTE.RT_TABLE_MAIN,
+      protocol: ROUTE.RTPROT_BOOT,
+      scope: options.gateway === undefined ? ROUTE.RT_SCOPE_LINK : ROUTE.RT_SCOPE_UNIVERSE,
+      type: ROUTE.RTN_UNICAST,
+    }),
+    bytesAttribute(ROUTE.RTA_DST, bytes),
+    u32Attribute(ROUTE.RTA_OIF, options.ifindex),
+  ];
+  if (options.gateway !== undefined) parts.push(bytesAttribute(ROUTE.RTA_GATEWAY, parseIp(options.gateway)));
+  const via = options.gateway === undefined ? "" : ` via ${options.gateway}`;
+  requestRtnetlink({
+    type: NETLINK.RTM_NEWROUTE,
+    flags: NETLINK.NLM_F_CREATE | NETLINK.NLM_F_EXCL,
+    payload: concatenate(parts),
+    about: `add route ${address}/${prefixLength}${via} on link ${options.ifindex}`,
+  });
+}
+
+/** struct rtmsg */
+function routeHeader(fields: {
+  family: number;
+  prefixLength?: number;
+  table?: number;
+  protocol?: number;
+  scope?: number;
+  type?: number;
+}): Uint8Array {
+  const { family, prefixLength = 0, table = 0, protocol = 0, scope = 0, type = 0 } = fields;
+  // family, dst_len, src_len, tos, table, protocol, scope, type, flags (32 bits)
+  return Uint8Array.of(family, prefixLength, 0, 0, table, protocol, scope, type, 0, 0, 0, 0);
+}
+
+function isMainUnicast({ payload }: Message): boolean {
+  return payload[4] === ROUTE.RT_TABLE_MAIN && payload[7] === ROUTE.RTN_UNICAST;
+}
+
+function decodeRoute({ payload }: Message): Route {
+  const attributes = decodeAttributes(payload, SIZE.rtmsg);
+  const destination = attributes.get(ROUTE.RTA_DST);
+  const gateway = attributes.get(ROUTE.RTA_GATEWAY);
+  const oif = attributes.get(ROUTE.RTA_OIF);
+  return {
+    destination: destination === undefined ? null : { address: formatIp(destination), prefixLength: payload[1] ?? 0 },
+    family: payload[0] === AF_INET ? 4 : 6,
+    gateway: gateway === undefined ? null : formatIp(gateway),
+    ifindex: oif === undefined ? null : readU32(oif),
+  };
+}
