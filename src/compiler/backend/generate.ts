@@ -1,0 +1,49 @@
+/** The back end: SSA IR to eBPF instructions, one concern a file, in the order in which they stand here. */
+import type { Instruction } from "../../object/instruction.ts";
+import type { LineSpec } from "../../object/spec.ts";
+import type * as ir from "../ir/ir.ts";
+import { allocate } from "./allocate.ts";
+import { commute } from "./commute.ts";
+import { emit } from "./emit.ts";
+import { tidyFlow } from "./flow.ts";
+import { layOutFrame } from "./frame.ts";
+import { hoistCopies, presetResult } from "./hoist.ts";
+import { orderBlocks } from "./layout.ts";
+import type { Cpu } from "./machine.ts";
+import { select } from "./select.ts";
+import { sweep } from "./sweep.ts";
+import { mergeTails } from "./tails.ts";
+
+export type { Cpu };
+
+export interface GenerateOptions {
+  /**
+   * The instruction set, as clang's `-mcpu=v1` to `v4`: v2 adds the "less than" jumps (Linux 4.14), v3 32-bit arithmetic and jumps (5.1),
+   * v4 sign extension, signed division and long jumps (6.6).
+   */
+  cpu: Cpu;
+}
+
+export interface Generated {
+  instructions: Instruction[];
+  /** Empty when no instruction of the function has a place in the source. */
+  lines: LineSpec[];
+  /** Stack used, in bytes, a multiple of 8. */
+  stackBytes: number;
+}
+
+/**
+ * Compiles one function. The IR is not changed.
+ * @throws WirescriptError COMPILE when the function needs more than 512 bytes of stack, or a jump is out of reach.
+ */
+export function generate(fn: ir.Function, options: GenerateOptions): Generated {
+  const machine = select(fn, options.cpu);
+  sweep(machine);
+  commute(machine);
+  allocate(machine);
+  const stackBytes = layOutFrame(machine);
+  do tidyFlow(machine);
+  while (mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
+  orderBlocks(machine);
+  return { ...emit(machine), stackBytes };
+}

@@ -1,0 +1,105 @@
+/**
+ * The order of blocks. Every block that falls through to its successor saves a jump, and every block can be fallen into by one
+ * other only, so the best order is a largest matching between blocks and successors; loops' back edges are left out at first, which
+ * keeps the matching free of cycles. Where the matching leaves a choice, the source's order stays.
+ *
+ * Source of the matching: Kuhn's augmenting paths.
+ */
+import { isInvertible } from "./conditions.ts";
+import { backEdges } from "./loops.ts";
+import type { MachineBlock, MachineFunction } from "./machine.ts";
+
+/** Reorders `fn.blocks`; the entry stays first. */
+export function orderBlocks(fn: MachineFunction): void {
+  shareExit(fn);
+  const entry = fn.blocks[0] as MachineBlock;
+  const position = new Map(fn.blocks.map((block, index) => [block, index]));
+  const back = backEdges(fn);
+  const isBack = (from: MachineBlock, to: MachineBlock): boolean => back.get(to)?.includes(from) ?? false;
+  const next = new Map<MachineBlock, MachineBlock>();
+  const previous = new Map<MachineBlock, MachineBlock>();
+  const candidates = (block: MachineBlock): MachineBlock[] =>
+    fallThroughs(fn, block)
+      .filter((to) => to !== entry && !isBack(block, to))
+      .sort((a, b) => distance(block, a) - distance(block, b));
+  const distance = (from: MachineBlock, to: MachineBlock): number => {
+    const step = (position.get(to) ?? 0) - (position.get(from) ?? 0);
+    return step > 0 ? step : fn.blocks.length - step;
+  };
+  const link = (from: MachineBlock, to: MachineBlock): void => {
+    next.set(from, to);
+    previous.set(to, from);
+  };
+  const augment = (from: MachineBlock, tried: Set<MachineBlock>): boolean => {
+    for (const to of candidates(from)) {
+      if (tried.has(to)) continue;
+      tried.add(to);
+      const holder = previous.get(to);
+      if (holder !== undefined && !augment(holder, tried)) continue;
+      link(from, to);
+      return true;
+    }
+    return false;
+  };
+  for (const block of fn.blocks) {
+    const free = candidates(block).find((to) => !previous.has(to));
+    if (free !== undefined) link(block, free);
+  }
+  for (const block of fn.blocks) if (!next.has(block)) augment(block, new Set());
+  linkBackEdges(fn, next, previous, link);
+
+  const order: MachineBlock[] = [];
+  const placed = new Set<MachineBlock>();
+  for (const head of fn.blocks) {
+    if (head !== entry && previous.has(head)) continue;
+    for (let block: MachineBlock | undefined = head; block !== undefined && !placed.has(block); block = next.get(block)) {
+      placed.add(block);
+      order.push(block);
+    }
+  }
+  fn.blocks = order;
+}
+
+/** Successors that may stand right behind the block. */
+function fallThroughs(fn: MachineFunction, block: MachineBlock): MachineBlock[] {
+  const { terminator } = block;
+  if (terminator.op === "jump") return [terminator.target];
+  if (terminator.op === "exit") return [];
+  return isInvertible(terminator, fn.cpu) ? [terminator.otherwise, terminator.then] : [terminator.otherwise];
+}
+
+/** Where a chain's end jumps back to another chain's head, the two can be one. */
+function linkBackEdges(
+  fn: MachineFunction,
+  next: Map<MachineBlock, MachineBlock>,
+  previous: Map<MachineBlock, MachineBlock>,
+  link: (from: MachineBlock, to: MachineBlock) => void,
+): void {
+  const headOf = (block: MachineBlock): MachineBlock => {
+    let head = block;
+    for (let before = previous.get(head); before !== undefined; before = previous.get(head)) head = before;
+    return head;
+  };
+  for (const block of fn.blocks) {
+    if (next.has(block)) continue;
+    const target = fallThroughs(fn, block).find((to) => to !== fn.blocks[0] && !previous.has(to) && headOf(block) !== to);
+    if (target !== undefined) link(block, target);
+  }
+}
+
+/** When some block is nothing but an exit, others can fall through to it; the rest get an exit of their own instead of a jump. */
+function shareExit(fn: MachineFunction): void {
+  const bare = fn.blocks.find(isBareExit);
+  if (bare === undefined) return;
+  for (const block of fn.blocks) {
+    if (block !== bare && block.terminator.op === "exit")
+      block.terminator = { op: "jump", target: bare, span: block.terminator.span };
+  }
+  if (bare === fn.blocks[0]) return;
+  // Behind all that jumps to it, so that the source's order decides who falls through.
+  fn.blocks = [...fn.blocks.filter((block) => block !== bare), bare];
+}
+
+export function isBareExit(block: MachineBlock): boolean {
+  return block.instructions.length === 0 && block.terminator.op === "exit";
+}

@@ -1,0 +1,209 @@
+/**
+ * Spilling: what found no register lives in 8 bytes of stack, written after every definition and read back before use. Within a
+ * block one reload serves until the next call; such a reload is cheap to give up again, so pressure inside the block stays bounded.
+ * What is a constant or an address is made again instead.
+ *
+ * Whole registers are stored, aligned: the verifier then keeps what it knows about a spilled pointer or number.
+ */
+import {
+  FIRST_VIRTUAL,
+  FRAME_POINTER,
+  forEachRead,
+  type MachineBlock,
+  type MachineFunction,
+  type MachineInstruction,
+  type MachineTerminator,
+  newRegister,
+  type Register,
+  readsTarget,
+  renameReads,
+  renameWrite,
+  type Slot,
+  written,
+} from "./machine.ts";
+import { sweep } from "./sweep.ts";
+
+/** Older kernels forget a comparison's outcome for the copy on the stack, so compared values are spilled last. */
+const COMPARED = 4;
+const REMADE = 0.5;
+
+export class Spiller {
+  readonly #fn: MachineFunction;
+  /** Temporaries around one instruction; spilling them again would not help. */
+  readonly #unspillable = new Set<Register>();
+  /** How to make a register's value again. */
+  #recipes = new Map<Register, MachineInstruction>();
+  readonly #reloads = new Map<Register, MachineInstruction>();
+
+  constructor(fn: MachineFunction) {
+    this.#fn = fn;
+  }
+
+  /** What spilling each register costs: accesses, weighted by the loops around them. */
+  costs(): Float64Array {
+    const costs = new Float64Array(this.#fn.nextRegister);
+    const definitions = new Map<Register, MachineInstruction[]>();
+    const add = (register: Register, weight: number): void => {
+      costs[register] = (costs[register] ?? 0) + weight;
+    };
+    for (const block of this.#fn.blocks) {
+      const weight = 10 ** block.depth;
+      for (const instruction of block.instructions) {
+        forEachRead(instruction, (register) => add(register, weight));
+        const register = written(instruction);
+        if (register < FIRST_VIRTUAL) continue;
+        add(register, weight);
+        const list = definitions.get(register);
+        if (list === undefined) definitions.set(register, [instruction]);
+        else list.push(instruction);
+      }
+      forEachRead(block.terminator, (register) => add(register, weight * COMPARED));
+    }
+    this.#recipes = new Map(this.#reloads);
+    for (const [register, [definition, another]] of definitions) {
+      if (definition === undefined || another !== undefined) continue;
+      if (definition.op === "const" || definition.op === "address" || definition.op === "frame") {
+        this.#recipes.set(register, definition);
+      }
+    }
+    for (const register of this.#recipes.keys()) costs[register] = (costs[register] ?? 0) * REMADE;
+    for (const register of this.#unspillable) costs[register] = Number.POSITIVE_INFINITY;
+    return costs;
+  }
+
+  /** Rewrites the function so that the registers of these groups are in memory. `interfere` tells whose stack slots must differ. */
+  spill(
+    groups: readonly Register[],
+    representative: (register: Register) => Register,
+    interfere: (left: Register, right: Register) => boolean,
+  ): void {
+    const chosen = new Set(groups);
+    const members = new Map<Register, number>();
+    for (let register = FIRST_VIRTUAL; register < this.#fn.nextRegister; register++) {
+      const group = representative(register);
+      if (chosen.has(group)) members.set(group, (members.get(group) ?? 0) + 1);
+    }
+    const recipes = new Map<Register, MachineInstruction>();
+    const slots = new Map<Register, Slot>();
+    const shared: { slot: Slot; groups: Register[] }[] = [];
+    for (const group of groups) {
+      const recipe = members.get(group) === 1 ? this.#recipes.get(group) : undefined;
+      if (recipe !== undefined) {
+        recipes.set(group, recipe);
+        continue;
+      }
+      let home = shared.find((each) => each.groups.every((other) => !interfere(group, other)));
+      if (home === undefined) {
+        home = { slot: { size: 8, align: 8, offset: 0 }, groups: [] };
+        shared.push(home);
+        this.#fn.slots.push(home.slot);
+      }
+      home.groups.push(group);
+      slots.set(group, home.slot);
+    }
+    const rename = (register: Register): Register => {
+      const group = register < FIRST_VIRTUAL ? register : representative(register);
+      return chosen.has(group) ? group : register;
+    };
+    for (const block of this.#fn.blocks) {
+      for (const instruction of block.instructions) {
+        renameReads(instruction, rename);
+        renameWrite(instruction, rename);
+      }
+      renameReads(block.terminator, rename);
+      block.instructions = block.instructions.filter(
+        (instruction) => instruction.op !== "mov" || instruction.dst !== instruction.src,
+      );
+      this.#rewrite(block, slots, recipes);
+    }
+    sweep(this.#fn);
+  }
+
+  #rewrite(block: MachineBlock, slots: ReadonlyMap<Register, Slot>, recipes: ReadonlyMap<Register, MachineInstruction>): void {
+    const output: MachineInstruction[] = [];
+    /** Registers that hold a spilled value until the next call. */
+    const current = new Map<Register, Register>();
+    /** A definition that is changed in place by the next instruction: stored once, at the end. */
+    let open = null as { group: Register; register: Register } | null; // as: changed while closures look at it
+
+    const read = (instruction: MachineInstruction | MachineTerminator): void => {
+      const once = new Map<Register, Register>();
+      renameReads(instruction, (register) => {
+        const recipe = recipes.get(register);
+        const slot = slots.get(register);
+        if (recipe !== undefined) {
+          let temporary = once.get(register);
+          if (temporary === undefined) {
+            temporary = this.#temporary();
+            once.set(register, temporary);
+            output.push({ ...recipe, dst: temporary, span: instruction.span } as MachineInstruction);
+          }
+          return temporary;
+        }
+        if (slot === undefined) return register;
+        let holder = open?.group === register ? open.register : current.get(register);
+        if (holder === undefined) {
+          holder = newRegister(this.#fn);
+          const reload = reloadOf(slot, holder, instruction);
+          this.#reloads.set(holder, reload);
+          current.set(register, holder);
+          output.push({ ...reload });
+        }
+        return holder;
+      });
+    };
+
+    for (const [index, instruction] of block.instructions.entries()) {
+      const target = written(instruction);
+      if (recipes.has(target)) continue; // made at each use
+      read(instruction);
+      const slot = slots.get(target);
+      if (slot !== undefined) {
+        const register = open?.group === target ? open.register : this.#temporary();
+        if (readsTarget(instruction) && open?.group !== target) {
+          const holder = current.get(target);
+          if (holder !== undefined) output.push({ op: "mov", dst: register, src: holder, span: instruction.span });
+          else output.push(reloadOf(slot, register, instruction));
+        }
+        renameWrite(instruction, () => register);
+        output.push(instruction);
+        const next = block.instructions[index + 1];
+        if (next !== undefined && readsTarget(next) && next.dst === target) open = { group: target, register };
+        else {
+          open = null;
+          const { span } = instruction;
+          output.push({
+            op: "store",
+            src: register,
+            imm: 0,
+            base: FRAME_POINTER,
+            slot,
+            offset: 0,
+            size: 8,
+            region: "stack",
+            span,
+          });
+          const holder = newRegister(this.#fn);
+          this.#reloads.set(holder, reloadOf(slot, holder, instruction));
+          current.set(target, holder);
+          output.push({ op: "mov", dst: holder, src: register, span });
+        }
+        continue;
+      }
+      output.push(instruction);
+      if (instruction.op === "call") current.clear();
+    }
+    read(block.terminator);
+    block.instructions = output;
+  }
+
+  #temporary(): Register {
+    const register = newRegister(this.#fn);
+    this.#unspillable.add(register);
+    return register;
+  }
+}
+
+function reloadOf(slot: Slot, dst: Register, { span }: { span: MachineInstruction["span"] }): MachineInstruction {
+  return { op: "load", dst, base: FRAME_POINTER, slot, offset: 0, size: 8, region: "stack", span };
+}
