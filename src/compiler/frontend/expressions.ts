@@ -351,7 +351,7 @@ function compare(l: Lowering, node: ts.BinaryExpression): Value {
 
 // -- assignment --
 
-/** Writes `value` to what `target` names, and gives it as it is there: wrapped at the target's width. */
+/** Writes `value` to what `target` names, where it wraps at the target's width. The assignment's own value is `value`, as in JavaScript. */
 export function assign(l: Lowering, target: ts.Expression, value: Value): Value {
   if (ts.isParenthesizedExpression(target)) return assign(l, target.expression, value);
   if (ts.isIdentifier(target)) return assignName(l, target, value);
@@ -362,7 +362,7 @@ export function assign(l: Lowering, target: ts.Expression, value: Value): Value 
     if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
     const { pointer, offset, region } = bytes.memory;
     l.builder.store(1, pointer, offset + index, region, value.ssa);
-    return l.wrap(value, { bits: 8, signed: false });
+    return value;
   }
   return l.fail(target, "WS2008");
 }
@@ -375,7 +375,7 @@ function assignName(l: Lowering, target: ts.Identifier, value: Value): Value {
   if (binding.kind === "place") {
     if (isMutable(settled)) l.fail(target, "WS2016");
     writePlace(l, target, binding.place, settled);
-    return settled.kind === "int" && binding.place.type !== null ? l.wrap(settled, binding.place.type) : settled;
+    return settled;
   }
   return l.fail(target, "WS2008");
 }
@@ -387,10 +387,7 @@ function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value:
     const field = object.layout.fields.find((candidate) => candidate.name === name);
     if (field === undefined) return l.fail(target, "WS2008");
     storeField(l, target, object.memory, field, present(value));
-    if (value.kind !== "int") return value;
-    if (field.layout.kind === "scalar") return l.wrap(value, { bits: (field.layout.size * 8) as 8, signed: field.layout.signed });
-    const mask = field.layout.kind === "bits" ? (1n << BigInt(field.layout.bits)) - 1n : 0n;
-    return { kind: "int", ssa: l.binary("and", value.ssa, l.builder.const(mask)), type: U64 };
+    return value;
   }
   if (object.kind === "ref" && name === "value" && value.kind === "int") {
     storeScalar(l, object.memory, object.layout, value);
