@@ -63,7 +63,7 @@ export function mapCodecs(
   btf: Btf | null,
 ): { key: Codec; value: Codec } {
   return {
-    key: btf === null || map.keyTypeId === 0 ? untypedKeyCodec(map.type, map.keySize) : codec(btf, map.keyTypeId),
+    key: btf === null || map.keyTypeId === 0 ? untypedKeyCodec(map.type, map.keySize) : codec(btf, map.keyTypeId, "key"),
     // A codec of bytes takes and gives Uint8Arrays.
     value: btf === null || map.valueTypeId === 0 ? (bytesCodec(map.valueSize) as Codec) : codec(btf, map.valueTypeId),
   };

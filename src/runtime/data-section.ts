@@ -13,7 +13,7 @@ export function dataSectionCodec(section: DataSpec, btf: Btf | null): Codec {
   const variables = section.variables.filter(({ typeId }) => typeId !== 0);
   // A codec of bytes takes and gives Uint8Arrays.
   if (btf === null || variables.length === 0) return bytesCodec(section.bytes.length) as Codec;
-  const codecs = variables.map(({ name, offset, typeId }) => ({ name, offset, codec: codec(btf, typeId) }));
+  const codecs = variables.map(({ name, offset, typeId }) => ({ name, offset, codec: codec(btf, typeId, name) }));
   return {
     size: section.bytes.length,
     decode: (bytes, at = 0) =>
@@ -46,7 +46,7 @@ export function withSettings(data: readonly DataSpec[], btf: Btf | null, setting
         fix: "Name one of these, or leave it out.",
       });
     }
-    codec(btf, variable.typeId).encode(value, section.bytes, variable.offset);
+    codec(btf, variable.typeId, name).encode(value, section.bytes, variable.offset);
   }
   return changed;
 }

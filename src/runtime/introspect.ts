@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { WirescriptError } from "../errors.ts";
 import { ids, mapInfo, objectGet, programById, unlessGone } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
+import { onBpffs } from "../sys/mount.ts";
 import { mapCodecs } from "./create-maps.ts";
 import { type LoadedMap, openMap } from "./maps/open.ts";
 import { readBtf } from "./pinned-map.ts";
@@ -62,11 +63,8 @@ export function openPinnedMap(path: string): LoadedMap {
     fd = objectGet(path);
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) throw missing("The file does not exist.", error);
-    if (isErrno(error, "EPERM", "EACCES", "EINVAL")) {
-      throw isErrno(error, "EINVAL")
-        ? missing("The file is not in a BPF file system.", error)
-        : denied(`${path} cannot be opened.`, error);
-    }
+    if (!onBpffs(path)) throw missing("The file is not in a BPF file system.", error);
+    if (isErrno(error, "EPERM", "EACCES")) throw denied(`${path} cannot be opened.`, error);
     throw error;
   }
   try {

@@ -2,7 +2,9 @@
 import { WirescriptError } from "../errors.ts";
 import type { ObjectSpec } from "../object/spec.ts";
 import type { XdpLink } from "./links/xdp-link.ts";
+import type { BpfMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
+import { mapTypeName } from "./maps/type-name.ts";
 import type { LoadedProgram } from "./program.ts";
 import type { MapsOf, ProgramsOf } from "./typed.ts";
 import { Undo } from "./undo.ts";
@@ -42,15 +44,32 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
   }
 
   /** The map of that name. @throws WirescriptError MAP with the names that there are. */
-  map(name: string): LoadedMap {
-    const map = this.#parts.maps.get(name);
-    if (map !== undefined) return map;
-    const names = [...this.#parts.maps.keys()];
+  map(name: string): LoadedMap;
+  /**
+   * The map of that name as the class that it must be, where the module's type is not known:
+   * `object.map<PerCpuArrayMap<Stats>>("xdp_stats_map", PerCpuArrayMap).sum(2)`.
+   *
+   * @throws WirescriptError MAP when there is no such map, or it is of another class.
+   */
+  map<T extends BpfMap>(name: string, type: abstract new (...args: never[]) => T): T;
+  map(name: string, type?: abstract new (...args: never[]) => BpfMap): BpfMap {
+    const map: BpfMap | undefined = this.#parts.maps.get(name);
+    if (map === undefined) {
+      const names = [...this.#parts.maps.keys()];
+      throw new WirescriptError({
+        code: "MAP",
+        what: `The object has no map "${name}".`,
+        why: names.length === 0 ? "It has no maps." : `It has ${names.join(", ")}.`,
+        fix: "Name one of these.",
+      });
+    }
+    const [kind, found] = [mapTypeName(map.type), map.constructor.name];
+    if (type === undefined || map instanceof type) return map;
     throw new WirescriptError({
       code: "MAP",
-      what: `The object has no map "${name}".`,
-      why: names.length === 0 ? "It has no maps." : `It has ${names.join(", ")}.`,
-      fix: "Name one of these.",
+      what: `The map "${name}" is no ${type.name}.`,
+      why: `It is a ${kind}, which is a ${found}.`,
+      fix: `Ask for a ${found}.`,
     });
   }
 

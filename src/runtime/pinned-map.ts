@@ -5,8 +5,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { WirescriptError } from "../errors.ts";
-import { describe } from "../object/btf/codec.ts";
 import { decodeBtf } from "../object/btf/decode.ts";
+import { describe } from "../object/btf/describe.ts";
 import type { Btf } from "../object/btf/types.ts";
 import type { MapSpec } from "../object/spec.ts";
 import { btfById, btfBytes, type MapFd, mapInfo, objectGet } from "../sys/bpf.ts";

@@ -1,0 +1,259 @@
+/** Attaching on the real kernel, on veth pairs in namespaces of the tests' own; `ip` and bpftool say what they see. */
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { constant, counting, maps, object } from "../../../test/fixtures/objects.ts";
+import { bpftool, expectGone, freshBpffs } from "../../../test/kernel-objects.ts";
+import { freshNamespace, hasTool, ipJson, isRoot, uniqueName } from "../../../test/own-network.ts";
+import { WirescriptError } from "../../errors.ts";
+import { ids, linkById, linkInfo, unlessGone } from "../../sys/bpf.ts";
+import { inNamespace } from "../../sys/namespaces.ts";
+import { addVethPair, getLink } from "../../sys/netlink/index.ts";
+import { loadSpec } from "../load.ts";
+import { attachedXdp } from "./device.ts";
+import { attachPersistently, detachXdp } from "./xdp-netlink.ts";
+
+const missing = ["ip", "bpftool"].filter((tool) => !hasTool(tool));
+const reason = !isRoot
+  ? " (skipped: needs root on Linux)"
+  : missing.length > 0
+    ? ` (skipped: ${missing.join(" and ")} not installed)`
+    : "";
+
+function failure(work: () => unknown): WirescriptError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof WirescriptError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+/** A namespace with a veth pair: "a" and "b". */
+function vethNamespace(): string {
+  const namespace = freshNamespace();
+  inNamespace(namespace, () => addVethPair({ name: "a", peerName: "b" }));
+  return namespace;
+}
+
+const two = () => {
+  const name = uniqueName();
+  const loaded = loadSpec(object([constant(`p_${name}`, 2), constant(`q_${name}`, 1)], []));
+  return { name, loaded, p: loaded.program(`p_${name}`), q: loaded.program(`q_${name}`) };
+};
+
+/** What `ip -d link` shows: [mode, program id]. 1: native, 2: skb. */
+function shownByIp(namespace: string, device: string): [number, number] | null {
+  const xdp = ipJson(namespace, "link", "show", "dev", device)[0].xdp;
+  return xdp === undefined ? null : [xdp.mode, xdp.prog.id];
+}
+
+describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
+  it("runs in the driver where it can, and goes with the link", () => {
+    const namespace = vethNamespace();
+    const { loaded, p } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      {
+        using link = p.attach({ dev: "a" });
+        expect(link).toMatchObject({ dev: "a", mode: "native", fallback: null, attached: true });
+        expect(shownByIp(namespace, "a")).toEqual([1, p.info().id]);
+        expect(link.info()).toMatchObject({ programId: p.info().id, ifindex: getLink("a").ifindex });
+        expect(attachedXdp("a")).toEqual([{ id: p.info().id, name: p.name, mode: "native", linkId: link.info().id }]);
+      }
+      expect(shownByIp(namespace, "a")).toBeNull();
+    });
+  });
+
+  it("takes skb mode when asked, and when the driver has no native mode", () => {
+    const namespace = vethNamespace();
+    const { loaded, p } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      using link = p.attach({ dev: "a", mode: "skb" });
+      expect(link.mode).toBe("skb");
+      expect(shownByIp(namespace, "a")?.[0]).toBe(2);
+      using fallen = p.attach({ dev: "lo", mode: "auto" });
+      expect(fallen.mode).toBe("skb");
+      expect(fallen.fallback).toContain("EOPNOTSUPP");
+    });
+  });
+
+  it("says what is wrong: no such device, no native mode, a busy device", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      expect(failure(() => p.attach({ dev: "nope" }))).toMatchObject({ code: "NO_SUCH_DEVICE" });
+      expect(failure(() => p.attach({ dev: "lo", mode: "native" }))).toMatchObject({ code: "MODE_UNSUPPORTED" });
+      using link = p.attach({ dev: "a" });
+      const busy = failure(() => q.attach({ dev: "a" }));
+      expect(busy.code).toBe("DEVICE_BUSY");
+      expect(busy.message).toContain(`"${p.name}" (id ${p.info().id}, native mode, held by bpf_link ${link.info().id})`);
+      expect(link.attached).toBe(true);
+    });
+  });
+
+  it("replaces the program of a link at once", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      using link = p.attach({ dev: "a" });
+      const { id } = link.info();
+      link.update(q);
+      expect(link.info()).toMatchObject({ id, programId: q.info().id });
+      expect(shownByIp(namespace, "a")).toEqual([1, q.info().id]);
+    });
+  });
+
+  it("by force takes the place of a program that ip attached, and gives it back when it cannot", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      attachPersistently(p, { dev: "lo" });
+      expect(failure(() => q.attach({ dev: "lo", mode: "native", force: true }))).toMatchObject({ code: "MODE_UNSUPPORTED" });
+      expect(shownByIp(namespace, "lo")).toEqual([2, p.info().id]);
+      using link = q.attach({ dev: "lo", force: true });
+      expect(shownByIp(namespace, "lo")).toEqual([2, q.info().id]);
+      expect(link.attached).toBe(true);
+    });
+  });
+
+  it("stays when the link is pinned, and detaches when told", () => {
+    const namespace = vethNamespace();
+    const directory = freshBpffs();
+    const { loaded, p } = two();
+    inNamespace(namespace, () => {
+      const link = p.attach({ dev: "a" });
+      link.pin(`${directory}/link`);
+      const { id } = p.info();
+      loaded.close();
+      expect(shownByIp(namespace, "a")).toEqual([1, id]);
+      expect(detachXdp("a", { force: true })).toMatchObject([{ id }]);
+      expect(shownByIp(namespace, "a")).toBeNull();
+    });
+  });
+
+  it("ends with the object that the program belongs to", () => {
+    const namespace = vethNamespace();
+    const { loaded, p } = two();
+    inNamespace(namespace, () => {
+      const link = p.attach({ dev: "a" });
+      loaded.close();
+      expect(link.attached).toBe(false);
+      link.detach();
+      expect(shownByIp(namespace, "a")).toBeNull();
+    });
+  });
+});
+
+describe.skipIf(reason !== "")(`attaching by netlink${reason}`, () => {
+  it("outlives the loaded object, and is taken off with the truth about what it was", () => {
+    const namespace = vethNamespace();
+    const { loaded, p } = two();
+    inNamespace(namespace, () => {
+      const { id } = p.info();
+      expect(attachPersistently(p, { dev: "a" })).toMatchObject({ mode: "native", fallback: null, replaced: [] });
+      loaded.close();
+      expect(shownByIp(namespace, "a")).toEqual([1, id]);
+      expect(detachXdp("a")).toEqual([{ id, name: p.name, mode: "native", linkId: null }]);
+      expect(detachXdp("a")).toEqual([]);
+      expect(shownByIp(namespace, "a")).toBeNull();
+    });
+  });
+
+  it("can be removed by ip", () => {
+    const namespace = vethNamespace();
+    const { loaded, p } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      attachPersistently(p, { dev: "a" });
+      execFileSync("ip", ["link", "set", "dev", "a", "xdp", "off"]);
+      expect(attachedXdp("a")).toEqual([]);
+    });
+  });
+
+  it("replaces only by force, atomically in the same mode", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      attachPersistently(p, { dev: "a", mode: "skb" });
+      expect(failure(() => attachPersistently(q, { dev: "a" }))).toMatchObject({ code: "DEVICE_BUSY" });
+      expect(shownByIp(namespace, "a")).toEqual([2, p.info().id]);
+      const result = attachPersistently(q, { dev: "a", force: true });
+      expect(result).toMatchObject({ mode: "skb", atomic: true, replaced: [{ id: p.info().id, name: p.name, mode: "skb" }] });
+      expect(shownByIp(namespace, "a")).toEqual([2, q.info().id]);
+      const changed = attachPersistently(p, { dev: "a", mode: "native", force: true });
+      expect(changed).toMatchObject({ mode: "native", atomic: false });
+      expect(shownByIp(namespace, "a")).toEqual([1, p.info().id]);
+    });
+  });
+
+  it("puts the old program back when the new mode is refused", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      attachPersistently(p, { dev: "lo" });
+      expect(failure(() => attachPersistently(q, { dev: "lo", mode: "native", force: true }))).toMatchObject({
+        code: "MODE_UNSUPPORTED",
+      });
+      expect(shownByIp(namespace, "lo")).toEqual([2, p.info().id]);
+    });
+  });
+
+  it("does not take off what a link holds, unless forced", () => {
+    const namespace = vethNamespace();
+    const { loaded, p, q } = two();
+    using _ = loaded;
+    inNamespace(namespace, () => {
+      const link = p.attach({ dev: "a" });
+      expect(failure(() => detachXdp("a"))).toMatchObject({ code: "DEVICE_BUSY" });
+      expect(shownByIp(namespace, "a")).toEqual([1, p.info().id]);
+      const result = attachPersistently(q, { dev: "a", force: true });
+      expect(result).toMatchObject({ mode: "native", atomic: false, replaced: [{ id: p.info().id }] });
+      link.detach();
+      expect(shownByIp(namespace, "a")).toEqual([1, q.info().id]);
+    });
+  });
+});
+
+describe.skipIf(reason !== "")(`200 times load, attach, detach${reason}`, () => {
+  it("leaves no descriptor, map, program or link", async () => {
+    const namespace = vethNamespace();
+    const descriptors = () => readdirSync("/proc/self/fd").length;
+    const name = uniqueName();
+    const spec = object([counting(`p_${name}`, `st_${name}`)], [maps.stats(name)]);
+    const links: number[] = [];
+    const before = descriptors();
+    inNamespace(namespace, () => {
+      for (let cycle = 0; cycle < 200; cycle++) {
+        using loaded = loadSpec(spec);
+        using link = loaded.program(`p_${name}`).attach({ dev: "a", mode: cycle % 2 === 0 ? "native" : "skb" });
+        links.push(link.info().id);
+      }
+    });
+    expect(descriptors()).toBe(before);
+    await expectGone(name);
+    expect([...ids("LINK")].filter((id) => links.includes(id))).toEqual([]);
+    expect(new Set(links).size).toBe(200);
+  });
+});
+
+it.skipIf(reason !== "")(`bpftool lists the link with its device${reason}`, () => {
+  const namespace = vethNamespace();
+  const { loaded, p } = two();
+  using _ = loaded;
+  inNamespace(namespace, () => {
+    using link = p.attach({ dev: "a" });
+    const { id, ifindex } = link.info();
+    expect(bpftool("link", "show", "id", String(id))).toMatchObject({ id, type: "xdp", prog_id: p.info().id });
+    using again = linkById(id);
+    expect(linkInfo(again).ifindex).toBe(ifindex);
+    expect(unlessGone(() => linkById(0x7fff_ffff))).toBeNull();
+  });
+});

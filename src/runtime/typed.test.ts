@@ -1,0 +1,80 @@
+/** `load<typeof Module>()`: what type-checks and what must not. The compiler checks this file; running it proves nothing more. */
+import { expectTypeOf, it } from "vitest";
+import * as kernel from "../kernel/index.ts";
+import type { LoadedObject } from "./loaded-object.ts";
+import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
+import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { LoadedMap } from "./maps/open.ts";
+import type { LoadedProgram } from "./program.ts";
+
+const { bytes, hash, lruHash, array, perCpuArray, perCpuHash, struct, u16, u32, u64, be32, bool, bits, xdp } = kernel;
+const Key = struct({ address: be32, port: u16, mac: bytes(6) });
+const Value = struct({ packets: u64, up: bool, version: bits(4), rest: bits(4) });
+const Module = {
+  stats: perCpuArray({ value: Value, entries: 5, pinned: true }),
+  flows: hash({ key: Key, value: Value, entries: 8 }),
+  recent: lruHash({ key: u64, value: u32, entries: 8 }),
+  ports: array({ value: u16, entries: 8 }),
+  perCpu: perCpuHash({ key: u32, value: Value, entries: 8 }),
+  drop: xdp(() => kernel.XDP_DROP),
+  Key,
+  LIMIT: 5,
+};
+type Object_ = LoadedObject<typeof Module>;
+declare const loaded: Object_;
+
+interface UserKey {
+  address: number;
+  port: number;
+  mac: Uint8Array;
+}
+interface UserValue {
+  packets: bigint;
+  up: boolean;
+  version: number;
+  rest: number;
+}
+
+it("gives programs and maps of the module, and nothing else", () => {
+  expectTypeOf<keyof Object_["programs"]>().toEqualTypeOf<"drop">();
+  expectTypeOf<keyof Object_["maps"]>().toEqualTypeOf<"stats" | "flows" | "recent" | "ports" | "perCpu">();
+  expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram>();
+});
+
+it("gives keys and values their form in user space", () => {
+  expectTypeOf<Object_["maps"]["stats"]>().toEqualTypeOf<PerCpuArrayMap<UserValue>>();
+  expectTypeOf<Object_["maps"]["flows"]>().toEqualTypeOf<HashMap<UserKey, UserValue>>();
+  expectTypeOf<Object_["maps"]["recent"]>().toEqualTypeOf<HashMap<bigint, number>>();
+  expectTypeOf<Object_["maps"]["ports"]>().toEqualTypeOf<ArrayMap<number>>();
+  expectTypeOf<Object_["maps"]["perCpu"]>().toEqualTypeOf<PerCpuHashMap<number, UserValue>>();
+});
+
+it("gives any name when nothing is known of the module", () => {
+  expectTypeOf<LoadedObject["maps"]>().toEqualTypeOf<Readonly<Record<string, LoadedMap>>>();
+});
+
+it("rejects misuse", () => {
+  // Never called: only the types count.
+  const misuse = () => {
+    // @ts-expect-error no such program
+    loaded.programs.nope;
+    // @ts-expect-error a schema is no map
+    loaded.maps.Key;
+    // @ts-expect-error arrays have no delete
+    loaded.maps.ports.delete(1);
+    // @ts-expect-error a u64 is a bigint
+    loaded.maps.recent.get(1);
+    // @ts-expect-error a field is missing
+    loaded.maps.flows.set({ address: 1, port: 2 }, { packets: 1n, up: true, version: 1, rest: 0 });
+    // @ts-expect-error there is no such field
+    loaded.maps.stats.sum(1).bytes;
+    // @ts-expect-error get may give undefined
+    loaded.maps.flows.get({ address: 1, port: 2, mac: new Uint8Array(6) }).packets;
+    // @ts-expect-error "must" is no flag
+    loaded.maps.ports.set(1, 2, { flags: "must" });
+    // @ts-expect-error "offload" is no mode
+    loaded.programs.drop.attach({ dev: "eth0", mode: "offload" });
+    loaded.maps.stats.sum(kernel.XDP_TX).packets satisfies bigint;
+  };
+  expectTypeOf(misuse).returns.toBeVoid();
+});
