@@ -38,7 +38,10 @@ export async function compileCached(path: string): Promise<CachedCompilation> {
   const { compile } = await import("./compile.ts");
   const { spec, files } = compile(file);
   const object = writeElf(spec);
-  write(entryFile, { files: files.map((name) => [name, hash(readFileSync(name))]), object: Buffer.from(object).toString("base64") });
+  write(entryFile, {
+    files: files.map((name) => [name, hash(readFileSync(name))]),
+    object: Buffer.from(object).toString("base64"),
+  });
   return { spec: readElf(object, path), fromCache: false };
 }
 

@@ -55,7 +55,11 @@ export class ModuleTypes {
   #scalar({ name, bigEndian, boolean, signed, size }: ScalarLayout): number {
     if (boolean) return this.btf.add({ kind: "int", name: "_Bool", size: 1, bits: 8, encoding: "bool" });
     const bits = size * 8;
-    const host = this.btf.add({ kind: "typedef", name: `__${signed ? "s" : "u"}${bits}`, type: this.#integer(bigEndian ? `u${bits}` : name) });
+    const host = this.btf.add({
+      kind: "typedef",
+      name: `__${signed ? "s" : "u"}${bits}`,
+      type: this.#integer(bigEndian ? `u${bits}` : name),
+    });
     return bigEndian ? this.btf.add({ kind: "typedef", name: `__be${bits}`, type: host }) : host;
   }
 

@@ -12,9 +12,4 @@ export const XDP_TX = 3;
 export const XDP_REDIRECT = 4;
 
 /** A closed set: returning any other number is a type error. */
-export type XdpAction =
-  | typeof XDP_ABORTED
-  | typeof XDP_DROP
-  | typeof XDP_PASS
-  | typeof XDP_TX
-  | typeof XDP_REDIRECT;
+export type XdpAction = typeof XDP_ABORTED | typeof XDP_DROP | typeof XDP_PASS | typeof XDP_TX | typeof XDP_REDIRECT;

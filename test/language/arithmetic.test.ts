@@ -3,8 +3,33 @@ import { describe, expect, test } from "vitest";
 import { frame, noKernel, runOnce, word } from "../kernel.ts";
 
 const INTERESTING = [
-  0n, 1n, 2n, 7n, 31n, 32n, 63n, 64n, 127n, 128n, 255n, 256n, 0x7fffn, 0x8000n, 0xffffn, 0x10000n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn,
-  0x1_0000_0000n, 0x7fff_ffff_ffff_ffffn, -0x8000_0000_0000_0000n, -1n, -2n, -7n, -128n, -0x8000_0000n,
+  0n,
+  1n,
+  2n,
+  7n,
+  31n,
+  32n,
+  63n,
+  64n,
+  127n,
+  128n,
+  255n,
+  256n,
+  0x7fffn,
+  0x8000n,
+  0xffffn,
+  0x10000n,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+  0x1_0000_0000n,
+  0x7fff_ffff_ffff_ffffn,
+  -0x8000_0000_0000_0000n,
+  -1n,
+  -2n,
+  -7n,
+  -128n,
+  -0x8000_0000n,
 ];
 const u = (value: bigint) => BigInt.asUintN(64, value);
 const s = (value: bigint) => BigInt.asIntN(64, value);
@@ -49,7 +74,10 @@ const SIGNED: Record<string, Meaning> = {
 };
 
 describe.skipIf(noKernel)("operators", () => {
-  for (const [type, table] of [["u64", UNSIGNED], ["i64", SIGNED]] as const) {
+  for (const [type, table] of [
+    ["u64", UNSIGNED],
+    ["i64", SIGNED],
+  ] as const) {
     for (const cpu of [2, 3, 4] as const) {
       test(`${type}, every operator on every pair of interesting numbers, at v${cpu}`, async () => {
         const { start } = await import("../kernel.ts");
@@ -134,7 +162,9 @@ describe.skipIf(noKernel)("wrapping", () => {
            function pass(x: ${type}): i64 { return x; }
            function give(x: u64): ${type} { return x + 0; }`,
         );
-        const [cast, variable, stepped, added, passed, returned, field, chained] = [1, 2, 3, 4, 5, 6, 7, 8].map((index) => word(packet, index));
+        const [cast, variable, stepped, added, passed, returned, field, chained] = [1, 2, 3, 4, 5, 6, 7, 8].map((index) =>
+          word(packet, index),
+        );
         expect({ cast, variable, stepped, added, passed, returned, field, chained }, `of ${value}`).toEqual({
           cast: wrap(value),
           variable: wrap(value),

@@ -151,9 +151,25 @@ describe.skipIf(noKernel)("null", () => {
   });
 
   test("an offset of any size is null beyond the packet, never an access outside of it", () => {
-    const offsets = [0n, 40n, 62n, 63n, 64n, 65n, 1000n, 65533n, 65534n, 65535n, 65536n, 1n << 32n, (1n << 32n) + 40n, (1n << 64n) - 1n, (1n << 64n) - 24n];
+    const offsets = [
+      0n,
+      40n,
+      62n,
+      63n,
+      64n,
+      65n,
+      1000n,
+      65533n,
+      65534n,
+      65535n,
+      65536n,
+      1n << 32n,
+      (1n << 32n) + 40n,
+      (1n << 64n) - 1n,
+      (1n << 64n) - 24n,
+    ];
     const got = results("const at = ctx.at(be16, input); io.out = at ? at.value + 1 : 0;", offsets);
-    expect(got).toEqual(offsets.map((offset) => (offset <= 62n ? 1n : 0n)).map((value, index) => (index === 0 ? value : value)));
+    expect(got).toEqual(offsets.map((offset) => (offset <= 62n ? 1n : 0n)));
   });
 });
 

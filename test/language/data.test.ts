@@ -44,7 +44,18 @@ describe.skipIf(noKernel)("byte order", () => {
 });
 
 describe.skipIf(noKernel)("bit fields", () => {
-  const runs = [[4, 4], [1, 7], [3, 5, 8], [4, 8, 20], [12, 12], [2, 14], [1, 1, 1, 1, 1, 1, 1, 1], [5, 6, 7, 6], [16, 32, 16], [3, 32, 5]];
+  const runs = [
+    [4, 4],
+    [1, 7],
+    [3, 5, 8],
+    [4, 8, 20],
+    [12, 12],
+    [2, 14],
+    [1, 1, 1, 1, 1, 1, 1, 1],
+    [5, 6, 7, 6],
+    [16, 32, 16],
+    [3, 32, 5],
+  ];
   for (const widths of runs) {
     test(`${widths.join("+")} bits: reads, and writes that leave the neighbours alone`, () => {
       const bytes = widths.reduce((sum, width) => sum + width, 0) / 8;

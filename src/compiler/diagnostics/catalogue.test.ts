@@ -47,7 +47,8 @@ test("a diagnostic shows the place, the line with a marker, what, why and fix", 
 });
 
 test("all errors are reported at once, each once", () => {
-  const body = "function f(n: u32) {\n  while (n) { }\n  return n as u16;\n}\nexport const p = xdp((ctx) => f(1) + f(2));\nexport const q = xdp(() => 7);";
+  const body =
+    "function f(n: u32) {\n  while (n) { }\n  return n as u16;\n}\nexport const p = xdp((ctx) => f(1) + f(2));\nexport const q = xdp(() => 7);";
   const codes = diagnose(body).map((diagnostic) => diagnostic.code);
   expect(codes).toEqual(["WS1001", "WS1012", "TS2322", "TS2322"]);
 });

@@ -93,7 +93,7 @@ export const CATALOGUE = {
     what: "`{operator}` is not supported.",
     why: "Kernel code has no property names, prototypes or run-time types.",
     fix: "Use plain integers, fields and comparisons.",
-    example: program("if (typeof ctx.length === \"number\") return XDP_DROP;"),
+    example: program('if (typeof ctx.length === "number") return XDP_DROP;'),
   },
   WS1014: {
     what: "Array literals, spreading and rest elements are not supported.",
@@ -105,7 +105,9 @@ export const CATALOGUE = {
     what: "Array destructuring is not supported.",
     why: "Kernel code has no iterators.",
     fix: "Return an object with named fields and destructure that: `const { type, offset } = …`.",
-    example: "declare const pair: { readonly [n: number]: u32, [Symbol.iterator](): { next(): { done: boolean, value: u32 } } };\n" + program("const [a] = pair;\n  if (a) return XDP_DROP;"),
+    example:
+      "declare const pair: { readonly [n: number]: u32, [Symbol.iterator](): { next(): { done: boolean, value: u32 } } };\n" +
+      program("const [a] = pair;\n  if (a) return XDP_DROP;"),
   },
   WS1016: {
     what: "`var` is not supported.",
@@ -250,7 +252,9 @@ export const CATALOGUE = {
     what: "An object literal whose fields change cannot be chosen among others, or reassigned.",
     why: "The compiler would not know which of them a later change means.",
     fix: "Use one object and change its fields, or do not assign to its fields.",
-    example: program("const a = { n: 1 };\n  const b = { n: 2 };\n  const c = ctx.length > 9 ? a : b;\n  c.n = 3;\n  if (a.n === 3) return XDP_DROP;"),
+    example: program(
+      "const a = { n: 1 };\n  const b = { n: 2 };\n  const c = ctx.length > 9 ? a : b;\n  c.n = 3;\n  if (a.n === 3) return XDP_DROP;",
+    ),
   },
   WS2017: {
     what: "The mode of `update` must be a constant.",
@@ -293,7 +297,9 @@ export const CATALOGUE = {
     what: "The bit fields around `{name}` do not fill whole bytes.",
     why: "Bit fields stand in wire order and share bytes: together they must be a multiple of eight bits, each of 1 to 32 bits.",
     fix: "Add the missing bits, for example `reserved: bits(4)`.",
-    example: "const S = struct({ a: bits(3), b: u8 });\nconst m = array({ value: S, entries: 1 });\n" + program("if (!m.lookup(0)) return XDP_DROP;"),
+    example:
+      "const S = struct({ a: bits(3), b: u8 });\nconst m = array({ value: S, entries: 1 });\n" +
+      program("if (!m.lookup(0)) return XDP_DROP;"),
   },
   WS3005: {
     what: "`entries` and `pinned` of a map must be constants, and `entries` 1 to 4294967295.",
@@ -305,7 +311,7 @@ export const CATALOGUE = {
     what: "There are two {kind}s with the name `{name}`.",
     why: "Names of maps and programs identify them in the object and in the kernel.",
     fix: "Rename one of them.",
-    example: "export const p = xdp(() => XDP_PASS);\nexport const q = xdp(() => XDP_DROP, { name: \"p\" });",
+    example: 'export const p = xdp(() => XDP_PASS);\nexport const q = xdp(() => XDP_DROP, { name: "p" });',
   },
   WS3007: {
     what: "A program's options must be constants: `section` and `name` are strings.",
@@ -317,20 +323,24 @@ export const CATALOGUE = {
     what: "A program's section must be `xdp`, or start with `xdp`.",
     why: "Loaders tell from the section's name what kind of program is in it.",
     fix: 'Use a section such as "xdp" or "xdp_echo".',
-    example: "export const p = xdp(() => XDP_PASS, { section: \"tc\" });",
+    example: 'export const p = xdp(() => XDP_PASS, { section: "tc" });',
   },
   WS3009: {
     what: "The name `{name}` cannot be used: {reason}.",
     why: "The kernel keeps the first 15 characters of a map's name, and takes letters, digits, `_` and `.` only.",
     fix: "Choose a short name of plain letters, digits and underscores.",
-    example: "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" + program("if (!a_map_with_a_long_name.lookup(0)) return XDP_DROP;"),
+    example:
+      "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" +
+      program("if (!a_map_with_a_long_name.lookup(0)) return XDP_DROP;"),
   },
 
   WS4001: {
     what: "The program needs {bytes} bytes of stack, and the kernel gives 512.",
     why: "Keys and values built from object literals, and values that do not fit registers, live on the stack.",
     fix: "Use smaller keys and values, or build large values in a map's element instead.",
-    example: "const Big = struct({ a: bytes(128), b: bytes(128), c: bytes(128), d: bytes(136) });\nconst m = hash({ key: Big, value: u32, entries: 1 });\nconst n = hash({ key: u32, value: Big, entries: 1 });\n" + program("const b = n.lookup(1);\n  if (b && m.lookup({ a: b.a, b: b.b, c: b.c, d: b.d })) return XDP_DROP;"),
+    example:
+      "const Big = struct({ a: bytes(128), b: bytes(128), c: bytes(128), d: bytes(136) });\nconst m = hash({ key: Big, value: u32, entries: 1 });\nconst n = hash({ key: u32, value: Big, entries: 1 });\n" +
+      program("const b = n.lookup(1);\n  if (b && m.lookup({ a: b.a, b: b.b, c: b.c, d: b.d })) return XDP_DROP;"),
   },
   WS4002: {
     what: "The packet offset {offset} is beyond what the kernel can check.",
@@ -342,7 +352,9 @@ export const CATALOGUE = {
     what: "A byte array of {size} bytes is too long to copy or compare here (at most 256).",
     why: "Copies are unrolled into loads and stores.",
     fix: "Work on a part of it.",
-    example: "const big = bytes(400);\n" + program("const a = ctx.at(big);\n  const b = ctx.at(big, 400);\n  if (a && b && a.equals(b)) return XDP_DROP;"),
+    example:
+      "const big = bytes(400);\n" +
+      program("const a = ctx.at(big);\n  const b = ctx.at(big, 400);\n  if (a && b && a.equals(b)) return XDP_DROP;"),
   },
   WS4004: {
     what: "The program has {count} instructions, and the kernel takes at most 1000000.",

@@ -63,7 +63,10 @@ export function conditionOf(l: Lowering, node: ts.Expression): Ssa {
 
 function isCompound(node: ts.Expression): boolean {
   if (ts.isParenthesizedExpression(node)) return isCompound(node.expression);
-  return ts.isBinaryExpression(node) && (node.operatorToken.kind === K.AmpersandAmpersandToken || node.operatorToken.kind === K.BarBarToken);
+  return (
+    ts.isBinaryExpression(node) &&
+    (node.operatorToken.kind === K.AmpersandAmpersandToken || node.operatorToken.kind === K.BarBarToken)
+  );
 }
 
 function bothHold(l: Lowering, first: Ssa, second: () => Ssa): Ssa {
@@ -83,7 +86,10 @@ export function choose(l: Lowering, branch: (yes: Block, no: Block) => void): Ss
   const join = builder.newBlock();
   branch(yes, no);
   const args: Ssa[] = [];
-  for (const [block, value] of [[yes, 1], [no, 0]] as const) {
+  for (const [block, value] of [
+    [yes, 1],
+    [no, 0],
+  ] as const) {
     builder.enter(block);
     if (l.unreachable) continue;
     args.push(builder.const(value, "bool"));
@@ -103,7 +109,12 @@ export function isConditionOnly(l: Lowering, node: ts.BinaryExpression): boolean
 }
 
 /** Whether two byte arrays are equal, piece by piece, leaving at the first difference. */
-export function equalBytes(l: Lowering, node: ts.Node, left: BytesPlaceValue | BytesValue, right: BytesPlaceValue | BytesValue): Ssa {
+export function equalBytes(
+  l: Lowering,
+  node: ts.Node,
+  left: BytesPlaceValue | BytesValue,
+  right: BytesPlaceValue | BytesValue,
+): Ssa {
   const a = readBytes(l, node, left).chunks;
   const b = readBytes(l, node, right).chunks;
   return choose(l, (yes, no) => {

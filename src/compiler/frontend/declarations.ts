@@ -26,7 +26,11 @@ export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol):
 
 /** Numbers of wirescript/kernel (the actions) have a value; everything else there has a meaning known by its name. */
 function intrinsicOf(l: Lowering, name: string, declaration: ts.Declaration): Value {
-  if (ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined && ts.isNumericLiteral(declaration.initializer)) {
+  if (
+    ts.isVariableDeclaration(declaration) &&
+    declaration.initializer !== undefined &&
+    ts.isNumericLiteral(declaration.initializer)
+  ) {
     return l.int(Number(declaration.initializer.text), { bits: 32, signed: false });
   }
   return { kind: "intrinsic", name, receiver: null };

@@ -140,7 +140,8 @@ function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
 /** `a.b`, and `a?.b` where `a` may be null. */
 function lowerPropertyAccess(l: Lowering, node: ts.PropertyAccessExpression): Value {
   const object = lowerExpression(l, node.expression);
-  if (node.questionDotToken !== undefined) return optional(l, node, object, (value) => property(l, node, value, node.name.text));
+  if (node.questionDotToken !== undefined)
+    return optional(l, node, object, (value) => property(l, node, value, node.name.text));
   return property(l, node, present(object), node.name.text);
 }
 
@@ -282,7 +283,10 @@ function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
   const then = l.builder.newBlock();
   const otherwise = l.builder.newBlock();
   lowerCondition(l, node.condition, then, otherwise);
-  for (const [block, arm] of [[then, node.whenTrue], [otherwise, node.whenFalse]] as const) {
+  for (const [block, arm] of [
+    [then, node.whenTrue],
+    [otherwise, node.whenFalse],
+  ] as const) {
     l.builder.enter(block);
     if (!l.unreachable) join.add(arm, lowerExpression(l, arm));
   }
@@ -294,7 +298,16 @@ function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
   if (operator === K.EqualsToken) return assign(l, node.left, lowerExpression(l, node.right));
   const compound = COMPOUND[operator];
   if (compound !== undefined) {
-    return assign(l, node.left, arithmetic(l, compound, lowerInt(l, node.left, node.operatorToken.getText()), lowerInt(l, node.right, node.operatorToken.getText())));
+    return assign(
+      l,
+      node.left,
+      arithmetic(
+        l,
+        compound,
+        lowerInt(l, node.left, node.operatorToken.getText()),
+        lowerInt(l, node.right, node.operatorToken.getText()),
+      ),
+    );
   }
   if (operator === K.AmpersandAmpersandToken || operator === K.BarBarToken) {
     if (!isConditionOnly(l, node)) return l.fail(node, "WS2011");

@@ -10,7 +10,17 @@ import type { Lowering } from "./lowering.ts";
 import { constantBytes, intTypeOfLayout, store, viewOf } from "./memory.ts";
 import { readField } from "./places.ts";
 import {
-  type BytesPlaceValue, type BytesValue, describeValue, I64, type IntValue, type MapDeclaration, type Memory, type RecordValue, U32, U64, type Value,
+  type BytesPlaceValue,
+  type BytesValue,
+  describeValue,
+  I64,
+  type IntValue,
+  type MapDeclaration,
+  type Memory,
+  type RecordValue,
+  U32,
+  U64,
+  type Value,
 } from "./values.ts";
 
 type CallNode = ts.CallExpression | ts.TaggedTemplateExpression;
@@ -42,7 +52,11 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
     case "xdp":
       return { kind: "program" };
     case "redirect":
-      return { kind: "int", ssa: l.call("redirect", [lowerInt(l, argument(l, node, 0), name).ssa, l.builder.const(0)]), type: U64 };
+      return {
+        kind: "int",
+        ssa: l.call("redirect", [lowerInt(l, argument(l, node, 0), name).ssa, l.builder.const(0)]),
+        type: U64,
+      };
     case "ktimeGetNs":
       return { kind: "int", ssa: l.call("ktime_get_ns", []), type: U64 };
     case "getPrandomU32":
@@ -91,9 +105,11 @@ function sizedLayoutOf(l: Lowering, node: ts.Node, value: Value): SizedLayout {
 
 /** `u16(x)`, and `mac(0x02, 0, 0, 0, 0, 1)`. */
 function cast(l: Lowering, node: ts.CallExpression, layout: Layout): Value {
-  if (layout.kind === "scalar") return l.wrap(lowerInt(l, argument(l, node, 0), layout.name), intTypeOfLayout(layout as ScalarLayout));
+  if (layout.kind === "scalar")
+    return l.wrap(lowerInt(l, argument(l, node, 0), layout.name), intTypeOfLayout(layout as ScalarLayout));
   if (layout.kind !== "bytes") return l.fail(node, "WS2003", { name: node.expression.getText() });
-  if (node.arguments.length > layout.size) return l.fail(node, "WS2014", { target: `${layout.size} bytes`, kind: `${node.arguments.length} numbers` });
+  if (node.arguments.length > layout.size)
+    return l.fail(node, "WS2014", { target: `${layout.size} bytes`, kind: `${node.arguments.length} numbers` });
   const bytes = node.arguments.map((part) => {
     const { ssa } = lowerInt(l, part, "a byte");
     return ssa.op === "const" ? Number(BigInt.asUintN(8, ssa.value)) : l.fail(part, "WS3003");
@@ -149,10 +165,22 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
   let variable = offset;
   let constant = 0n;
   const [left, right] = offset.args;
-  if (offset.op === "add" && left !== undefined && right?.op === "const" && right.value >= 0n && upperBound(left) <= BigInt(MAX_PACKET_OFFSET)) {
+  if (
+    offset.op === "add" &&
+    left !== undefined &&
+    right?.op === "const" &&
+    right.value >= 0n &&
+    upperBound(left) <= BigInt(MAX_PACKET_OFFSET)
+  ) {
     variable = left;
     constant = right.value;
-  } else if (offset.op === "add" && right !== undefined && left?.op === "const" && left.value >= 0n && upperBound(right) <= BigInt(MAX_PACKET_OFFSET)) {
+  } else if (
+    offset.op === "add" &&
+    right !== undefined &&
+    left?.op === "const" &&
+    left.value >= 0n &&
+    upperBound(right) <= BigInt(MAX_PACKET_OFFSET)
+  ) {
     variable = right;
     constant = left.value;
   }
@@ -224,7 +252,9 @@ function callMap(l: Lowering, node: ts.CallExpression, map: MapDeclaration, meth
       );
     }
     case "delete":
-      return withAddress(l, keyNode, map.key, key, (keyAddress) => succeeded(l, l.call("map_delete_elem", [reference(), keyAddress])));
+      return withAddress(l, keyNode, map.key, key, (keyAddress) =>
+        succeeded(l, l.call("map_delete_elem", [reference(), keyAddress])),
+      );
     default:
       return l.fail(node, "WS2003", { name: `${map.name}.${method}` });
   }
@@ -246,7 +276,8 @@ function succeeded(l: Lowering, result: Ssa): IntValue {
 /** Runs `use` with the address of `value` in memory: where it lies already, or built on the stack, every byte of it. */
 function withAddress<T>(l: Lowering, node: ts.Node, layout: SizedLayout, value: Value, use: (address: Ssa) => T): T {
   const place = placeOf(layout, value);
-  if (place !== null) return use(place.offset === 0 ? place.pointer : l.binary("add", place.pointer, l.builder.const(place.offset)));
+  if (place !== null)
+    return use(place.offset === 0 ? place.pointer : l.binary("add", place.pointer, l.builder.const(place.offset)));
   return l.withSlot(layout.size, (slot) => {
     store(l, node, { pointer: slot, offset: 0, region: "stack" }, layout, value);
     return use(slot);
@@ -291,7 +322,9 @@ function withSummand<T>(l: Lowering, node: ts.Expression, use: (part: [Ssa, numb
 function trace(l: Lowering, node: ts.TaggedTemplateExpression): Value {
   const { template } = node;
   const spans = ts.isTemplateExpression(template) ? [...template.templateSpans] : [];
-  const texts = ts.isTemplateExpression(template) ? [template.head.text, ...spans.map((span) => span.literal.text)] : [template.text];
+  const texts = ts.isTemplateExpression(template)
+    ? [template.head.text, ...spans.map((span) => span.literal.text)]
+    : [template.text];
   // What the kernel takes for the text: printable ASCII.
   if (spans.length > 3 || texts.some((text) => !/^[\x20-\x7e]*$/.test(text))) return l.fail(node, "WS2012");
   const values = spans.map((span) => lowerInt(l, span.expression, "trace"));
@@ -305,4 +338,3 @@ function trace(l: Lowering, node: ts.TaggedTemplateExpression): Value {
   l.call("trace_printk", [text, l.builder.const(format.length + 1), ...values.map((value) => value.ssa)]);
   return { kind: "void" };
 }
-

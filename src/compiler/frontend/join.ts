@@ -45,7 +45,12 @@ export class Join {
       if (!fits(shape, value)) l.fail(node, "WS2007", { left: describeValue(value), right: describeValue(shape) });
     }
     const columns = this.#edges.map(({ block, value }) => this.#inBlock(block, () => leavesOf(l, shape, value)));
-    const leaves = leafTypes(shape).map((type, index) => this.#merge(type, columns.map((column) => column[index] as Ssa)));
+    const leaves = leafTypes(shape).map((type, index) =>
+      this.#merge(
+        type,
+        columns.map((column) => column[index] as Ssa),
+      ),
+    );
     return rebuild(shape, leaves);
   }
 
@@ -53,7 +58,9 @@ export class Join {
   #shape(): Value {
     const l = this.#l;
     const values = this.#edges.map((edge) => edge.value);
-    const solid = values.find((value) => value.kind !== "null" && value.kind !== "nullable") ?? values.find((value) => value.kind !== "null");
+    const solid =
+      values.find((value) => value.kind !== "null" && value.kind !== "nullable") ??
+      values.find((value) => value.kind !== "null");
     if (solid === undefined) return { kind: "null" };
     const inner = solid.kind === "nullable" ? solid.value : solid;
     const shape = inner.kind === "int" ? { ...inner, type: widest(values) } : inner;
@@ -93,4 +100,3 @@ function widest(values: readonly Value[]): IntType {
   const bits = Math.max(...types.map((type) => type.bits)) as IntType["bits"];
   return mixed ? { bits: 64, signed } : { bits, signed };
 }
-

@@ -48,9 +48,18 @@ const scalar = (name: string, size: 1 | 2 | 4 | 8, signed = false): [string, Sca
 
 /** The integer schemas of wirescript/kernel, by name. */
 export const SCALARS: ReadonlyMap<string, ScalarLayout> = new Map([
-  scalar("u8", 1), scalar("u16", 2), scalar("u32", 4), scalar("u64", 8),
-  scalar("i8", 1, true), scalar("i16", 2, true), scalar("i32", 4, true), scalar("i64", 8, true),
-  scalar("be16", 2), scalar("be32", 4), scalar("be64", 8), scalar("bool", 1),
+  scalar("u8", 1),
+  scalar("u16", 2),
+  scalar("u32", 4),
+  scalar("u64", 8),
+  scalar("i8", 1, true),
+  scalar("i16", 2, true),
+  scalar("i32", 4, true),
+  scalar("i64", 8, true),
+  scalar("be16", 2),
+  scalar("be32", 4),
+  scalar("be64", 8),
+  scalar("bool", 1),
 ]);
 
 /**

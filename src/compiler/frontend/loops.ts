@@ -49,7 +49,12 @@ export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   const { initializer, expression, statement } = node;
   const declaration = ts.isVariableDeclarationList(initializer) ? initializer.declarations[0] : undefined;
   const callee = ts.isCallExpression(expression) ? lowerExpression(l, expression.expression) : null;
-  if (declaration === undefined || callee?.kind !== "intrinsic" || callee.name !== "range" || !ts.isCallExpression(expression)) {
+  if (
+    declaration === undefined ||
+    callee?.kind !== "intrinsic" ||
+    callee.name !== "range" ||
+    !ts.isCallExpression(expression)
+  ) {
     return l.fail(node, "WS2001");
   }
   const [first, second] = expression.arguments.map((argument) => constant(l, argument));

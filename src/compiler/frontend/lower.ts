@@ -78,7 +78,10 @@ function exportedPrograms(source: Source): Declared[] {
   return result;
 }
 
-function exportedConstants({ checker, entry }: Source): { symbol: ts.Symbol; declaration: ts.VariableDeclaration; initializer: ts.Expression }[] {
+function exportedConstants({
+  checker,
+  entry,
+}: Source): { symbol: ts.Symbol; declaration: ts.VariableDeclaration; initializer: ts.Expression }[] {
   const module = checker.getSymbolAtLocation(entry);
   if (module === undefined) return [];
   return checker.getExportsOfModule(module).flatMap((symbol) => {

@@ -5,7 +5,15 @@ import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout } fro
 import type { Lowering } from "./lowering.ts";
 import { readField } from "./places.ts";
 import {
-  BOOL, type BytesPlaceValue, type BytesValue, type Chunk, describeValue, type IntType, type IntValue, type Memory, type Value,
+  BOOL,
+  type BytesPlaceValue,
+  type BytesValue,
+  type Chunk,
+  describeValue,
+  type IntType,
+  type IntValue,
+  type Memory,
+  type Value,
 } from "./values.ts";
 
 /** Byte arrays longer than this are not copied or compared: each copy is unrolled. */
@@ -81,11 +89,14 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
   }
   if (layout.kind === "struct" && value.kind === "record") {
     // Bit fields share bytes: those are cleared first, then each field is put in.
-    const runs = new Map(layout.fields.flatMap((field) => (field.bit === undefined ? [] : [[field.offset, field.bit.runBytes]])));
+    const runs = new Map(
+      layout.fields.flatMap((field) => (field.bit === undefined ? [] : [[field.offset, field.bit.runBytes]])),
+    );
     for (const [offset, length] of runs) storeZeros(l, { ...memory, offset: memory.offset + offset }, length);
     for (const field of layout.fields) {
       const given = value.fields.get(field.name);
-      if (given === undefined) return l.fail(node, "WS2014", { target: layoutName(layout), kind: `without the field ${field.name}` });
+      if (given === undefined)
+        return l.fail(node, "WS2014", { target: layoutName(layout), kind: `without the field ${field.name}` });
       storeField(l, node, memory, field, readField(l, given));
     }
     return;

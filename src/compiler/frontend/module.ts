@@ -38,8 +38,12 @@ export class ModuleState {
   /** Fields of views are declared by `struct({ … })`, and `value` of a reference by wirescript/kernel. */
   #isSchemaField(name: ts.MemberName): boolean {
     const declarations = this.source.checker.getSymbolAtLocation(name)?.declarations ?? [];
-    return declarations.length > 0 && declarations.every((declaration) =>
-      this.source.isIntrinsic(declaration) || ts.isCallExpression(declaration.parent.parent));
+    return (
+      declarations.length > 0 &&
+      declarations.every(
+        (declaration) => this.source.isIntrinsic(declaration) || ts.isCallExpression(declaration.parent.parent),
+      )
+    );
   }
 
   /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */

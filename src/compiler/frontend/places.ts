@@ -66,7 +66,10 @@ export function readPlace(l: Lowering, place: Place): Value {
     place.readAsNull = true;
     return { kind: "null" };
   }
-  return rebuild(place.shape, place.leaves.map((leaf) => l.builder.read(leaf)));
+  return rebuild(
+    place.shape,
+    place.leaves.map((leaf) => l.builder.read(leaf)),
+  );
 }
 
 /** Assigns. `node` is where messages point; `null` for a first value, which always fits. */

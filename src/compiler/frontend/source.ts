@@ -92,7 +92,10 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     checker: program.getTypeChecker(),
     entry,
     modules: sources.filter((file) => !file.fileName.startsWith(KERNEL_FOLDER) && !isErrors(file.fileName)),
-    files: program.getSourceFiles().map((file) => file.fileName).filter((name) => name !== LIBRARY_FILE),
+    files: program
+      .getSourceFiles()
+      .map((file) => file.fileName)
+      .filter((name) => name !== LIBRARY_FILE),
     isIntrinsic: (declaration) => declaration.getSourceFile().fileName.startsWith(KERNEL_FOLDER),
   };
 }
@@ -153,7 +156,8 @@ function advice(code: number, what: string): { fix?: string } {
   if (code === 2531 || code === 18047) {
     return { fix: "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants." };
   }
-  if (code === 2322 && /'(Xdp|XDP_)/.test(what)) return { fix: "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…)." };
+  if (code === 2322 && /'(Xdp|XDP_)/.test(what))
+    return { fix: "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…)." };
   if ((code === 2322 || code === 2345) && /'Int<|'[ui](8|16|32|64)'/.test(what)) {
     return { fix: "Convert it with a cast that says what is kept, such as `u16(x)`." };
   }

@@ -42,20 +42,52 @@ const REJECTED = new Map<ts.SyntaxKind, [DiagnosticCode, Record<string, string>?
 ]);
 
 const STATEMENTS = new Set([
-  K.Block, K.VariableStatement, K.ExpressionStatement, K.IfStatement, K.ForStatement, K.ForOfStatement, K.SwitchStatement,
-  K.ReturnStatement, K.BreakStatement, K.ContinueStatement, K.EmptyStatement, K.FunctionDeclaration,
+  K.Block,
+  K.VariableStatement,
+  K.ExpressionStatement,
+  K.IfStatement,
+  K.ForStatement,
+  K.ForOfStatement,
+  K.SwitchStatement,
+  K.ReturnStatement,
+  K.BreakStatement,
+  K.ContinueStatement,
+  K.EmptyStatement,
+  K.FunctionDeclaration,
 ]);
 
 const MODULE_STATEMENTS = new Set([
-  K.ImportDeclaration, K.ExportDeclaration, K.VariableStatement, K.FunctionDeclaration, K.EmptyStatement,
-  K.InterfaceDeclaration, K.TypeAliasDeclaration, K.ClassDeclaration, K.EnumDeclaration, K.ModuleDeclaration,
+  K.ImportDeclaration,
+  K.ExportDeclaration,
+  K.VariableStatement,
+  K.FunctionDeclaration,
+  K.EmptyStatement,
+  K.InterfaceDeclaration,
+  K.TypeAliasDeclaration,
+  K.ClassDeclaration,
+  K.EnumDeclaration,
+  K.ModuleDeclaration,
 ]);
 
 const EXPRESSIONS = new Set([
-  K.Identifier, K.NumericLiteral, K.BigIntLiteral, K.TrueKeyword, K.FalseKeyword, K.NullKeyword, K.ParenthesizedExpression,
-  K.PropertyAccessExpression, K.ElementAccessExpression, K.CallExpression, K.TaggedTemplateExpression,
-  K.PrefixUnaryExpression, K.PostfixUnaryExpression, K.BinaryExpression, K.ConditionalExpression, K.ObjectLiteralExpression,
-  K.ArrowFunction, K.FunctionExpression,
+  K.Identifier,
+  K.NumericLiteral,
+  K.BigIntLiteral,
+  K.TrueKeyword,
+  K.FalseKeyword,
+  K.NullKeyword,
+  K.ParenthesizedExpression,
+  K.PropertyAccessExpression,
+  K.ElementAccessExpression,
+  K.CallExpression,
+  K.TaggedTemplateExpression,
+  K.PrefixUnaryExpression,
+  K.PostfixUnaryExpression,
+  K.BinaryExpression,
+  K.ConditionalExpression,
+  K.ObjectLiteralExpression,
+  K.ArrowFunction,
+  K.FunctionExpression,
 ]);
 
 const BINARY_OPERATORS: Partial<Record<ts.SyntaxKind, [DiagnosticCode, Record<string, string>?]>> = {
@@ -89,11 +121,13 @@ function visit(node: ts.Node, report: Report): void {
     if (!STATEMENTS.has(node.kind)) return report(node, "WS1017", { kind: nameOf(node) });
   }
   if (ts.isVariableDeclarationList(node) && (node.flags & ts.NodeFlags.BlockScoped) === 0) return report(node, "WS1016");
-  if (isFunctionLike(node) && (node.asteriskToken !== undefined || hasModifier(node, K.AsyncKeyword))) return report(node, "WS1004");
+  if (isFunctionLike(node) && (node.asteriskToken !== undefined || hasModifier(node, K.AsyncKeyword)))
+    return report(node, "WS1004");
   if (ts.isParameter(node) && node.dotDotDotToken !== undefined) return report(node, "WS1014");
   if (ts.isBindingElement(node) && node.dotDotDotToken !== undefined) return report(node, "WS1014");
   if ((ts.isBreakStatement(node) || ts.isContinueStatement(node)) && node.label !== undefined) return report(node, "WS1022");
-  if (ts.isNumericLiteral(node) && !Number.isInteger(Number(node.text))) return report(node, "WS1010", { text: node.getText() });
+  if (ts.isNumericLiteral(node) && !Number.isInteger(Number(node.text)))
+    return report(node, "WS1010", { text: node.getText() });
   if (ts.isBinaryExpression(node)) {
     const operator = BINARY_OPERATORS[node.operatorToken.kind];
     if (operator !== undefined) return report(node, operator[0], operator[1]);
@@ -121,7 +155,8 @@ function isAllowed(node: ts.Node): boolean {
   if (ts.isAsExpression(node)) {
     return ts.isTypeReferenceNode(node.type) && node.type.getText() === "const" && isModuleLevel(node);
   }
-  if (ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node)) return ts.isTaggedTemplateExpression(node.parent);
+  if (ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node))
+    return ts.isTaggedTemplateExpression(node.parent);
   if (ts.isStringLiteral(node)) {
     const { parent } = node;
     if (ts.isPropertyAssignment(parent)) return parent.name === node || isModuleLevel(parent);
@@ -137,8 +172,12 @@ function isModuleLevel(node: ts.Node): boolean {
   return true;
 }
 
-function isFunctionLike(node: ts.Node): node is ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction | ts.MethodDeclaration {
-  return ts.isFunctionDeclaration(node) || ts.isFunctionExpression(node) || ts.isArrowFunction(node) || ts.isMethodDeclaration(node);
+function isFunctionLike(
+  node: ts.Node,
+): node is ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction | ts.MethodDeclaration {
+  return (
+    ts.isFunctionDeclaration(node) || ts.isFunctionExpression(node) || ts.isArrowFunction(node) || ts.isMethodDeclaration(node)
+  );
 }
 
 function hasModifier(node: ts.Node, kind: ts.SyntaxKind): boolean {
