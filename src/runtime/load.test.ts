@@ -264,6 +264,14 @@ describe.skipIf(reason !== "")(`pinned maps${reason}`, () => {
     expect(failure(() => loadSpec(counter(other), { pinPath })).why).toContain("pinned program");
   });
 
+  it("are taken back when a later one cannot be pinned", () => {
+    const name = uniqueName();
+    const pinPath = freshBpffs();
+    const tooLong = { ...maps.stats(name), name: "m".repeat(300) };
+    expect(failure(() => loadSpec(object([], [maps.stats(name), tooLong]), { pinPath })).message).toContain("ENAMETOOLONG");
+    expect(existsSync(join(pinPath, `st_${name}`))).toBe(false);
+  });
+
   it("need a bpffs", () => {
     const error = failure(() => loadSpec(counter(uniqueName()), { pinPath: "/tmp/nowhere" }));
     expect(error).toMatchObject({ code: "USAGE" });

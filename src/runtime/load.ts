@@ -50,9 +50,11 @@ export async function load<M = unknown>(source: Source, options: LoadOptions = {
 export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {}): LoadedObject<M> {
   const chosen = choosePrograms(spec, options.programs);
   const undo = new Undo();
+  const undoPins = new Undo();
+  undo.push(() => undoPins.run());
   try {
     const data = withSettings(spec.data, spec.btf, options.settings ?? {});
-    const pins = pinDirectory(spec, options.pinPath, undo);
+    const pins = pinDirectory(spec, options.pinPath, undoPins);
     const btf = spec.btf === null ? null : withDataSections(spec.btf, data);
     const types = loadTypes(btf, chosen);
     try {
@@ -82,9 +84,9 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
 
       for (const [map, path] of toPin) {
         map.pin(path);
-        undo.push(() => unlinkSync(path));
+        undoPins.push(() => unlinkSync(path));
       }
-      return new LoadedObject<M>({ spec, programs, maps, links, mountedBpffs: pins?.mounted ?? null });
+      return new LoadedObject<M>({ spec, programs, maps, links, mountedBpffs: pins?.mounted ?? null, undoPins });
     } finally {
       // Maps and programs hold the types from here on.
       types?.fd.close();

@@ -15,6 +15,7 @@ export interface LoadedParts {
   maps: Map<string, LoadedMap>;
   links: Set<XdpLink>;
   mountedBpffs: string | null;
+  undoPins: Undo;
 }
 
 export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
@@ -71,6 +72,14 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
       why: `It is a ${kind}, which is a ${found}.`,
       fix: `Ask for a ${found}.`,
     });
+  }
+
+  /**
+   * Takes back what loading put into the file system: the pins that it made (not those that it found), their directory, a mounted
+   * bpffs. For a caller whose next step fails. Does nothing the second time.
+   */
+  undoPins(): void {
+    this.#parts.undoPins.run();
   }
 
   /** Detaches the links made from this object (unless they are pinned), and lets go of programs and maps. Pins stay. */
