@@ -1,0 +1,64 @@
+/**
+ * Which passes run, and in what order. Each is right alone and can be switched off; they run again and again until none finds
+ * anything more to do, since each makes work for the others.
+ */
+import type { Function } from "../ir/ir.ts";
+import { validate } from "../ir/validate.ts";
+import { foldBranches } from "./fold-branches.ts";
+import { forwardLoads } from "./forward-loads.ts";
+import { mergeBlocks } from "./merge-blocks.ts";
+import { numberValues } from "./number-values.ts";
+import { removeDead } from "./remove-dead.ts";
+import { removeDeadStores } from "./remove-dead-stores.ts";
+import { removeTrivialPhis } from "./remove-trivial-phis.ts";
+import { simplify } from "./simplify.ts";
+import { skipEmpty } from "./skip-empty.ts";
+
+export interface Pass {
+  name: string;
+  /** One walk over the function. True when it changed anything. */
+  run: (fn: Function) => boolean;
+  /** What it does, in a line. */
+  description: string;
+}
+
+export const PASSES: readonly Pass[] = [
+  { name: "simplify", run: simplify, description: "computes constants and replaces operations by simpler ones" },
+  { name: "number-values", run: numberValues, description: "computes equal things once" },
+  { name: "forward-loads", run: forwardLoads, description: "reads memory once, and not what was just written" },
+  { name: "fold-branches", run: foldBranches, description: "turns branches that can only go one way into jumps" },
+  { name: "remove-trivial-phis", run: removeTrivialPhis, description: "removes merges of one value with itself" },
+  { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },
+  { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
+  { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
+  { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
+];
+
+/** Enough for every program seen; a function that is not done by then is right, only not as small as it could be. */
+const MOST_ROUNDS = 24;
+
+export interface OptimiseOptions {
+  /** Names of passes that shall not run. */
+  disabled?: readonly string[] | undefined;
+  /** Check the function's laws after every pass. */
+  validate?: boolean | undefined;
+}
+
+/**
+ * Optimises `fn` in place. Returns the number of rounds that changed something.
+ * @throws WirescriptError INTERNAL with `validate`, when a pass breaks the IR.
+ */
+export function optimise(fn: Function, options: OptimiseOptions = {}): number {
+  const passes = PASSES.filter(({ name }) => !options.disabled?.includes(name));
+  if (options.validate) validate(fn, "the front end");
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    let changed = false;
+    for (const { name, run } of passes) {
+      if (!run(fn)) continue;
+      changed = true;
+      if (options.validate) validate(fn, name);
+    }
+    if (!changed) return round;
+  }
+  return MOST_ROUNDS;
+}
