@@ -1,0 +1,95 @@
+/** The programs that run against each other, in the kernel: ours as our compiler makes it, theirs at each level of clang. */
+import { fileURLToPath } from "node:url";
+import { compile } from "../src/compiler/compile.ts";
+import { readElf } from "../src/object/elf/read.ts";
+import { countSlots } from "../src/object/encoding.ts";
+import type { ObjectSpec } from "../src/object/spec.ts";
+import { loadSpec } from "../src/runtime/load.ts";
+import type { LoadedObject } from "../src/runtime/loaded-object.ts";
+import { VerifierError } from "../src/runtime/verifier-log.ts";
+import { type Clang, compileC, LEVELS, type Level } from "./clang.ts";
+
+export const PROGRAMS = ["pass", "drop", "aborted", "echo"] as const;
+export type ProgramName = (typeof PROGRAMS)[number];
+
+export function sourceOf(program: ProgramName): string {
+  return fileURLToPath(new URL(`../src/programs/${program}.bpf.ts`, import.meta.url));
+}
+
+export interface Size {
+  /** Slots of 8 bytes in the object, as the kernel counts them: a 64-bit constant takes two. */
+  instructions: number;
+  /** Bytes of machine code. */
+  jitedBytes: number;
+  /** Instructions that the verifier walked over, each as often as it did. */
+  processed: number;
+}
+
+export interface Contender extends Disposable {
+  object: LoadedObject;
+  size: Size;
+}
+
+export function loadOurs(program: ProgramName): Contender {
+  return contender(program, compile(sourceOf(program)).spec);
+}
+
+export interface Theirs extends Disposable {
+  levels: Map<Level, Contender>;
+  /** The level with the fewest instructions; between equals the one with less machine code. */
+  best: Level;
+  /** The least of each over the levels: ours has to beat the best that clang has, whichever level that is. */
+  least: Size;
+  /** Levels whose instructions this kernel does not know (v4 before Linux 6.6). */
+  refused: Level[];
+}
+
+export function loadTheirs(program: ProgramName, clang: Clang): Theirs {
+  const levels = new Map<Level, Contender>();
+  const refused: Level[] = [];
+  const close = () => {
+    for (const each of levels.values()) each[Symbol.dispose]();
+  };
+  try {
+    for (const level of LEVELS) {
+      try {
+        levels.set(level, contender(program, readElf(compileC(clang, program, level), `bench/c/${program}.c at ${level}`)));
+      } catch (error) {
+        if (!(error instanceof VerifierError) || level !== "v4") throw error;
+        refused.push(level);
+      }
+    }
+    const [first, ...others] = [...levels];
+    if (first === undefined) throw new Error("no level of clang loaded");
+    const best = others.reduce((a, b) => (isSmaller(b[1].size, a[1].size) ? b : a), first)[0];
+    return { levels, best, least: leastOf([...levels.values()].map(({ size }) => size)), refused, [Symbol.dispose]: close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function contender(program: ProgramName, spec: ObjectSpec): Contender {
+  const object = loadSpec(spec);
+  const functions = spec.programs.find(({ name }) => name === program)?.functions ?? [];
+  const { jitedBytes, verifiedInstructions } = object.program(program).info();
+  const instructions = functions.reduce((sum, fn) => sum + countSlots(fn.instructions), 0);
+  return {
+    object,
+    size: { instructions, jitedBytes, processed: verifiedInstructions },
+    [Symbol.dispose]: () => object.close(),
+  };
+}
+
+function isSmaller(a: Size, b: Size): boolean {
+  return a.instructions < b.instructions || (a.instructions === b.instructions && a.jitedBytes < b.jitedBytes);
+}
+
+function leastOf(sizes: readonly Size[]): Size {
+  const least = (of: (size: Size) => number) => Math.min(...sizes.map(of));
+  return {
+    instructions: least((size) => size.instructions),
+    jitedBytes: least((size) => size.jitedBytes),
+    processed: least((size) => size.processed),
+  };
+}

@@ -1,0 +1,29 @@
+/** Where the figures come from: without it they cannot be compared with anybody else's. */
+import { readFileSync } from "node:fs";
+import { arch, cpus, release } from "node:os";
+import type { Clang } from "./clang.ts";
+
+export interface Machine {
+  date: string;
+  kernel: string;
+  architecture: string;
+  cpu: string;
+  cpus: number;
+  /** /proc/sys/net/core/bpf_jit_enable: 0 interprets, 1 compiles to machine code. */
+  jit: string;
+  node: string;
+  clang: string;
+}
+
+export function describeMachine(clang: Clang): Machine {
+  return {
+    date: new Date().toISOString(),
+    kernel: release(),
+    architecture: arch(),
+    cpu: cpus()[0]?.model ?? "unknown",
+    cpus: cpus().length,
+    jit: readFileSync("/proc/sys/net/core/bpf_jit_enable", "utf8").trim(),
+    node: process.version,
+    clang: clang.version,
+  };
+}
