@@ -88,9 +88,9 @@ export const reduceStrength: Rule<Binary> = (instruction, make) => {
   if (op === "udiv" && most < constant) return make.constant(0n);
   if (op === "umod" && most < constant) return left;
   if ((constant & (constant - 1n)) !== 0n) return null;
-  const exponent = make.constant(BigInt(constant.toString(2).length - 1));
-  if (op === "mul") return make.binary("shl", left, exponent);
-  if (op === "udiv") return make.binary("lshr", left, exponent);
+  const exponent = BigInt(constant.toString(2).length - 1);
+  if (op === "mul") return make.binary("shl", left, make.constant(exponent));
+  if (op === "udiv") return make.binary("lshr", left, make.constant(exponent));
   if (op === "umod") return make.binary("and", left, make.constant(constant - 1n));
   return null;
 };
