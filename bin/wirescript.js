@@ -1,4 +1,21 @@
 #!/usr/bin/env node
-import { main } from "../dist/cli/main.js";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
+const built = new URL("../dist/cli/main.js", import.meta.url);
+if (!existsSync(built)) {
+  process.stderr.write(
+    "error: Wirescript is not built yet.\n" +
+      `  why: There is no ${fileURLToPath(built)}.\n` +
+      `  fix: Run npm ci in ${fileURLToPath(new URL("..", import.meta.url))}, which also builds; npm start does both, and more.\n`,
+  );
+  process.exit(1);
+}
+
+// A reader that closed the pipe has seen enough: `wirescript status | head -1` is no failure.
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+const { main } = await import(built.href);
 process.exitCode = await main(process.argv.slice(2));

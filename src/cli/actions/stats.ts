@@ -1,0 +1,90 @@
+/** `wirescript stats`: the counters of a device's program, again and again, as the XDP tutorial's xdp_stats prints them. */
+import { existsSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { WirescriptError } from "../../errors.ts";
+import { attachedXdp } from "../../index.ts";
+import { ACTION_HEADING, actionLine, actionRows } from "../counter-table.ts";
+import { type Counter, openCounters, readCounters, STATS_MAP } from "../counters.ts";
+import { Interruption, interrupted } from "../interruption.ts";
+import { pinDirectoryOf } from "../pins.ts";
+import { mustBeAbleTo } from "../preflight.ts";
+import { say, sayJsonLine } from "../terminal.ts";
+
+export interface StatsOptions {
+  /** Seconds. */
+  interval: number;
+  count?: number;
+  json?: boolean;
+  pinPath?: string;
+}
+
+/** The tutorial's first block comes soon, so that nobody waits for the first numbers. */
+const FIRST_PERIOD_SECONDS = 0.25;
+
+interface Reading {
+  mapId: number;
+  mapType: number;
+  counters: Counter[];
+}
+
+export async function stats(dev: string, options: StatsOptions): Promise<void> {
+  await mustBeAbleTo("read maps");
+  const directory = options.pinPath ?? pinDirectoryOf(dev);
+  const take = (): Reading => {
+    try {
+      using map = openCounters(directory);
+      return { mapId: map.info().id, mapType: map.type, counters: readCounters(map) };
+    } catch (error) {
+      throw explainMissing(error, dev, directory);
+    }
+  };
+
+  using interruption = new Interruption();
+  let last = take();
+  const announce = () => {
+    if (options.json === true) return;
+    say();
+    say("Collecting stats from BPF map");
+    say(` - BPF map (bpf_map_type:${last.mapType}) id:${last.mapId} name:${STATS_MAP} key_size:4 value_size:16 max_entries:5`);
+  };
+  announce();
+  let period = FIRST_PERIOD_SECONDS;
+  for (let block = 0; options.count === undefined || block < options.count; ) {
+    await pause(period * 1000, undefined, { signal: interruption.signal }).catch(() => {});
+    if (interruption.signal.aborted) throw interrupted(`Only the watching ended; nothing was changed on ${dev}.`);
+    const now = take();
+    if (now.mapId !== last.mapId) {
+      if (options.json !== true) say(`BPF map ${STATS_MAP} changed its ID, restarting`);
+      last = now;
+      announce();
+      period = FIRST_PERIOD_SECONDS;
+      continue;
+    }
+    const rows = actionRows(last.counters, now.counters);
+    if (options.json === true) sayJsonLine({ dev, mapId: now.mapId, actions: rows });
+    else say([ACTION_HEADING, ...rows.map(actionLine), ""].join("\n"));
+    last = now;
+    period = options.interval;
+    block++;
+  }
+}
+
+/** No map is an everyday answer, with several reasons. */
+function explainMissing(error: unknown, dev: string, directory: string): unknown {
+  if (!(error instanceof WirescriptError) || error.code !== "MAP" || existsSync(`${directory}/${STATS_MAP}`)) return error;
+  // A device that does not exist is the better answer.
+  const [present] = attachedXdp(dev);
+  return new WirescriptError({
+    code: "NOTHING_ATTACHED",
+    what: `There are no statistics for ${dev}: ${directory}/${STATS_MAP} does not exist.`,
+    why:
+      present === undefined
+        ? `No XDP program is attached to ${dev}.`
+        : `"${present.name}" (id ${present.id}) is attached, but pins no map of that name there.`,
+    fix:
+      present === undefined
+        ? `Load one that counts: wirescript load ${dev} src/programs/echo.bpf.ts`
+        : "Give its pin directory with --pin-path, or load a program that counts (see src/programs/stats.bpf.ts).",
+    cause: error,
+  });
+}

@@ -1,0 +1,49 @@
+/** `wirescript load`: its options and examples. `../actions/load.ts` does the work. */
+import { Command, Option } from "commander";
+import type { LoadCommandOptions } from "../actions/load.ts";
+import { teach } from "../examples.ts";
+
+export function loadCommand(): Command {
+  const command = new Command("load")
+    .description("Compile, load and attach an XDP program. It stays attached. Needs root.")
+    .argument("<dev>", "the network device")
+    .argument("<file>", "a kernel module (*.bpf.ts), or an eBPF object (*.o)");
+  for (const option of loadOptions()) command.addOption(option);
+  command.action(async (dev: string, file: string, options: LoadCommandOptions) => {
+    const { load } = await import("../actions/load.ts");
+    await load(dev, file, options);
+  });
+  return teach(
+    command,
+    [
+      ["wirescript load eth0 echo.bpf.ts", "compile, load, attach in the driver"],
+      ["wirescript load --mode auto eth0 echo.bpf.ts", "in the driver, or after it where the driver has no XDP"],
+      ["wirescript load --force eth0 drop.bpf.ts", "put it in place of the program that is there"],
+      ["wirescript load --prog xdp_pass_func eth0 prog.o", "one program of an object built by clang"],
+      ["ip link set dev eth0 xdp off", "any tool can remove it; so does wirescript unload eth0"],
+    ],
+    "Maps that are pinned by name go to /sys/fs/bpf/DEV, where bpftool, other loaders and wirescript stats find\n" +
+      "them; one that is there already is used again. A device name's dots become underscores: bpffs allows none.",
+  );
+}
+
+/** The options, and beside them those of the XDP tutorial's loaders, so that its command lines work. */
+export function loadOptions(): Option[] {
+  const hidden = (flags: string) => new Option(flags).hideHelp();
+  return [
+    new Option("-m, --mode <mode>", "in the driver, after it, or whichever works")
+      .choices(["native", "skb", "auto"])
+      .default("native"),
+    new Option("-n, --prog <name>", "which program, by name; needed when the file has several"),
+    new Option("-s, --section <name>", "which program, by ELF section"),
+    new Option("-F, --force", "replace a program that is attached"),
+    new Option("-p, --pin-path <dir>", "where to pin maps (default: /sys/fs/bpf/DEV)"),
+    new Option("-v, --verbose", "print the verifier's whole log when it rejects the program"),
+    hidden("--prog-name <name>"),
+    hidden("--progname <name>"),
+    hidden("--progsec <name>"),
+    hidden("-S, --skb-mode").implies({ mode: "skb" }),
+    hidden("-N, --native-mode").implies({ mode: "native" }),
+    hidden("-A, --auto-mode").implies({ mode: "auto" }),
+  ];
+}

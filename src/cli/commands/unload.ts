@@ -1,0 +1,23 @@
+/** `wirescript unload`: its options and examples. `../actions/unload.ts` does the work. */
+import { Command, Option } from "commander";
+import type { UnloadOptions } from "../actions/unload.ts";
+import { teach } from "../examples.ts";
+
+export function unloadCommand(): Command {
+  const command = new Command("unload")
+    .description("Take the XDP program off a device, whoever attached it, and remove the pins of its maps. Needs root.")
+    .argument("<dev>", "the network device")
+    .addOption(new Option("-m, --mode <mode>", "only if it is attached in this mode").choices(["native", "skb"]))
+    .option("-F, --force", "also a program that a running process or a pin holds by a bpf_link")
+    .option("--keep-pins", "leave the pinned maps, with their contents, for the next load")
+    .option("-p, --pin-path <dir>", "where its maps are pinned (default: /sys/fs/bpf/DEV)")
+    .addOption(new Option("-a, --all", "as xdp-loader has it; it is what happens anyway"))
+    .action(async (dev: string, options: UnloadOptions) => {
+      const { unload } = await import("../actions/unload.ts");
+      await unload(dev, options);
+    });
+  return teach(command, [
+    ["wirescript unload eth0", "says what was removed, in which mode"],
+    ["wirescript unload eth0 --keep-pins", "counters stay in /sys/fs/bpf/eth0"],
+  ]);
+}

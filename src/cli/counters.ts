@@ -1,0 +1,70 @@
+/**
+ * The per-action counters that the programs of this project, and of the XDP tutorial, keep in `xdp_stats_map`: an array with one
+ * element for each XDP action, each { u64 rx_packets; u64 rx_bytes }. Read as bytes, so that a map whose maker gave it no types, or
+ * other names, is read as well.
+ */
+import { join } from "node:path";
+import { WirescriptError } from "../errors.ts";
+import { MAP_TYPE } from "../object/spec.ts";
+import { openPinnedMap } from "../runtime/introspect.ts";
+import type { LoadedMap } from "../runtime/maps/open.ts";
+import { mapLookup } from "../sys/bpf.ts";
+import { possibleCpus } from "../sys/cpus.ts";
+import { SyscallError } from "../sys/errno.ts";
+
+/** By number. */
+export const ACTIONS = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"] as const;
+
+export const STATS_MAP = "xdp_stats_map";
+
+const LAYOUT = { keySize: 4, valueSize: 16, maxEntries: ACTIONS.length } as const;
+
+export interface Counter {
+  /** Summed over the CPUs. */
+  packets: bigint;
+  bytes: bigint;
+  /** Nanoseconds of the monotonic clock: each action is read at a moment of its own. */
+  at: bigint;
+}
+
+/**
+ * Opens the counters pinned in a directory.
+ *
+ * @throws WirescriptError MAP when there are none, or the map has another layout; NO_PRIVILEGES.
+ */
+export function openCounters(pinDirectory: string): LoadedMap {
+  const path = join(pinDirectory, STATS_MAP);
+  const map = openPinnedMap(path);
+  const perCpu = map.type === MAP_TYPE.PERCPU_ARRAY;
+  const differs = (["keySize", "valueSize", "maxEntries"] as const).filter((name) => map[name] !== LAYOUT[name]);
+  if ((perCpu || map.type === MAP_TYPE.ARRAY) && differs.length === 0) return map;
+  map.close();
+  throw new WirescriptError({
+    code: "MAP",
+    what: `The map at ${path} does not hold counters per action.`,
+    why: [
+      perCpu || map.type === MAP_TYPE.ARRAY ? [] : [`its type is ${map.type}, not ${MAP_TYPE.PERCPU_ARRAY} (per-CPU array)`],
+      differs.map((name) => `its ${name} is ${map[name]}, not ${LAYOUT[name]}`),
+    ]
+      .flat()
+      .join(", "),
+    fix: `Look at it with: bpftool map show pinned ${path}`,
+  });
+}
+
+/** The counters by action. @throws SyscallError */
+export function readCounters(map: LoadedMap): Counter[] {
+  const copies = map.type === MAP_TYPE.PERCPU_ARRAY ? possibleCpus() : 1;
+  return ACTIONS.map((name, action) => {
+    const value = new Uint8Array(LAYOUT.valueSize * copies);
+    const result = mapLookup(map.fd, new Uint8Array(new Uint32Array([action]).buffer), value);
+    if (result < 0) throw new SyscallError("bpf", -result, `BPF_MAP_LOOKUP_ELEM ${map.name}[${name}]`);
+    const words = new BigUint64Array(value.buffer);
+    const sum = (first: number) => {
+      let total = 0n;
+      for (let index = first; index < words.length; index += 2) total += words[index] ?? 0n;
+      return total;
+    };
+    return { packets: sum(0), bytes: sum(1), at: process.hrtime.bigint() };
+  });
+}

@@ -1,0 +1,106 @@
+/**
+ * The `wirescript` command. Commands import what they need when they run: the compiler and the FFI are heavy, and `--help` must be quick
+ * and work anywhere.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "../errors.ts";
+import { buildCommand } from "./commands/build.ts";
+import { checkCommand } from "./commands/check.ts";
+import { loadCommand } from "./commands/load.ts";
+import { statsCommand } from "./commands/stats.ts";
+import { statusCommand } from "./commands/status.ts";
+import { unloadCommand } from "./commands/unload.ts";
+import { teach } from "./examples.ts";
+import { reportFailure } from "./failure.ts";
+
+/** Runs the command line (without node and script) and returns the exit status; what is to be said has been printed. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const { debug, rest } = takeDebug(argv);
+  let status = 0;
+  const program = wirescript((value) => {
+    status = value;
+  });
+  try {
+    if (rest.length === 0) program.help({ error: true });
+    await program.parseAsync(rest, { from: "user" });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return usage(error, debug);
+    return reportFailure(error, debug);
+  }
+}
+
+function wirescript(finish: (status: number) => void): Command {
+  const program = new Command("wirescript")
+    .description(
+      "XDP for TypeScript: packet programs in TypeScript, compiled to eBPF, run by the Linux kernel in the network driver.",
+    )
+    .version(version(), "-V, --version")
+    .option("--debug", "with an error, print its stack too (every command takes it)");
+  for (const command of [
+    checkCommand(finish),
+    buildCommand(),
+    loadCommand(),
+    unloadCommand(),
+    statusCommand(),
+    statsCommand(),
+  ]) {
+    program.addCommand(command);
+  }
+  for (const command of [program, ...program.commands]) {
+    // Usage errors are thrown, and printed like all others.
+    command.exitOverride().configureOutput({ outputError: () => {} });
+    command.helpOption("-h, --help", "show this help");
+  }
+  return teach(
+    program,
+    [
+      ["wirescript demo", "see it work: a lab, a program that answers pings, real packets"],
+      ["wirescript check echo.bpf.ts", "what is wrong with it, with line, reason and remedy"],
+      ["wirescript load eth0 echo.bpf.ts", "compile, load, attach"],
+      ["wirescript stats eth0", "what it does, live"],
+      ["wirescript unload eth0", "take it off again"],
+      ["wirescript COMMAND --help", "more examples"],
+    ],
+    exitStatuses(),
+  );
+}
+
+function exitStatuses(): string {
+  const rows = (Object.keys(EXIT_STATUS) as ErrorCode[]).map(
+    (code) => `  ${String(EXIT_STATUS[code]).padStart(3)}  ${EXIT_MEANING[code]}`,
+  );
+  return ["Exit status:", "    0  it worked", ...rows].join("\n");
+}
+
+/** Help and version are no failures; everything else is a wrong command line, said in our words. */
+function usage(error: CommanderError, debug: boolean): number {
+  if (error.exitCode === 0) return 0;
+  if (error.code === "commander.help") return EXIT_STATUS.USAGE;
+  const [what, ...more] = error.message.replace(/^error: /, "").split("\n");
+  const suggestion = more.join(" ").replace(/^\(|\)$/g, "");
+  return reportFailure(
+    new WirescriptError({
+      code: "USAGE",
+      what: `${(what ?? "").charAt(0).toUpperCase()}${(what ?? "").slice(1).replace(/\.$/, "")}.`,
+      why: "The command line does not say what to do in a way that this command knows.",
+      fix: `${suggestion === "" ? "" : `${suggestion} `}Its options and examples: wirescript --help, wirescript COMMAND --help`,
+      cause: error,
+    }),
+    debug,
+  );
+}
+
+/** `--debug` may stand anywhere before `--`; what follows that belongs to a child process. */
+function takeDebug(argv: readonly string[]): { debug: boolean; rest: string[] } {
+  const end = argv.indexOf("--");
+  const own = end < 0 ? argv : argv.slice(0, end);
+  const rest = own.filter((argument) => argument !== "--debug");
+  return { debug: rest.length < own.length, rest: [...rest, ...(end < 0 ? [] : argv.slice(end))] };
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,78 @@
+/** The file that a command is given: a kernel module in TypeScript, or an eBPF object. */
+
+import { WirescriptError } from "../errors.ts";
+import { countSlots } from "../object/encoding.ts";
+import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
+
+export interface ProgramFile {
+  spec: ObjectSpec;
+  /** "cache": compiled at an earlier time, and unchanged since. */
+  origin: "compiled" | "cache" | "object";
+  /** What that took. */
+  milliseconds: number;
+}
+
+/** @throws WirescriptError BAD_FILE, COMPILE. */
+export async function openProgramFile(path: string): Promise<ProgramFile> {
+  const begin = performance.now();
+  const opened = await open(path);
+  return { ...opened, milliseconds: performance.now() - begin };
+}
+
+async function open(path: string): Promise<Pick<ProgramFile, "spec" | "origin">> {
+  if (!path.endsWith(".ts")) {
+    const { readSource } = await import("../runtime/source.ts");
+    return { spec: await readSource(path), origin: "object" };
+  }
+  const { compileCached } = await import("../compiler/cached.ts");
+  const { spec, fromCache } = await compileCached(path);
+  return { spec, origin: fromCache ? "cache" : "compiled" };
+}
+
+export interface Choice {
+  /** The program's name. */
+  prog?: string;
+  /** The ELF section that it is in. */
+  section?: string;
+}
+
+/**
+ * The program that was asked for; without a choice the only one.
+ *
+ * @throws WirescriptError NO_SUCH_PROGRAM with the names that there are; USAGE when the choice is missing or not one program.
+ */
+export function chooseProgram({ programs }: ObjectSpec, file: string, { prog, section }: Choice): ProgramSpec {
+  const there = programs.map(({ name, section }) => `${name} (section "${section}")`).join(", ");
+  const fits = programs.filter(
+    (each) => (prog === undefined || each.name === prog) && (section === undefined || each.section === section),
+  );
+  const [only] = fits;
+  if (only !== undefined && fits.length === 1) return only;
+  const asked = [prog === undefined ? "" : ` "${prog}"`, section === undefined ? "" : ` in a section "${section}"`].join("");
+  if (only === undefined) {
+    throw new WirescriptError({
+      code: "NO_SUCH_PROGRAM",
+      what: `${file} has no program${asked}.`,
+      why: programs.length === 0 ? "There is no program in it." : `It has ${there}.`,
+      fix: programs.length === 0 ? "Export one: export const NAME = xdp((ctx) => …)" : "Name one of these.",
+    });
+  }
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `${file} has several programs${asked}, and one must be chosen.`,
+    why: `It has ${there}.`,
+    fix: `Choose with --prog, for example --prog ${only.name}`,
+  });
+}
+
+/** The program's size as the kernel counts it when it loads it: a wide load takes two. */
+export function instructionCount(program: ProgramSpec): number {
+  return program.functions.reduce((sum, { instructions }) => sum + countSlots(instructions), 0);
+}
+
+/** "2 programs: pass (8 instructions), drop (8 instructions)" */
+export function describePrograms({ programs }: ObjectSpec): string {
+  const each = programs.map((program) => `${program.name} (${instructionCount(program)} instructions)`);
+  if (each.length === 0) return "It has no program.";
+  return `${each.length === 1 ? "1 program" : `${each.length} programs`}: ${each.join(", ")}`;
+}

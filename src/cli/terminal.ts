@@ -1,0 +1,29 @@
+/** Colours, and only where a person sees them: on a terminal, and not when NO_COLOR asks for none. */
+import { styleText } from "node:util";
+
+/** One style, not a list: Node 20 colours a list even where it colours nothing else. */
+type Style = Extract<Parameters<typeof styleText>[0], string>;
+
+/** `text` in that style, or as it is when `stream` is no terminal (util.styleText decides, NO_COLOR and FORCE_COLOR included). */
+export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return styleText(style, text, { stream });
+}
+
+/** Writes a line to the standard output. */
+export function say(line = ""): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Writes a value as JSON to the standard output; a bigint becomes a number where that is exact, else a string. */
+export function sayJson(value: unknown): void {
+  say(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? exact(each) : each), 2));
+}
+
+/** As `sayJson`, on one line: one of a stream of values. */
+export function sayJsonLine(value: unknown): void {
+  say(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? exact(each) : each)));
+}
+
+function exact(value: bigint): number | string {
+  return BigInt(Number(value)) === value && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : `${value}`;
+}
