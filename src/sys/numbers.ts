@@ -23,6 +23,9 @@ const NUMBERS = {
   setns: [308, 268],
   bpf: [321, 280],
   statfs: [137, 43],
+  flock: [73, 32],
+  fchdir: [81, 50],
+  chroot: [161, 51],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type SyscallName = keyof typeof NUMBERS;

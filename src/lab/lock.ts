@@ -1,0 +1,75 @@
+/**
+ * One change to the labs at a time, across processes. The lock is on the state directory itself (flock(2)): it needs no file of its
+ * own that could be left behind, and the kernel releases it when its holder dies, however it dies.
+ */
+import { closeSync, fstatSync, openSync, statSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { WirescriptError } from "../errors.ts";
+import { isErrno } from "../sys/errno.ts";
+import { syscall } from "../sys/ffi.ts";
+import { openStateDirectory, removeIfUnused } from "./state.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const RETRY_MS = 20;
+const PATIENCE_MS = 30_000;
+
+/**
+ * Runs `work` while no other process changes labs. The state directory is made before and removed afterwards when no lab is left.
+ *
+ * @throws WirescriptError LAB when another process holds the lock for more than 30 seconds.
+ */
+export async function withLock<Result>(directory: string, work: () => Promise<Result> | Result): Promise<Result> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let fd = tryLock(directory);
+  while (fd === null) {
+    if (performance.now() > deadline) throw tooLong(directory);
+    await sleep(RETRY_MS);
+    fd = tryLock(directory);
+  }
+  try {
+    return await work();
+  } finally {
+    // While still holding it: nobody else can be about to use the directory.
+    removeIfUnused(directory);
+    closeSync(fd);
+  }
+}
+
+/** The descriptor that holds the lock; null when somebody else does. */
+function tryLock(directory: string): number | null {
+  openStateDirectory(directory);
+  let fd: number;
+  try {
+    fd = openSync(directory, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+  try {
+    syscall("flock", fd, LOCK_EX | LOCK_NB);
+    if (isStill(directory, fd)) return fd;
+  } catch (error) {
+    closeSync(fd);
+    if (isErrno(error, "EAGAIN", "EINTR")) return null;
+    throw error;
+  }
+  closeSync(fd);
+  return null;
+}
+
+/** Between opening and locking, its last user may have removed the directory: then the lock is on one that nobody finds any more. */
+function isStill(directory: string, fd: number): boolean {
+  const now = statSync(directory, { throwIfNoEntry: false });
+  const locked = fstatSync(fd);
+  return now !== undefined && now.ino === locked.ino && now.dev === locked.dev;
+}
+
+function tooLong(directory: string): WirescriptError {
+  return new WirescriptError({
+    code: "LAB",
+    what: "Another process has been changing labs for 30 seconds.",
+    why: `It holds the lock on ${directory}.`,
+    fix: `Find it with \`fuser ${directory}\`, and try again when it has ended.`,
+  });
+}
