@@ -4,7 +4,7 @@ import type { ProgramName, Size } from "./contenders.ts";
 import type { LoadTime } from "./load-time.ts";
 import type { Machine } from "./machine.ts";
 import { table } from "./table.ts";
-import type { Method, Timing } from "./timing.ts";
+import { type Method, PAIRS, type Timing } from "./timing.ts";
 
 export interface ProgramResult {
   program: ProgramName;
@@ -94,7 +94,8 @@ function timingsText({ timings, floor, programs }: Results): string {
   return [
     table(["ns per packet (test run)", "method", "ours", "clang's", "ratio", "middle half of pairs"], [...rows, ...nothing]),
     "",
-    "Both in turns, medians of 41 pairs; the ratio is the median of the pairs' quotients: below 1, ours is faster.",
+    `Both in turns, ${PAIRS} pairs, means of the middle half. Below 1, ours is faster. The kernel rounds each figure down to whole`,
+    "nanoseconds: a few per cent of difference is noise.",
     "* A repeated test run goes on with the rewritten packet, and a reply is not answered again: answered pings are timed one by one,",
     "  with the clock's reading included. What a program that only returns takes is part of every figure.",
     `Timed of clang's: ${levels}.`,
