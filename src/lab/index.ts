@@ -1,0 +1,14 @@
+export * from "./alias.ts";
+export * from "./exec.ts";
+export { MESSAGES } from "./messages.ts";
+export { wakePeer } from "./peer.ts";
+export * from "./ping.ts";
+export * from "./ping-lab.ts";
+export { pinDirectory } from "./pins.ts";
+export { INSIDE_DEVICE, type Plan, planFor, type VlanPlan, vlansFor } from "./plan.ts";
+export { type LabSelection, openLab } from "./select.ts";
+export { type Lab, type SetupOptions, setup } from "./setup.ts";
+export { defaultStateDirectory } from "./state.ts";
+export * from "./status.ts";
+export * from "./tcpdump.ts";
+export { type Part, reset, type TeardownOptions, type TeardownResult, teardown } from "./teardown.ts";

@@ -1,0 +1,55 @@
+/**
+ * What makes native XDP_TX work on a lab. Linux (up to 6.18, the newest that was tried) puts the frames that a program sends back
+ * with XDP_TX into the queue of the veth's other end, but wakes that end only when it has an XDP program itself; until then they
+ * wait, and are lost. GRO is enough for XDP_REDIRECT, not for this. So the end inside needs a program, and the shortest one will do.
+ */
+import { WirescriptError } from "../errors.ts";
+import { programLoad } from "../sys/bpf-programs.ts";
+import { SyscallError } from "../sys/errno.ts";
+import { Fd } from "../sys/fd.ts";
+import { inNamespace } from "../sys/namespaces.ts";
+import { getLink } from "../sys/netlink/link.ts";
+import { setXdp } from "../sys/netlink/xdp.ts";
+import { INSIDE_DEVICE } from "./plan.ts";
+import type { Lab } from "./setup.ts";
+
+const BPF_PROG_TYPE_XDP = 6;
+const BPF_XDP = 37;
+/** `r0 = 2 (XDP_PASS); exit` */
+const PASS = Uint8Array.of(0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+
+/**
+ * Gives the device inside a program that passes every packet, in native mode, unless it has one. It goes when the lab goes, can be
+ * replaced like any other, and is called "xdp_pass" where programs are listed.
+ *
+ * @returns whether it was attached; false: there was one.
+ * @throws WirescriptError KERNEL
+ */
+export function wakePeer(lab: Lab): boolean {
+  return inNamespace(lab.name, () => {
+    const { ifindex, xdp } = getLink(INSIDE_DEVICE);
+    if (xdp.length > 0) return false;
+    using program = loadPass();
+    setXdp({ ifindex, fd: program.number, mode: "native", replace: false });
+    return true;
+  });
+}
+
+function loadPass(): Fd<"program"> {
+  const program = programLoad({
+    name: "xdp_pass",
+    type: BPF_PROG_TYPE_XDP,
+    expectedAttachType: BPF_XDP,
+    flags: 0,
+    license: "Dual MIT/GPL",
+    instructions: PASS,
+  });
+  if (program instanceof Fd) return program;
+  throw new WirescriptError({
+    code: "KERNEL",
+    what: `${INSIDE_DEVICE} could not be given a program that passes all packets.`,
+    why: program.log === "" ? "The kernel refused to load it." : program.log,
+    fix: "Check that this kernel has BPF, and that nothing forbids bpf(2).",
+    cause: new SyscallError("bpf", program.errno, "PROG_LOAD xdp_pass"),
+  });
+}
