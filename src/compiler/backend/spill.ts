@@ -77,21 +77,20 @@ export class Spiller {
     representative: (register: Register) => Register,
     interfere: (left: Register, right: Register) => boolean,
   ): void {
-    const chosen = new Set(groups);
-    const members = new Map<Register, number>();
+    const members = new Map<Register, Register[]>(groups.map((group) => [group, []]));
     for (let register = FIRST_VIRTUAL; register < this.#fn.nextRegister; register++) {
-      const group = representative(register);
-      if (chosen.has(group)) members.set(group, (members.get(group) ?? 0) + 1);
+      members.get(representative(register))?.push(register);
     }
     const recipes = new Map<Register, MachineInstruction>();
     const slots = new Map<Register, Slot>();
     const shared: { slot: Slot; groups: Register[] }[] = [];
     for (const group of groups) {
-      const recipe = members.get(group) === 1 ? this.#recipes.get(group) : undefined;
-      if (recipe !== undefined) {
-        recipes.set(group, recipe);
-        continue;
-      }
+      const registers = members.get(group) ?? [];
+      const reloaded = registers.filter((register) => this.#reloads.has(register));
+      // Reloads that were kept for later uses are given up first; what they were coalesced with has another chance.
+      const remade = reloaded.length > 0 || registers.length > 1 ? reloaded : registers.filter((each) => this.#recipes.has(each));
+      for (const register of remade) recipes.set(register, this.#recipes.get(register) as MachineInstruction);
+      if (remade.length > 0) continue;
       let home = shared.find((each) => each.groups.every((other) => !interfere(group, other)));
       if (home === undefined) {
         home = { slot: { size: 8, align: 8, offset: 0 }, groups: [] };
@@ -103,7 +102,7 @@ export class Spiller {
     }
     const rename = (register: Register): Register => {
       const group = register < FIRST_VIRTUAL ? register : representative(register);
-      return chosen.has(group) ? group : register;
+      return slots.has(group) ? group : register;
     };
     for (const block of this.#fn.blocks) {
       for (const instruction of block.instructions) {
