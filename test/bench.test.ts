@@ -22,6 +22,7 @@ const MUTANTS = 20_000;
 describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
   const ours = new Map<ProgramName, Contender>();
   const theirs = new Map<ProgramName, Theirs>();
+  const packets = [...corpus()];
 
   beforeAll(() => {
     for (const program of PROGRAMS) {
@@ -40,16 +41,17 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
     expect(firstDifference(program, mine.object, other.object, packets)).toBeNull();
   }
 
-  it.each(PROGRAMS)("%s: every kind of packet, whole and cut off anywhere, behind 0 to 3 tags", (program) => {
-    const packets = [...corpus()];
-    expect(packets.length).toBeGreaterThan(5_000);
-    expectAgreement(program, "v3", packets);
-  });
+  it.each(PROGRAMS.filter((program) => program !== "echo"))(
+    "%s: every kind of packet, whole and cut off anywhere",
+    (program) => {
+      expectAgreement(program, "v3", packets);
+    },
+  );
 
   for (const level of LEVELS) {
-    it(`echo: as clang compiles it for ${level}`, (ctx) => {
+    it(`echo, clang's for ${level}: every kind of packet, whole and cut off anywhere, behind 0 to 3 tags`, (ctx) => {
       if (theirs.get("echo")?.refused.includes(level)) ctx.skip(`this kernel does not know the instructions of ${level}`);
-      expectAgreement("echo", level, corpus());
+      expectAgreement("echo", level, packets);
     });
   }
 
