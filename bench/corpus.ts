@@ -24,6 +24,13 @@ function* payloads(): Generator<[type: number, payload: Uint8Array]> {
     yield [IPV4, ipv4(icmp(), { ihl })];
     yield [IPV4, ipv4(icmp({ type: ICMP_TYPE.ECHO_REPLY }), { ihl })];
   }
+  // A header that claims to end within itself, where what follows reads as an echo request.
+  for (let ihl = 1; ihl < 5; ihl++) yield [IPV4, changed(ipv4(icmp(), { ihl }), ihl * 4, ICMP_TYPE.ECHO_REQUEST)];
+  // Nobody looks at the version: the EtherType has told.
+  for (let version = 0; version <= 0xf; version++) {
+    yield [IPV4, changed(ipv4(icmp()), 0, (version << 4) | 5)];
+    yield [IPV6, changed(ipv6(icmpv6()), 0, version << 4)];
+  }
   for (let type = 0; type <= 0xff; type++) {
     yield [IPV4, ipv4(icmp({ type }))];
     yield [IPV6, ipv6(icmpv6({ type }))];
@@ -54,6 +61,10 @@ function* payloads(): Generator<[type: number, payload: Uint8Array]> {
   yield [IPV4, ipv6(icmpv6())];
   yield [IPV4, ipv4(icmp({ type: ICMPV6_TYPE.ECHO_REQUEST }))];
   yield [IPV6, ipv6(icmpv6({ type: ICMP_TYPE.ECHO_REQUEST }))];
+}
+
+function changed(bytes: Uint8Array, at: number, byte: number): Uint8Array {
+  return bytes.map((old, index) => (index === at ? byte : old));
 }
 
 function cutOff(): [type: number, payload: Uint8Array][] {
