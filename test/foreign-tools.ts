@@ -19,7 +19,7 @@ function onPath(tool: string): boolean {
 /** Standard output of a program. Throws with its standard error when it fails. */
 export function output(command: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26 });
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? stderr}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? stdout + stderr}`);
   return stdout;
 }
 

@@ -33,7 +33,7 @@ export function readDataSections(file: ElfFile, btf: Btf | null): DataSpec[] {
     const variables = (objects.get(section.index) ?? [])
       .map(({ name, value, size }) => ({ name, offset: value, size, typeId: ids.get(name) ?? ids.get(sourceName(name)) ?? 0 }))
       .sort((a, b) => a.offset - b.offset);
-    const bytes = section.type === SHT.NOBITS ? new Uint8Array(section.size) : section.bytes.slice();
+    const bytes = section.type === SHT.NOBITS ? new Uint8Array(section.size) : new Uint8Array(section.bytes);
     return { name: section.name, bytes, readonly: dataSectionKind(section.name) === "rodata", variables };
   });
 }

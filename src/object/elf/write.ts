@@ -115,7 +115,7 @@ interface CodeSection {
   functions: FunctionSpec[];
 }
 
-/** `.text` with the subprograms, then the programs' sections, all in order of first appearance. */
+/** `.text` with the subprograms, then the programs' sections in order of first appearance. */
 function layOutCode(spec: ObjectSpec): CodeSection[] {
   const subprograms = new Map<string, FunctionSpec>();
   const sections = new Map<string, FunctionSpec[]>();
@@ -135,7 +135,35 @@ function layOutCode(spec: ObjectSpec): CodeSection[] {
     }
   }
   const programs = [...sections].map(([name, functions]) => ({ name, functions }));
-  return subprograms.size === 0 ? programs : [{ name: TEXT_SECTION, functions: [...subprograms.values()] }, ...programs];
+  return subprograms.size === 0 ? programs : [{ name: TEXT_SECTION, functions: inCommonOrder(spec, subprograms) }, ...programs];
+}
+
+/** An order of the subprograms that each program's own order agrees with, if there is one; else, and within it, that of first appearance. */
+function inCommonOrder(spec: ObjectSpec, subprograms: ReadonlyMap<string, FunctionSpec>): FunctionSpec[] {
+  const successors = new Map<string, Set<string>>();
+  const predecessors = new Map<string, number>();
+  for (const { functions } of spec.programs) {
+    for (let i = 2; i < functions.length; i++) {
+      const [before, after] = [at(functions, i - 1).name, at(functions, i).name];
+      const known = successors.get(before) ?? new Set();
+      successors.set(before, known);
+      if (known.has(after)) continue;
+      known.add(after);
+      predecessors.set(after, (predecessors.get(after) ?? 0) + 1);
+    }
+  }
+  const ordered = new Set<string>();
+  const visit = (name: string) => {
+    ordered.add(name);
+    for (const after of successors.get(name) ?? []) {
+      const left = (predecessors.get(after) ?? 0) - 1;
+      predecessors.set(after, left);
+      if (left === 0 && !ordered.has(after)) visit(after);
+    }
+  };
+  for (const name of subprograms.keys()) if ((predecessors.get(name) ?? 0) === 0 && !ordered.has(name)) visit(name);
+  for (const name of subprograms.keys()) ordered.add(name);
+  return [...ordered].flatMap((name) => subprograms.get(name) ?? []);
 }
 
 function isGlobal(spec: ObjectSpec, fn: FunctionSpec): boolean {
