@@ -147,7 +147,7 @@ describe.skipIf(noKernel)("null", () => {
     expect(run(1n)).toBe(0x1234n);
     expect(run(2n)).toBe(BigInt(0x5678 + 11000));
     expect(run(60n)).toBe(7n);
-    expect(run(1n << 63n)).toBe(7n);
+    expect(run(1n << 60n)).toBe(7n);
   });
 
   test("an offset of any size is null beyond the packet, never an access outside of it", () => {
