@@ -7,6 +7,8 @@ import { Command, CommanderError } from "commander";
 import { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "../errors.ts";
 import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { labCommand } from "./commands/lab.ts";
 import { loadCommand } from "./commands/load.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -39,12 +41,14 @@ function wirescript(finish: (status: number) => void): Command {
     .version(version(), "-V, --version")
     .option("--debug", "with an error, print its stack too (every command takes it)");
   for (const command of [
+    demoCommand(),
     checkCommand(finish),
     buildCommand(),
     loadCommand(),
     unloadCommand(),
     statusCommand(),
     statsCommand(),
+    labCommand(finish),
   ]) {
     program.addCommand(command);
   }

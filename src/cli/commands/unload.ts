@@ -6,18 +6,24 @@ import { teach } from "../examples.ts";
 export function unloadCommand(): Command {
   const command = new Command("unload")
     .description("Take the XDP program off a device, whoever attached it, and remove the pins of its maps. Needs root.")
-    .argument("<dev>", "the network device")
-    .addOption(new Option("-m, --mode <mode>", "only if it is attached in this mode").choices(["native", "skb"]))
-    .option("-F, --force", "also a program that a running process or a pin holds by a bpf_link")
-    .option("--keep-pins", "leave the pinned maps, with their contents, for the next load")
-    .option("-p, --pin-path <dir>", "where its maps are pinned (default: /sys/fs/bpf/DEV)")
-    .addOption(new Option("-a, --all", "as xdp-loader has it; it is what happens anyway"))
-    .action(async (dev: string, options: UnloadOptions) => {
-      const { unload } = await import("../actions/unload.ts");
-      await unload(dev, options);
-    });
+    .argument("<dev>", "the network device");
+  for (const option of unloadOptions()) command.addOption(option);
+  command.action(async (dev: string, options: UnloadOptions) => {
+    const { unload } = await import("../actions/unload.ts");
+    await unload(dev, options);
+  });
   return teach(command, [
     ["wirescript unload eth0", "says what was removed, in which mode"],
     ["wirescript unload eth0 --keep-pins", "counters stay in /sys/fs/bpf/eth0"],
   ]);
+}
+
+export function unloadOptions(): Option[] {
+  return [
+    new Option("-m, --mode <mode>", "only if it is attached in this mode").choices(["native", "skb"]),
+    new Option("-F, --force", "also a program that a running process or a pin holds by a bpf_link"),
+    new Option("--keep-pins", "leave the pinned maps, with their contents, for the next load"),
+    new Option("-p, --pin-path <dir>", "where its maps are pinned (default: /sys/fs/bpf/DEV)"),
+    new Option("-a, --all", "as xdp-loader has it; it is what happens anyway"),
+  ];
 }

@@ -1,0 +1,218 @@
+/** `wirescript lab VERB`: what each verb does, and what it says. */
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
+import { WirescriptError } from "../../errors.ts";
+import {
+  alias,
+  enter,
+  exec,
+  formatStatus,
+  INSIDE_DEVICE,
+  type Lab,
+  openLab,
+  reset,
+  setup,
+  status,
+  type TeardownResult,
+  tcpdump,
+  teardown,
+  wakePeer,
+} from "../../lab/index.ts";
+import { loadOptions } from "../commands/load.ts";
+import { statsOptions } from "../commands/stats.ts";
+import { unloadOptions } from "../commands/unload.ts";
+import { Interruption } from "../interruption.ts";
+import { positiveNumber, wholePositive } from "../numbers.ts";
+import { BIN, shellWord } from "../own-command.ts";
+import { paint, say, sayJson } from "../terminal.ts";
+import { pingLab } from "./lab-ping.ts";
+import { type LoadCommandOptions, load } from "./load.ts";
+import { type StatsOptions, stats } from "./stats.ts";
+import { type UnloadOptions, unload } from "./unload.ts";
+
+export interface LabOptions {
+  name?: string;
+  genNew?: boolean;
+  legacyIp?: boolean;
+  vlan?: boolean;
+  inner?: boolean;
+  count?: number;
+  /** Seconds. */
+  interval?: number;
+  json?: boolean;
+}
+
+/** Runs a verb and returns the exit status. `args` are what follows the verb, and all that follows `--`. */
+type Verb = (args: string[], options: LabOptions) => Promise<number> | number;
+
+const VERBS: Record<string, Verb> = {
+  setup: setUp,
+  teardown: tearDown,
+  reset: resetLab,
+  exec: execute,
+  enter: async (args, options) => (await enter(labWithout(args, "enter", options))).exitCode,
+  ping: pingVerb,
+  load: loadVerb,
+  unload: unloadVerb,
+  stats: statsVerb,
+  tcpdump: async (args, options) => (await tcpdump(openLab(options), args, { inner: options.inner })).exitCode,
+  status: showStatus,
+  st: showStatus,
+  sta: showStatus,
+  alias: printAlias,
+};
+
+/** @throws WirescriptError USAGE for a verb that there is not, and whatever the verb throws. */
+export async function lab(verb: string | undefined, args: string[], options: LabOptions, command: Command): Promise<number> {
+  if (verb === undefined) command.help({ error: true });
+  if (verb === "help") {
+    command.outputHelp();
+    return 0;
+  }
+  // Own properties only: "constructor" is no verb.
+  const run = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (run !== undefined) return await run(args, options);
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `There is no verb "${verb}".`,
+    why: `A lab knows ${Object.keys(VERBS).join(", ")}.`,
+    fix: "See what they do: wirescript lab --help",
+  });
+}
+
+async function setUp(args: string[], { name, genNew, legacyIp, vlan }: LabOptions): Promise<number> {
+  nothingMore(args, "setup");
+  using interruption = new Interruption();
+  await setup({ name, generateNew: genNew, legacyIp, vlan, say, signal: interruption.signal });
+  return 0;
+}
+
+async function tearDown(args: string[], { name }: LabOptions): Promise<number> {
+  nothingMore(args, "teardown");
+  const result = await teardown({ name, say });
+  describeTeardown(result);
+  return 0;
+}
+
+/** The tutorial's environment says nothing when all went well; what is out of the ordinary is said. */
+function describeTeardown({ name, missing, processes }: TeardownResult): void {
+  if (missing.length > 0) process.stderr.write(`It had no ${missing.join(" and no ")} any more.\n`);
+  for (const { pid, command } of processes) {
+    const line = `Process ${pid} (${command}) still runs in the namespace of '${name}', which has no name now and ends with it.`;
+    process.stderr.write(`${paint("yellow", line, process.stderr)}\n`);
+  }
+}
+
+async function resetLab(args: string[], { name }: LabOptions): Promise<number> {
+  nothingMore(args, "reset");
+  using interruption = new Interruption();
+  await reset({ name, say, signal: interruption.signal });
+  return 0;
+}
+
+async function execute(args: string[], options: LabOptions): Promise<number> {
+  const [file, ...rest] = args;
+  if (file === undefined) {
+    throw new WirescriptError({
+      code: "USAGE",
+      what: "There is no command to run inside.",
+      why: "exec runs what follows it.",
+      fix: "For example: wirescript lab exec -- ip address",
+    });
+  }
+  return (await exec(openLab(options), [file, ...rest])).exitCode;
+}
+
+async function pingVerb(args: string[], options: LabOptions): Promise<number> {
+  const { operands, given } = parse<{ count?: number; interval?: number; size?: number }>("ping", args, [
+    new Option("-c, --count <pings>").argParser(wholePositive),
+    new Option("-i, --interval <seconds>").argParser(positiveNumber),
+    new Option("-s, --size <bytes>").argParser(wholePositive),
+  ]);
+  nothingMore(operands, "ping");
+  return await pingLab(openLab(options), { ...options, ...given });
+}
+
+/** As the tutorial has it: the object is xdp_prog_kern.o in this directory when none is given. */
+const TUTORIAL_OBJECT = "xdp_prog_kern.o";
+
+async function loadVerb(args: string[], options: LabOptions): Promise<number> {
+  const { operands, given } = parse<LoadCommandOptions>("load", args, loadOptions());
+  const [file = TUTORIAL_OBJECT, ...more] = operands;
+  nothingMore(more, "load");
+  if (operands.length === 0 && !existsSync(file)) {
+    throw new WirescriptError({
+      code: "USAGE",
+      what: "Which program is to be loaded?",
+      why: `No file is given, and there is no ${TUTORIAL_OBJECT} in this directory.`,
+      fix: "For example: wirescript lab load echo.bpf.ts; options of the loader go after --, as in -- --force echo.bpf.ts",
+    });
+  }
+  const lab = openLab(options);
+  await load(lab.name, file, given);
+  if (wakePeer(lab)) {
+    say(`Note:       ${INSIDE_DEVICE} inside had no XDP program and now has one that passes everything: without one, what`);
+    say("            a program sends back by XDP_TX does not arrive there.");
+  }
+  return 0;
+}
+
+async function unloadVerb(args: string[], options: LabOptions): Promise<number> {
+  const { operands, given } = parse<UnloadOptions>("unload", args, unloadOptions());
+  nothingMore(operands, "unload");
+  await unload(openLab(options).name, given);
+  return 0;
+}
+
+async function statsVerb(args: string[], options: LabOptions): Promise<number> {
+  const { operands, given } = parse<StatsOptions>("stats", args, statsOptions());
+  nothingMore(operands, "stats");
+  const { count, interval, json } = options;
+  const outer = Object.fromEntries(Object.entries({ count, interval, json }).filter(([, value]) => value !== undefined));
+  await stats(openLab(options).name, { ...given, ...outer });
+  return 0;
+}
+
+function showStatus(args: string[], { name, json }: LabOptions): number {
+  nothingMore(args, "status");
+  const known = status({ name });
+  if (json === true) sayJson(known);
+  else say(formatStatus(known).join("\n"));
+  return 0;
+}
+
+function printAlias(args: string[]): number {
+  nothingMore(args, "alias");
+  // Node's own path too: sudo may look for it elsewhere.
+  const program = `${shellWord(process.execPath)} ${shellWord(BIN)} lab`;
+  const { line, notes } = alias(program, { asRoot: process.geteuid?.() === 0, forTerminal: process.stdout.isTTY === true });
+  say(line);
+  for (const note of notes) process.stderr.write(`${note}\n`);
+  return 0;
+}
+
+function labWithout(args: string[], verb: string, options: LabOptions): Lab {
+  nothingMore(args, verb);
+  return openLab(options);
+}
+
+function nothingMore(args: readonly string[], verb: string): void {
+  if (args.length === 0) return;
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `${verb} has no use for "${args.join(" ")}".`,
+    why: "A lab's name is given with --name, and options of a child go after --.",
+    fix: "See the examples: wirescript lab --help",
+  });
+}
+
+/** What stands behind the verb, by the options of the command that the verb stands for. @throws CommanderError */
+function parse<Given extends object>(verb: string, args: string[], options: readonly Option[]) {
+  const command = new Command(verb)
+    .argument("[operands...]")
+    .exitOverride()
+    .configureOutput({ outputError: () => {} });
+  for (const option of options) command.addOption(option);
+  command.helpOption(false).parse(args, { from: "user" });
+  return { operands: command.args, given: command.opts<Given>() };
+}

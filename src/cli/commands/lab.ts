@@ -1,0 +1,66 @@
+/**
+ * `wirescript lab`: the verbs and options of the XDP tutorial's test environment. One command with a verb as its argument, and not a
+ * command for each verb, because options may stand before the verb, behind it, and behind the name. `../actions/lab.ts` does the work.
+ */
+import { Command, InvalidArgumentError } from "commander";
+import type { LabOptions } from "../actions/lab.ts";
+import { teach } from "../examples.ts";
+import type { Finish } from "../finish.ts";
+import { positiveNumber, wholePositive } from "../numbers.ts";
+
+const VERBS: readonly (readonly [string, string])[] = [
+  ["setup", "make a lab: a namespace NAME, a device NAME outside, veth0 inside, addresses"],
+  ["teardown", "take it away, with its programs and pins"],
+  ["reset", "teardown and setup, with the same name and addresses"],
+  ["exec -- COMMAND…", "run a command inside"],
+  ["enter", "a shell inside"],
+  ["ping", "ping the outside from inside, until Ctrl-C or --count"],
+  ["load FILE", "wirescript load on the lab's device; its options after --"],
+  ["unload", "wirescript unload on the lab's device"],
+  ["stats", "wirescript stats of the lab's device"],
+  ["tcpdump", "tcpdump on the lab's device, or with --inner on veth0; its options after --"],
+  ["status", "the selected lab, and all labs (st, sta)"],
+  ["alias", "print a shell alias t for wirescript lab"],
+];
+
+export function labCommand(finish: Finish): Command {
+  const command = new Command("lab")
+    .description("Labs to try programs in: network namespaces with virtual devices, as the XDP tutorial has them. Needs root.")
+    .usage("[options] VERB [arguments] [-- arguments of a child]")
+    .argument("[verb]", "what to do, see below")
+    .argument("[args...]")
+    .option("-n, --name <name>", "the lab (default: the one that was set up last)", name)
+    .option("-g, --gen-new", "setup: generate a name even if a lab is selected")
+    .option("--legacy-ip", "setup: IPv4 besides IPv6; ping: IPv4 instead of IPv6")
+    .option("--vlan", "setup: VLANs 1 and 2 besides; ping: the first VLAN")
+    .option("--inner", "tcpdump: on veth0 inside")
+    .option("-c, --count <pings>", "ping, stats: how many", wholePositive)
+    .option("-i, --interval <seconds>", "ping, stats: from one to the next", positiveNumber)
+    .option("--json", "status, stats: as JSON")
+    .action(async (verb: string | undefined, args: string[], options: LabOptions) => {
+      const { lab } = await import("../actions/lab.ts");
+      finish(await lab(verb, args, options, command));
+    });
+  const width = Math.max(...VERBS.map(([verb]) => verb.length));
+  command.addHelpText("after", ["", "Verbs:", ...VERBS.map(([verb, text]) => `  ${verb.padEnd(width)}  ${text}`)].join("\n"));
+  return teach(
+    command,
+    [
+      ["eval $(wirescript lab alias)", "from now on t stands for wirescript lab"],
+      ["t setup -n test --legacy-ip", ""],
+      ["t load -n test echo.bpf.ts", "the program on the outer device, which answers …"],
+      ["t ping --count 3", "… these pings from inside"],
+      ["t stats --count 1", "see them counted as XDP_TX"],
+      ["t exec -n test -- ip address show veth0", ""],
+      ["t status", ""],
+      ["t teardown", ""],
+    ],
+    "Many labs can stand side by side. Their state is in ${TMPDIR:-/tmp}/xdp-tutorial-testlab. What a command inside sees as\n" +
+      "/sys/fs/bpf is /sys/fs/bpf/NAME/inside, so that pins made inside stay until the lab goes.",
+  );
+}
+
+function name(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("A lab's name cannot be empty.");
+}
