@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { EXIT_STATUS, WirescriptError } from "../src/errors.ts";
 import { ensureBpffs, unmount } from "../src/sys/mount.ts";
 import { createNamespace, deleteNamespace, inNamespace } from "../src/sys/namespaces.ts";
 import { addVethPair, getLink, setLinkUp } from "../src/sys/netlink/index.ts";
@@ -60,8 +61,17 @@ function timeProcess(args: readonly string[], namespace: string, environment: No
     const start = process.hrtime.bigint();
     const run = spawnSync(process.execPath, args, { encoding: "utf8", env: { ...process.env, ...environment } });
     const milliseconds = Number(process.hrtime.bigint() - start) / 1e6;
-    if (run.status !== 0)
-      throw new Error(`${args.join(" ")} failed (${run.signal ?? run.status}):\n${run.stderr}${run.stdout}`);
+    if (run.signal === "SIGINT" || run.status === EXIT_STATUS.INTERRUPTED) {
+      throw new WirescriptError({ code: "INTERRUPTED", what: "Interrupted.", why: "Ctrl-C.", fix: "Run it again to the end." });
+    }
+    if (run.status !== 0) {
+      throw new WirescriptError({
+        code: "INTERNAL",
+        what: `The command to be timed failed: node ${args.join(" ")}`,
+        why: `${run.stderr}${run.stdout}`.trim() || `It ended with ${run.signal ?? `status ${run.status}`}.`,
+        fix: "Run it by hand; without that it cannot be timed.",
+      });
+    }
     return milliseconds;
   });
 }
