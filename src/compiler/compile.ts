@@ -4,9 +4,10 @@
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
 import { MAP_TYPE, type MapSpec, type MapTypeName, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
-import { type Cpu, generate } from "./backend/generate.ts";
-import { CompileError, type Diagnostic } from "./diagnostics/diagnostic.ts";
-import { lowerModule } from "./frontend/lower.ts";
+import { StackOverflow } from "./backend/frame.ts";
+import { type Cpu, type Generated, generate } from "./backend/generate.ts";
+import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
+import { type LoweredProgram, lowerModule } from "./frontend/lower.ts";
 import { readSource } from "./frontend/source.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import type { Function } from "./ir/ir.ts";
@@ -30,6 +31,9 @@ export interface Compilation {
   files: string[];
 }
 
+/** BPF_COMPLEXITY_LIMIT_INSNS. */
+const MOST_INSTRUCTIONS = 1_000_000;
+
 const MAP_TYPES: Record<string, MapTypeName> = {
   array: "ARRAY",
   perCpuArray: "PERCPU_ARRAY",
@@ -51,16 +55,35 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   const types = new ModuleTypes();
   const maps = module.maps.map((map) => mapSpec(types, map));
   const functions: Function[] = [];
-  const programs = module.programs.map(({ name, section, function: fn }): ProgramSpec => {
-    optimise(fn, options.disabledPasses === undefined ? {} : { disabled: options.disabledPasses });
+  const problems: Diagnostic[] = [];
+  const programs = module.programs.flatMap((program): ProgramSpec[] => {
+    const { name, section, function: fn } = program;
+    optimise(fn, { disabled: [...(options.disabledPasses ?? [])] });
     functions.push(fn);
-    const { instructions, lines } = generate(fn, { cpu: options.cpu ?? 3 });
-    const typeId = types.program(name);
-    return { name, section, type: "xdp", functions: [{ name, instructions, typeId, lines }] };
+    const generated = generateWithinLimits(program, options.cpu ?? 3);
+    if ("code" in generated) {
+      problems.push(generated);
+      return [];
+    }
+    const { instructions, lines } = generated;
+    return [{ name, section, type: "xdp", functions: [{ name, instructions, typeId: types.program(name), lines }] }];
   });
+  if (problems.length > 0) throw new CompileError(problems);
   const data = module.readonlyData.length === 0 ? [] : [readonlySection(module.readonlyData)];
   const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
   return { spec, functions, files: source.files };
+}
+
+/** The machine code, or which limit of the kernel it exceeds. */
+function generateWithinLimits({ function: fn, place }: LoweredProgram, cpu: Cpu): Generated | Diagnostic {
+  try {
+    const generated = generate(fn, { cpu });
+    const count = generated.instructions.length;
+    return count <= MOST_INSTRUCTIONS ? generated : { code: "WS4004", ...place, ...describe("WS4004", { count }) };
+  } catch (error) {
+    if (!(error instanceof StackOverflow)) throw error;
+    return { code: "WS4001", ...place, ...describe("WS4001", { bytes: error.bytes }) };
+  }
 }
 
 /** What is wrong with the module, or nothing: for editors and continuous integration. */

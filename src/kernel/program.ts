@@ -2,20 +2,24 @@
 import type { XdpAction } from "./actions.ts";
 import type { XdpContext } from "./context.ts";
 
-export interface ProgramOptions {
+export interface ProgramOptions<Name extends string = string> {
   /** ELF section; "xdp" unless given. */
   section?: string;
   /** ELF symbol; the export's name unless given. */
-  name?: string;
+  name?: Name;
 }
 
-export interface Program<T extends string = string> {
+/** `Name` is the symbol that the program's options give it; `string` when it goes by the name of its export. */
+export interface Program<Type extends string = string, Name extends string = string> {
   readonly kind: "program";
-  readonly type: T;
-  readonly options: ProgramOptions;
+  readonly type: Type;
+  readonly options: ProgramOptions<Name>;
 }
 
 /** A program for the hook in the network driver: it sees each packet before the kernel spends any memory on it. */
-export function xdp(_body: (ctx: XdpContext) => XdpAction, options: ProgramOptions = {}): Program<"xdp"> {
+export function xdp<const Name extends string = string>(
+  _body: (ctx: XdpContext) => XdpAction,
+  options: ProgramOptions<Name> = {},
+): Program<"xdp", Name> {
   return { kind: "program", type: "xdp", options };
 }

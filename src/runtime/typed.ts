@@ -24,10 +24,13 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
           : LoadedMap
   : never;
 
+/** The name that a program goes by: that of its options, else that of its export. */
+type NameOf<Export, P> = P extends ProgramDeclaration<string, infer Name> ? (string extends Name ? Export : Name) : never;
+
 /** The programs of a module by name; any name when the module's type is unknown. */
 export type ProgramsOf<M> = unknown extends M
   ? Readonly<Record<string, LoadedProgram>>
-  : { readonly [K in keyof M as M[K] extends ProgramDeclaration ? K : never]: LoadedProgram };
+  : { readonly [K in keyof M as NameOf<K, M[K]>]: LoadedProgram };
 
 /** The maps of a module by name; any name when the module's type is unknown. */
 export type MapsOf<M> = unknown extends M

@@ -7,7 +7,23 @@ import type { MachineFunction, Slot } from "./machine.ts";
 
 export const STACK_LIMIT = 512;
 
-/** Sets the offsets; returns the bytes of stack used, a multiple of 8. Throws COMPILE when they are more than 512. */
+/** The function needs more stack than there is. */
+export class StackOverflow extends WirescriptError {
+  override readonly name = "StackOverflow";
+  readonly bytes: number;
+
+  constructor(functionName: string, bytes: number) {
+    super({
+      code: "COMPILE",
+      what: `${functionName} needs ${bytes} bytes of stack, and the kernel gives ${STACK_LIMIT}.`,
+      why: "Keys and values built from object literals, and values that find no register, live on the stack.",
+      fix: "Use smaller keys and values, or build large values in a map's element instead.",
+    });
+    this.bytes = bytes;
+  }
+}
+
+/** Sets the offsets; returns the bytes of stack used, a multiple of 8. Throws StackOverflow when they are more than 512. */
 export function layOutFrame(fn: MachineFunction): number {
   const used = new Set<Slot>();
   for (const block of fn.blocks) {
@@ -24,12 +40,7 @@ export function layOutFrame(fn: MachineFunction): number {
   }
   const bytes = Math.ceil(taken.length / 8) * 8;
   if (bytes > STACK_LIMIT) {
-    throw new WirescriptError({
-      code: "COMPILE",
-      what: `${fn.name} needs ${bytes} bytes of stack, and the kernel allows ${STACK_LIMIT}`,
-      why: "every local struct and array, and every value that finds no register, lives on the program's stack",
-      fix: "make local structs and arrays smaller, or keep them in a per-CPU array map",
-    });
+    throw new StackOverflow(fn.name, bytes);
   }
   return bytes;
 }

@@ -34,7 +34,7 @@ export interface Generated {
 
 /**
  * Compiles one function. The IR is not changed.
- * @throws WirescriptError COMPILE when the function needs more than 512 bytes of stack, or a jump is out of reach.
+ * @throws StackOverflow when the function needs more than 512 bytes of stack; WirescriptError COMPILE when a jump is out of reach.
  */
 export function generate(fn: ir.Function, options: GenerateOptions): Generated {
   const machine = select(fn, options.cpu);

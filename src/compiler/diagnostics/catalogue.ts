@@ -333,6 +333,12 @@ export const CATALOGUE = {
       "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" +
       program("if (!a_map_with_a_long_name.lookup(0)) return XDP_DROP;"),
   },
+  WS3010: {
+    what: "The map `{name}` is exported under another name, `{alias}`.",
+    why: "User space finds a map by the name of its constant, which is its name in the object and in the kernel.",
+    fix: "Export it under its own name.",
+    example: `const table = array({ value: u32, entries: 1 });\nexport { table as other };\n${program("")}`,
+  },
 
   WS4001: {
     what: "The program needs {bytes} bytes of stack, and the kernel gives 512.",

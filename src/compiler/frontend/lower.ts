@@ -17,6 +17,8 @@ export interface LoweredProgram {
   name: string;
   section: string;
   function: Function;
+  /** Where the program is declared, for messages about all of it. */
+  place: ReturnType<typeof placeOf>;
 }
 
 export interface LoweredModule {
@@ -108,7 +110,10 @@ function lowerProgram(state: ModuleState, exportName: string, call: ts.CallExpre
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
-    return { name, section, function: l.builder.finish() };
+    const file = call.getSourceFile();
+    const start = call.getStart(file);
+    const place = placeOf(file, start, call.getEnd() - start);
+    return { name, section, function: l.builder.finish(), place };
   } catch (error) {
     if (error instanceof Abort) return null;
     // After a statement was left out, what follows may make no sense; its reason is reported already.
@@ -140,12 +145,15 @@ function text(l: Lowering, node: ts.Node, options: RecordValue, key: string): st
 function addExportedMaps(state: ModuleState): void {
   const l = new Lowering(state, "");
   for (const { symbol, declaration, initializer } of exportedConstants(state.source)) {
-    if (!ts.isCallExpression(initializer) || state.maps.has(declaration) || !ts.isIdentifier(initializer.expression)) continue;
+    if (!ts.isCallExpression(initializer) || !ts.isIdentifier(initializer.expression)) continue;
     const callee = symbolOf(l, initializer.expression)?.valueDeclaration;
     if (callee === undefined || !state.source.isIntrinsic(callee) || !ts.isIdentifier(declaration.name)) continue;
     try {
       const value = constantOf(l, declaration.name, resolve(l.checker, symbol) ?? symbol);
-      if (value.kind === "map") state.maps.set(declaration, value.map);
+      if (value.kind !== "map") continue;
+      state.maps.set(declaration, value.map);
+      // User space finds maps by the name of their constant, and types them by the name of the export.
+      if (symbol.name !== value.map.name) state.reporter.report(declaration, "WS3010", { name: value.map.name, alias: symbol.name });
     } catch (error) {
       if (!(error instanceof Abort)) throw error;
     }
