@@ -5,6 +5,7 @@
  * A wide instruction (`ld_imm64`) is one object that takes two 8-byte slots. Jump offsets and all positions count slots, as in
  * the kernel. Source: RFC 9669.
  */
+import { OPCODE } from "./opcodes.ts";
 
 /** What a wide load or a call refers to; resolved by the ELF writer (to a relocation) or by the loader (to an fd or an offset). */
 export type Reference =
@@ -29,7 +30,7 @@ export interface Instruction {
 }
 
 /** `ld_imm64`: the only instruction that takes two slots. */
-export const OPCODE_LD_IMM64 = 0x18;
+export const OPCODE_LD_IMM64 = OPCODE.LD_IMM64;
 
 /** Slots of 8 bytes that the instruction takes. */
 export function slots(instruction: Instruction): 1 | 2 {

@@ -38,13 +38,12 @@ export function lineStrings(functions: readonly FunctionSpec[]): Set<string> {
  * columns beyond 1,023 are cut to what the format holds.
  */
 export function kernelExt(functions: readonly FunctionSpec[], stringOffset: (text: string) => number): KernelExt {
-  const sections = [sectionExt("", functions)];
-  const [only] = sections;
+  const all = sectionExt("", functions);
   const typed = functions.every((fn) => fn.typeId !== 0);
   const lined = functions.every((fn) => fn.lines[0]?.slot === 0);
   return {
-    funcInfo: typed && only ? functionRecords(only, SLOT_SIZE) : new Uint8Array(0),
-    lineInfo: lined && only ? lineRecords(only, SLOT_SIZE, stringOffset) : new Uint8Array(0),
+    funcInfo: typed ? functionRecords(all, SLOT_SIZE) : new Uint8Array(0),
+    lineInfo: lined ? lineRecords(all, SLOT_SIZE, stringOffset) : new Uint8Array(0),
   };
 }
 
@@ -98,7 +97,7 @@ export function encodeExt(sections: readonly SectionExt[], stringOffset: (text: 
       const bytes = records(section);
       if (bytes.length > 0) chunks.push(words(stringOffset(section.section), bytes.length / recordSize), bytes);
     }
-    return chunks.length === 1 ? new Uint8Array(0) : Buffer.concat(chunks);
+    return chunks.length === 1 ? new Uint8Array(0) : joined(chunks);
   };
   const functions = part(FUNC_INFO_SIZE, (section) => functionRecords(section, 1));
   const lines = part(LINE_INFO_SIZE, (section) => lineRecords(section, 1, stringOffset));
@@ -107,7 +106,17 @@ export function encodeExt(sections: readonly SectionExt[], stringOffset: (text: 
   const view = new DataView(header.buffer);
   view.setUint16(0, BTF_MAGIC, true);
   view.setUint8(2, BTF_VERSION);
-  return new Uint8Array(Buffer.concat([header, functions, lines]));
+  return joined([header, functions, lines]);
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 function words(...values: number[]): Uint8Array {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -197,6 +197,27 @@ describe.each(CLANG)("an object of %s", (clang) => {
     writeFileSync(file, writeElf(known));
     const log = isolated(`mkdir /sys/fs/bpf/p; bpftool prog loadall ${file} /sys/fs/bpf/p; ls /sys/fs/bpf/p`);
     expect(log.split("\n")).toEqual(expect.arrayContaining(["classify", "xdp_drop_func", "xdp_pass_func"]));
+  });
+});
+
+describe("the objects of Debian's xdp-tools", () => {
+  const directory = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/bpf`;
+  // xdpdump's fentry programs need CO-RE, the dispatcher wants an attach target.
+  const files = existsSync(directory)
+    ? readdirSync(directory).filter((name) => /^(xdpfilt|xdpdump_xdp|xsk_def)/.test(name))
+    : [];
+  const missing = files.length === 0 ? " (skipped: needs xdp-tools)" : lacking("root", "bpftool", "unshare");
+
+  it.skipIf(missing !== "")(`are read, written by us, read the same, and loaded${missing}`, () => {
+    const file = join(temporaryDirectory(), "again.o");
+    for (const name of files) {
+      const spec = readElf(readFileSync(join(directory, name)), name);
+      const bytes = writeElf(spec);
+      expect(readElf(bytes), name).toEqual(spec);
+      writeFileSync(file, bytes);
+      const loaded = isolated(`bpftool prog loadall ${file} /sys/fs/bpf/object; ls /sys/fs/bpf/object`);
+      expect(loaded.trim().split("\n"), name).toEqual(spec.programs.map((program) => program.name));
+    }
   });
 });
 
