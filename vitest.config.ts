@@ -4,11 +4,21 @@ export default defineConfig({
   resolve: { conditions: ["wirescript-source"] },
   ssr: { resolve: { conditions: ["wirescript-source"] } },
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     // Namespaces and system calls belong to a process's main thread, so every file gets a process of its own.
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: "source", include: ["src/**/*.test.ts", "test/**/*.test.ts"], exclude: ["node_modules", "test/cli"] },
+      },
+      {
+        // These run the built command, so it is built before, once, if it is not.
+        extends: true,
+        test: { name: "command", include: ["test/cli/**/*.test.ts"], globalSetup: "test/cli/build-first.ts" },
+      },
+    ],
   },
 });
