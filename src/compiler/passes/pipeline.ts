@@ -7,12 +7,16 @@ import { validate } from "../ir/validate.ts";
 import { foldBranches } from "./fold-branches.ts";
 import { forwardLoads } from "./forward-loads.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
+import { mergeCopies } from "./merge-copies.ts";
+import { mergeStores } from "./merge-stores.ts";
 import { numberValues } from "./number-values.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { simplify } from "./simplify.ts";
 import { skipEmpty } from "./skip-empty.ts";
+import { threadJumps } from "./thread-jumps.ts";
+import { useKnownConditions } from "./use-known-conditions.ts";
 
 export interface Pass {
   name: string;
@@ -26,6 +30,10 @@ export const PASSES: readonly Pass[] = [
   { name: "simplify", run: simplify, description: "computes constants and replaces operations by simpler ones" },
   { name: "number-values", run: numberValues, description: "computes equal things once" },
   { name: "forward-loads", run: forwardLoads, description: "reads memory once, and not what was just written" },
+  { name: "merge-copies", run: mergeCopies, description: "copies neighbouring bytes with wider loads and stores" },
+  { name: "merge-stores", run: mergeStores, description: "writes neighbouring constants with wider stores" },
+  { name: "use-known-conditions", run: useKnownConditions, description: "removes tests that follow from earlier ones" },
+  { name: "thread-jumps", run: threadJumps, description: "leads paths past tests whose outcome they know" },
   { name: "fold-branches", run: foldBranches, description: "turns branches that can only go one way into jumps" },
   { name: "remove-trivial-phis", run: removeTrivialPhis, description: "removes merges of one value with itself" },
   { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },

@@ -1,0 +1,20 @@
+/** May a place in memory be reached by one access of a given width? */
+import type { AccessSize } from "./ir.ts";
+import type { Location } from "./memory.ts";
+
+/**
+ * The verifier takes unaligned accesses of the packet and of map values (on machines that have efficient ones: x86-64, arm64), on the
+ * stack only aligned ones, and of the context only whole fields.
+ */
+export function mayAccess({ region, base, offset }: Location, size: AccessSize): boolean {
+  switch (region) {
+    case "packet":
+    case "map":
+    case "data":
+      return true;
+    case "stack":
+      return base.op === "slot" && base.align >= size && offset % size === 0;
+    case "context":
+      return false;
+  }
+}
