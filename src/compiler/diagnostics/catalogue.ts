@@ -39,13 +39,13 @@ export const CATALOGUE = {
     what: "Asynchronous and generator code is not supported.",
     why: "A packet program runs to its end at once; nothing can wait in it.",
     fix: "Write an ordinary function. Keep state between packets in a map.",
-    example: "export async function f() {}\n" + program(""),
+    example: `export async function f() {}\n${program("")}`,
   },
   WS1005: {
     what: "Classes are not supported.",
     why: "Kernel code has no objects with identity and no memory to allocate them from.",
     fix: "Use functions, and `struct` schemas for data.",
-    example: "export class C {}\n" + program(""),
+    example: `export class C {}\n${program("")}`,
   },
   WS1006: {
     what: "`new` is not supported.",
@@ -131,19 +131,19 @@ export const CATALOGUE = {
     what: "Module-level variables cannot be changed.",
     why: "Each packet starts afresh, and CPUs run side by side; this version keeps state in maps only.",
     fix: "Make it a `const`, or keep the state in a map.",
-    example: "let n = 0;\n" + program("n++;"),
+    example: `let n = 0;\n${program("n++;")}`,
   },
   WS1020: {
     what: "`{name}` is called by itself, directly or through others.",
     why: "Functions are built into their callers, and the kernel's stack is 512 bytes: there is no recursion.",
     fix: "Use a `for` loop with a constant limit.",
-    example: "function f(n: u32): u32 {\n  return n > 0 ? f(n - 1) : 0;\n}\n" + program("if (f(3)) return XDP_DROP;"),
+    example: `function f(n: u32): u32 {\n  return n > 0 ? f(n - 1) : 0;\n}\n${program("if (f(3)) return XDP_DROP;")}`,
   },
   WS1021: {
     what: "Enums and namespaces are not supported.",
     why: "They are not plain TypeScript types: they make code of their own.",
     fix: "Use an object of constants: `const Color = { RED: 1 } as const;`.",
-    example: "enum Color { RED = 1 }\n" + program("if (ctx.length === Color.RED) return XDP_DROP;"),
+    example: `enum Color { RED = 1 }\n${program("if (ctx.length === Color.RED) return XDP_DROP;")}`,
   },
   WS1022: {
     what: "Labels are not supported.",
@@ -155,7 +155,7 @@ export const CATALOGUE = {
     what: "This module-level statement never runs.",
     why: "A kernel module only declares things: its programs are what runs.",
     fix: "Move it into a program or a function.",
-    example: "for (let i = 0; i < 2; i++) { }\n" + program(""),
+    example: `for (let i = 0; i < 2; i++) { }\n${program("")}`,
   },
 
   WS2001: {
@@ -174,19 +174,19 @@ export const CATALOGUE = {
     what: "`{name}` cannot be called in kernel code.",
     why: "Only functions written in this language and those of wirescript/kernel exist in the kernel.",
     fix: "Write the function in a *.bpf.ts module, or do this in user space.",
-    example: "declare function outside(): u32;\n" + program("if (outside()) return XDP_DROP;"),
+    example: `declare function outside(): u32;\n${program("if (outside()) return XDP_DROP;")}`,
   },
   WS2004: {
     what: "`{name}` is not a constant that the compiler knows.",
     why: "Module-level values must be constants, functions, schemas, maps or programs, so that they need no memory.",
     fix: "Give it a value right here with `const`.",
-    example: "declare const limit: u32;\n" + program("if (ctx.length > limit) return XDP_DROP;"),
+    example: `declare const limit: u32;\n${program("if (ctx.length > limit) return XDP_DROP;")}`,
   },
   WS2005: {
     what: "This value has the type `any`.",
     why: "The compiler must know every type to lay it out.",
     fix: "Give it a type.",
-    example: "function f(x: any): u32 {\n  return x;\n}\n" + program("if (f(1)) return XDP_DROP;"),
+    example: `function f(x: any): u32 {\n  return x;\n}\n${program("if (f(1)) return XDP_DROP;")}`,
   },
   WS2006: {
     what: "A function cannot be kept in a variable that changes, or returned on some paths only.",
@@ -204,7 +204,7 @@ export const CATALOGUE = {
     what: "This cannot be assigned to.",
     why: "It is a constant, the context, or a copy that belongs to nobody.",
     fix: "Assign to a `let` variable or to a field of a packet, of a map's value, or of an object literal held by a `const`.",
-    example: "const limits = { low: 1 };\n" + program("limits.low = 2;"),
+    example: `const limits = { low: 1 };\n${program("limits.low = 2;")}`,
   },
   WS2009: {
     what: "The index of a byte array must be a constant inside it (0 to {last}).",
@@ -305,7 +305,7 @@ export const CATALOGUE = {
     what: "`entries` and `pinned` of a map must be constants, and `entries` 1 to 4294967295.",
     why: "The kernel reserves the map's size when it makes it.",
     fix: "Write a number, or a `const` of the module.",
-    example: "const m = array({ value: u32, entries: 0 });\n" + program("if (!m.lookup(0)) return XDP_DROP;"),
+    example: `const m = array({ value: u32, entries: 0 });\n${program("if (!m.lookup(0)) return XDP_DROP;")}`,
   },
   WS3006: {
     what: "There are two {kind}s with the name `{name}`.",

@@ -5,7 +5,7 @@ import { upperBound } from "../ir/range.ts";
 import { equalBytes } from "./conditions.ts";
 import { declarationOf, useMap } from "./declarations.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
-import { type Layout, type ScalarLayout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
+import { type Layout, SCALARS, type ScalarLayout, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { constantBytes, intTypeOfLayout, store, viewOf } from "./memory.ts";
 import { readField } from "./places.ts";

@@ -4,12 +4,12 @@
  */
 import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
-import type { Lowering } from "./lowering.ts";
-import { lowerExpression, symbolOf } from "./expressions.ts";
 import { isReassigned } from "./assignments.ts";
+import { lowerExpression, symbolOf } from "./expressions.ts";
+import type { Lowering } from "./lowering.ts";
 import { newPlace, readPlace, writePlace } from "./places.ts";
 import { bindPattern, lowerStatement } from "./statements.ts";
-import { I64, U64, type IntType, type IntValue } from "./values.ts";
+import { I64, type IntType, type IntValue, U64 } from "./values.ts";
 
 const K = ts.SyntaxKind;
 

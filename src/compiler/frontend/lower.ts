@@ -153,7 +153,8 @@ function addExportedMaps(state: ModuleState): void {
       if (value.kind !== "map") continue;
       state.maps.set(declaration, value.map);
       // User space finds maps by the name of their constant, and types them by the name of the export.
-      if (symbol.name !== value.map.name) state.reporter.report(declaration, "WS3010", { name: value.map.name, alias: symbol.name });
+      if (symbol.name !== value.map.name)
+        state.reporter.report(declaration, "WS3010", { name: value.map.name, alias: symbol.name });
     } catch (error) {
       if (!(error instanceof Abort)) throw error;
     }

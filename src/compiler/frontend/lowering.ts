@@ -2,12 +2,12 @@
  * The state of lowering one program: where instructions go, what names mean, and which functions are being built in. The work
  * itself is in the modules beside this one, by kind of source construct.
  */
-import ts from "typescript";
+import type ts from "typescript";
 import { HELPER, type HelperName } from "../../object/helpers.ts";
+import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
 import { FunctionBuilder } from "../ir/builder.ts";
 import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueType } from "../ir/ir.ts";
-import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
 import { displayName } from "./source.ts";

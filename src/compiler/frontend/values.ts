@@ -3,8 +3,8 @@
  * SSA values inside, so that views, object literals and byte arrays cost nothing until they are read.
  */
 import type ts from "typescript";
-import type { Block, Value as Ssa, Region } from "../ir/ir.ts";
 import type { Variable } from "../ir/builder.ts";
+import type { Block, Region, Value as Ssa } from "../ir/ir.ts";
 import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
 
 /** `bits` is the width within which the value is known to lie, zero- or sign-extended to 64. */
