@@ -1,5 +1,17 @@
 /** Packets on which two programs should agree: every kind that echo tells apart, whole and cut off at every byte, behind 0 to 3 VLAN tags. */
-import { ETHERTYPE, frame, ICMP_TYPE, ICMPV6_TYPE, icmp, icmpv6, ipv4, ipv6, PROTOCOL, pattern } from "./packets.ts";
+import {
+  changed,
+  ETHERTYPE,
+  frame,
+  ICMP_TYPE,
+  ICMPV6_TYPE,
+  icmp,
+  icmpv6,
+  ipv4,
+  ipv6,
+  PROTOCOL,
+  pattern,
+} from "../test/packets/index.ts";
 
 const { IPV4, IPV6, ARP, VLAN, QINQ } = ETHERTYPE;
 
@@ -61,10 +73,6 @@ function* payloads(): Generator<[type: number, payload: Uint8Array]> {
   yield [IPV4, ipv6(icmpv6())];
   yield [IPV4, ipv4(icmp({ type: ICMPV6_TYPE.ECHO_REQUEST }))];
   yield [IPV6, ipv6(icmpv6({ type: ICMP_TYPE.ECHO_REQUEST }))];
-}
-
-function changed(bytes: Uint8Array, at: number, byte: number): Uint8Array {
-  return bytes.map((old, index) => (index === at ? byte : old));
 }
 
 function cutOff(): [type: number, payload: Uint8Array][] {

@@ -14,8 +14,8 @@ import { timeLoad } from "./load-time.ts";
 import { describeMachine } from "./machine.ts";
 import { loadNothing } from "./nothing.ts";
 import { type ProgramResult, type Results, report, type TimingResult } from "./report.ts";
-import { timeFloor, timePair } from "./timing.ts";
-import { FLOOR_PACKET, WORKLOADS } from "./workloads.ts";
+import { time } from "./timing.ts";
+import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
 
@@ -85,23 +85,18 @@ async function measure(clang: Clang, open: <T extends Disposable>(resource: T) =
   const programs = [...pairs].map(([program, { ours, theirs }]) => sizes(program, ours, theirs));
 
   const timings: TimingResult[] = [];
+  const nothing = open(loadNothing()).program("nothing");
   for (const { program, path, packet, method } of WORKLOADS) {
     await progress(`${program}: timing, ${path}`);
     const pair = pairs.get(program);
-    const theirs = pair?.theirs.levels.get(pair.theirs.best);
-    if (pair === undefined || theirs === undefined) throw new Error(`${program} was not loaded`);
-    const timing = timePair(pair.ours.object.program(program), theirs.object.program(program), packet, method);
-    timings.push({ program, path, method, ...timing });
+    const best = pair?.theirs.levels.get(pair.theirs.best);
+    if (pair === undefined || best === undefined) throw new Error(`${program} was not loaded`);
+    const contest = { ours: pair.ours.object.program(program), theirs: best.object.program(program), nothing };
+    timings.push({ program, path, method, ...time(contest, packet, method) });
   }
-  await progress("timing a program that only returns");
-  const nothing = open(loadNothing()).program("nothing");
-  const floor = {
-    repeated: timeFloor(nothing, FLOOR_PACKET, "repeated"),
-    single: timeFloor(nothing, FLOOR_PACKET, "single"),
-  };
   await progress("timing wirescript load");
   const load = timeLoad("echo");
-  return { machine: describeMachine(clang), programs, timings, floor, comparedPackets: packets.length, load };
+  return { machine: describeMachine(clang), programs, timings, comparedPackets: packets.length, load };
 }
 
 /** Says what comes next, and lets a Ctrl-C through. */

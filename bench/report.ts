@@ -4,7 +4,7 @@ import type { ProgramName, Size } from "./contenders.ts";
 import type { LoadTime } from "./load-time.ts";
 import type { Machine } from "./machine.ts";
 import { table } from "./table.ts";
-import { type Method, PAIRS, type Timing } from "./timing.ts";
+import { type Method, ROUNDS, type Timing } from "./timing.ts";
 
 export interface ProgramResult {
   program: ProgramName;
@@ -26,8 +26,6 @@ export interface Results {
   machine: Machine;
   programs: ProgramResult[];
   timings: TimingResult[];
-  /** Nanoseconds of a program that only returns. */
-  floor: Record<Method, number>;
   /** Packets on which ours and theirs were found to agree before anything was measured. */
   comparedPackets: number;
   /** Milliseconds of `wirescript load` of echo. */
@@ -73,31 +71,23 @@ function sizesText({ programs, comparedPackets }: Results): string {
   ].join("\n");
 }
 
-function timingsText({ timings, floor, programs }: Results): string {
-  const rows = timings.map(({ program, path, method, ours, theirs, ratio, quartiles }) => [
-    `${program}: ${path}`,
-    method === "single" ? "single*" : method,
+function timingsText({ timings, programs }: Results): string {
+  const rows = timings.map(({ program, path, method, ours, theirs, nothing, ratio, quartiles }) => [
+    `${program}: ${path}${method === "single" ? " *" : ""}`,
     ours.toFixed(1),
     theirs.toFixed(1),
+    nothing.toFixed(1),
     ratio.toFixed(2),
     quartiles.map((each) => each.toFixed(2)).join(" to "),
   ]);
-  const nothing = (["repeated", "single"] as const).map((method) => [
-    "a program that only returns",
-    method === "single" ? "single*" : method,
-    floor[method].toFixed(1),
-    "",
-    "",
-    "",
-  ]);
   const levels = programs.map(({ program, best }) => `${program} ${best}`).join(", ");
   return [
-    table(["ns per packet (test run)", "method", "ours", "clang's", "ratio", "middle half of pairs"], [...rows, ...nothing]),
+    table(["ns per packet (test run)", "ours", "clang's", "only return", "ratio", "half of the rounds"], rows),
     "",
-    `Both in turns, ${PAIRS} pairs, means of the middle half. Below 1, ours is faster. The kernel rounds each figure down to whole`,
-    "nanoseconds: a few per cent of difference is noise.",
+    `In turns, ${ROUNDS} rounds, means of the middle half; ratio: ours by clang's, below 1 ours is faster. "only return" is a program`,
+    "that does nothing else: that much is in every figure. The kernel rounds down to whole nanoseconds: a few per cent are noise.",
     "* A repeated test run goes on with the rewritten packet, and a reply is not answered again: answered pings are timed one by one,",
-    "  with the clock's reading included. What a program that only returns takes is part of every figure.",
+    "  which includes reading the clock.",
     `Timed of clang's: ${levels}.`,
   ].join("\n");
 }

@@ -7,8 +7,8 @@
  * figures are larger and compare only with each other.
  *
  * The kernel gives whole nanoseconds, rounded down; the mean of the middle half of many such figures is finer than one of them, and
- * does not care for interrupts. Machines drift (frequency, neighbours on the host), so both programs take turns in pairs, whose order
- * flips from pair to pair. A clock around the system call would be no better: a repeated run makes the kernel rewrite its XDP
+ * does not care for interrupts. Machines drift (frequency, neighbours on the host), so the programs take turns, each time in another
+ * order, and with them one that only returns: what that takes is in every figure, and no compiler can change it. A clock around the system call would be no better: a repeated run makes the kernel rewrite its XDP
  * dispatcher, which takes a thousand times longer than what is measured, and never the same.
  */
 import type { LoadedProgram } from "../src/runtime/program.ts";
@@ -19,47 +19,42 @@ export interface Timing {
   /** Nanoseconds per packet. */
   ours: number;
   theirs: number;
+  /** Of a program that only returns. */
+  nothing: number;
   /** Ours by theirs: below 1, ours is faster. */
   ratio: number;
-  /** Half of the pairs have quotients between these. */
+  /** Half of the rounds have quotients between these. */
   quartiles: [number, number];
 }
 
-const ROUNDS = { repeated: 50_000, single: 400 } as const;
-export const PAIRS = 48;
+export type Contest = Record<"ours" | "theirs" | "nothing", LoadedProgram>;
 
-export function timePair(ours: LoadedProgram, theirs: LoadedProgram, packet: Uint8Array, method: Method): Timing {
-  const measure = (program: LoadedProgram) => (method === "repeated" ? repeated(program, packet) : single(program, packet));
+const REPEATS = { repeated: 50_000, single: 400 } as const;
+export const ROUNDS = 48;
+
+export function time(programs: Contest, packet: Uint8Array, method: Method): Timing {
+  const measure = method === "repeated" ? repeated : single;
+  const names = ["ours", "theirs", "nothing"] as const;
+  const samples = { ours: [] as number[], theirs: [] as number[], nothing: [] as number[] };
   // Once for nothing: caches, the branch predictor, Node.js compiling this.
-  measure(ours);
-  measure(theirs);
-  const mine: number[] = [];
-  const other: number[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
-    if (pair % 2 === 0) mine.push(measure(ours));
-    other.push(measure(theirs));
-    if (pair % 2 !== 0) mine.push(measure(ours));
+  for (const name of names) measure(programs[name], packet);
+  for (let round = 0; round < ROUNDS; round++) {
+    const rotated = [...names.slice(round % 3), ...names.slice(0, round % 3)];
+    const order = round % 2 === 0 ? rotated : rotated.reverse();
+    for (const name of order) samples[name].push(measure(programs[name], packet));
   }
-  const ratios = mine.map((each, pair) => each / (other[pair] ?? Number.NaN)).sort((a, b) => a - b);
-  return {
-    ours: middleMean(mine),
-    theirs: middleMean(other),
-    ratio: middleMean(mine) / middleMean(other),
-    quartiles: [ratios[PAIRS / 4] ?? Number.NaN, ratios[(PAIRS * 3) / 4] ?? Number.NaN],
-  };
-}
-
-/** What a program that does nothing takes, measured the same way: the part of every figure that no compiler can change. */
-export function timeFloor(nothing: LoadedProgram, packet: Uint8Array, method: Method): number {
-  return timePair(nothing, nothing, packet, method).ours;
+  const ratios = samples.ours.map((each, round) => each / (samples.theirs[round] ?? Number.NaN)).sort((a, b) => a - b);
+  const [ours, theirs, nothing] = [middleMean(samples.ours), middleMean(samples.theirs), middleMean(samples.nothing)];
+  const quartiles: Timing["quartiles"] = [ratios[ROUNDS / 4] ?? Number.NaN, ratios[(ROUNDS * 3) / 4] ?? Number.NaN];
+  return { ours, theirs, nothing, ratio: ours / theirs, quartiles };
 }
 
 function repeated(program: LoadedProgram, packet: Uint8Array): number {
-  return program.run(packet, { repeat: ROUNDS.repeated }).duration;
+  return program.run(packet, { repeat: REPEATS.repeated }).duration;
 }
 
 function single(program: LoadedProgram, packet: Uint8Array): number {
-  return middleMean(Array.from({ length: ROUNDS.single }, () => program.run(packet).duration));
+  return middleMean(Array.from({ length: REPEATS.single }, () => program.run(packet).duration));
 }
 
 /** The mean of the middle half. */

@@ -1,5 +1,5 @@
 /** What is timed: a program and a packet that takes one path through it. */
-import type { ProgramName } from "./contenders.ts";
+
 import {
   ETHERTYPE,
   frame,
@@ -13,7 +13,8 @@ import {
   pattern,
   pingV4,
   pingV6,
-} from "./packets.ts";
+} from "../test/packets/index.ts";
+import type { ProgramName } from "./contenders.ts";
 import type { Method } from "./timing.ts";
 
 export interface Workload {
@@ -40,6 +41,3 @@ export const WORKLOADS: readonly Workload[] = [
   { program: "echo", path: "IPv4 ping answered", packet: pingV4(), method: "single" },
   { program: "echo", path: "IPv6 ping answered", packet: pingV6(), method: "single" },
 ];
-
-/** Which of them the program that does nothing is timed with: one for each method. */
-export const FLOOR_PACKET = pingV4();
