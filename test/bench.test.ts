@@ -8,8 +8,8 @@ import { firstDifference } from "../bench/behaviour.ts";
 import { findClang, LEVELS, type Level, missingForC } from "../bench/clang.ts";
 import { type Contender, loadOurs, loadTheirs, PROGRAMS, type ProgramName, type Theirs } from "../bench/contenders.ts";
 import { corpus, SHORTEST } from "../bench/corpus.ts";
-import { ETHERTYPE, frame, icmp, icmpv6, ipv4, ipv6, PROTOCOL, pattern, pingV4, pingV6 } from "../bench/packets.ts";
 import { isRoot } from "./own-network.ts";
+import { ETHERTYPE, frame, icmp, icmpv6, ipv4, ipv6, PROTOCOL, pattern, pingV4, pingV6 } from "./packets/index.ts";
 
 const clang = findClang();
 const missing = isRoot ? missingForC(clang) : "loading programs needs root on Linux";
