@@ -71,7 +71,7 @@ export class Spiller {
     return costs;
   }
 
-  /** Rewrites the function so that the registers of these groups are in memory. `interfere` tells whose stack slots must differ. */
+  /** Rewrites the function so that the registers of these groups are in memory. `interfere`: for single registers. */
   spill(
     groups: readonly Register[],
     representative: (register: Register) => Register,
@@ -81,6 +81,8 @@ export class Spiller {
     for (let register = FIRST_VIRTUAL; register < this.#fn.nextRegister; register++) {
       members.get(representative(register))?.push(register);
     }
+    const conflict = (left: Register, right: Register): boolean =>
+      (members.get(left) ?? []).some((one) => members.get(right)?.some((other) => interfere(one, other)));
     const recipes = new Map<Register, MachineInstruction>();
     const slots = new Map<Register, Slot>();
     const shared: { slot: Slot; groups: Register[] }[] = [];
@@ -88,10 +90,11 @@ export class Spiller {
       const registers = members.get(group) ?? [];
       const reloaded = registers.filter((register) => this.#reloads.has(register));
       // Reloads that were kept for later uses are given up first; what they were coalesced with has another chance.
-      const remade = reloaded.length > 0 || registers.length > 1 ? reloaded : registers.filter((each) => this.#recipes.has(each));
+      const remade =
+        reloaded.length > 0 || registers.length > 1 ? reloaded : registers.filter((each) => this.#recipes.has(each));
       for (const register of remade) recipes.set(register, this.#recipes.get(register) as MachineInstruction);
       if (remade.length > 0) continue;
-      let home = shared.find((each) => each.groups.every((other) => !interfere(group, other)));
+      let home = shared.find((each) => each.groups.every((other) => !conflict(group, other)));
       if (home === undefined) {
         home = { slot: { size: 8, align: 8, offset: 0 }, groups: [] };
         shared.push(home);
