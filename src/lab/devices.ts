@@ -3,6 +3,7 @@
  * taken away by rtnetlink. Everything here is synchronous, because the inside is worked on by entering it with this thread.
  */
 import { closeSync, writeFileSync } from "node:fs";
+import { isErrno } from "../sys/errno.ts";
 import { setOffloads } from "../sys/ethtool.ts";
 import { createNamespace, deleteNamespace, inNamespace, openNamespace } from "../sys/namespaces.ts";
 import { addAddress } from "../sys/netlink/address.ts";
@@ -127,9 +128,20 @@ export interface RemovedDevices {
 
 /** Takes away the pair and the namespace, whichever of them there is, and says which there was. */
 export function removeDevices(name: string): RemovedDevices {
-  const link = findLink(name);
   // The pair goes first: a namespace ends only when its last process does, and would keep its end until then.
-  const isOurs = link?.kind === "veth";
-  if (isOurs) deleteLink(link.ifindex);
-  return { link: isOurs, namespace: deleteNamespace(name) };
+  return { link: removePair(name), namespace: deleteNamespace(name) };
+}
+
+function removePair(name: string): boolean {
+  const link = findLink(name);
+  // Of another kind it is not ours.
+  if (link?.kind !== "veth") return false;
+  try {
+    deleteLink(link.ifindex);
+    return true;
+  } catch (error) {
+    // The kernel was about to take it away itself, after its other end's namespace.
+    if (isErrno(error, "ENODEV")) return false;
+    throw error;
+  }
 }

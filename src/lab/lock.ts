@@ -2,11 +2,12 @@
  * One change to the labs at a time, across processes. The lock is on the state directory itself (flock(2)): it needs no file of its
  * own that could be left behind, and the kernel releases it when its holder dies, however it dies.
  */
-import { closeSync, fstatSync, openSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
 import { isErrno } from "../sys/errno.ts";
 import { syscall } from "../sys/ffi.ts";
+import { NETNS_DIRECTORY } from "../sys/namespaces.ts";
 import { openStateDirectory, removeIfUnused } from "./state.ts";
 
 const LOCK_EX = 2;
@@ -63,6 +64,21 @@ function isStill(directory: string, fd: number): boolean {
   const now = statSync(directory, { throwIfNoEntry: false });
   const locked = fstatSync(fd);
   return now !== undefined && now.ino === locked.ino && now.dev === locked.dev;
+}
+
+/**
+ * Runs the synchronous `work` while no other process makes the devices of a lab, whatever its state directory: between the search
+ * for free addresses and their use, nobody else may take them. Others wait, with their threads, for the milliseconds that it takes.
+ */
+export function whileDevicesAreMade<Result>(work: () => Result): Result {
+  mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 });
+  const fd = openSync(NETNS_DIRECTORY, "r");
+  try {
+    syscall("flock", fd, LOCK_EX);
+    return work();
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function tooLong(directory: string): WirescriptError {

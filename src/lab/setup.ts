@@ -3,17 +3,17 @@
  * killed leaves a note, by which the next setup or teardown of that name takes away what is left.
  */
 import { randomInt } from "node:crypto";
-import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
-import { BPFFS_PATH, ensureBpffs, unmount } from "../sys/mount.ts";
+import { BPFFS_PATH, ensureBpffs, unmountUnlessUsed } from "../sys/mount.ts";
 import { inNamespace } from "../sys/namespaces.ts";
-import { listAddresses } from "../sys/netlink/address.ts";
+import { getLink } from "../sys/netlink/link.ts";
+import { isLocalAddress } from "../sys/netlink/route.ts";
 import { makeDevices, removeDevices } from "./devices.ts";
-import { withLock } from "./lock.ts";
+import { whileDevicesAreMade, withLock } from "./lock.ts";
 import { MESSAGES } from "./messages.ts";
 import { type PingResult, ping } from "./ping.ts";
-import { checkName, type Plan, planFor, vlansFor } from "./plan.ts";
+import { checkName, INSIDE_DEVICE, type Plan, planFor, vlansFor } from "./plan.ts";
 import { chooseNumber, requireAddressesFree, requireIpv6, requireNameFree, requireRoot, requireVlans } from "./preflight.ts";
 import {
   beginSetup,
@@ -55,7 +55,8 @@ export interface SetupOptions {
 
 const GENERATED_NAME_PREFIX = "xdptut";
 const SETTLING_MS = 2500;
-const POLL_MS = 20;
+const POLL_MS = 5;
+const MOMENT_MS = 250;
 
 /**
  * Makes a lab and selects it.
@@ -93,8 +94,6 @@ export async function setUpLocked(options: SetupOptions & { name: string; direct
   requireIpv6();
   if (vlan) requireVlans();
   requireNameFree(name);
-  const number = options.number ?? nextNumber(directory, { legacyIp, vlan });
-  requireAddressesFree(number, { legacyIp, vlan });
   throwIfInterrupted(signal);
 
   say(MESSAGES.settingUp(name));
@@ -102,12 +101,16 @@ export async function setUpLocked(options: SetupOptions & { name: string; direct
   if (bpffs.mounted) say(MESSAGES.mountedBpffs(BPFFS_PATH));
   beginSetup(directory, name);
   try {
-    const state = makeDevices({ name, number, legacyIp, vlan });
+    const state = whileDevicesAreMade(() => {
+      const number = options.number ?? nextNumber(directory, { legacyIp, vlan });
+      requireAddressesFree(number, { legacyIp, vlan });
+      return makeDevices({ name, number, legacyIp, vlan });
+    });
     writeState(directory, state);
     const lab = labOf(state, directory);
     await settle(lab, say, signal);
     await checkWithPing(lab, signal);
-    rememberNumber(directory, number);
+    rememberNumber(directory, state.number);
     selectLab(directory, name);
     say(MESSAGES.isSetUp(name, lab.plan.ip6.inside, legacyIp ? (lab.plan.ip4?.inside ?? null) : null));
     return lab;
@@ -115,7 +118,7 @@ export async function setUpLocked(options: SetupOptions & { name: string; direct
     say(MESSAGES.setupFailed(name));
     removeState(directory, name);
     removeDevices(name);
-    if (bpffs.mounted && readdirSync(BPFFS_PATH).length === 0) unmount(BPFFS_PATH);
+    if (bpffs.mounted) unmountUnlessUsed(BPFFS_PATH);
     throw error;
   } finally {
     endSetup(directory, name);
@@ -145,18 +148,39 @@ function nextNumber(directory: string, options: { legacyIp: boolean; vlan: boole
   return chooseNumber({ last: highestNumber(directory), used, ...options });
 }
 
-/** Waits until every address can be used. */
+/**
+ * Waits until the devices carry traffic and every address is delivered to. The kernel does both in work queues of its own, and drops
+ * what comes before.
+ */
 async function settle(lab: Lab, say: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
-  const isTentative = () => listAddresses().some(({ tentative }) => tentative);
-  const isOutsideTentative = () => {
-    const networks = [lab.plan.ip6, ...(lab.vlan ? vlansFor(lab.number, lab.name) : [])];
-    return listAddresses().some(({ address, tentative }) => tentative && networks.some(({ outside }) => outside === address));
-  };
-  const deadline = performance.now() + SETTLING_MS;
-  for (let told = false; isOutsideTentative() || inNamespace(lab.name, isTentative); told = true) {
-    if (!told) say(MESSAGES.settling);
+  const { ip6, ip4 } = lab.plan;
+  const vlans = lab.vlan ? vlansFor(lab.number, lab.name) : [];
+  const pairs = [ip6, ...(lab.legacyIp && ip4 !== null ? [ip4] : []), ...vlans];
+  const isReady = (devices: string[], addresses: string[]) =>
+    devices.every((device) => getLink(device).operstate === "up") && addresses.every(isLocalAddress);
+  const outside = [lab.name, ...vlans.map(({ outsideDevice }) => outsideDevice)];
+  const inside = [INSIDE_DEVICE, ...vlans.map(({ insideDevice }) => insideDevice)];
+  const areBothReady = () =>
+    isReady(
+      outside,
+      pairs.map((pair) => pair.outside),
+    ) &&
+    inNamespace(lab.name, () =>
+      isReady(
+        inside,
+        pairs.map((pair) => pair.inside),
+      ),
+    );
+  const start = performance.now();
+  for (let told = false; !areBothReady(); ) {
+    const waited = performance.now() - start;
+    // Half a moment is nothing to talk about.
+    if (!told && waited > MOMENT_MS) {
+      say(MESSAGES.settling);
+      told = true;
+    }
     // The ping that follows finds out whether it matters.
-    if (performance.now() > deadline) return;
+    if (waited > SETTLING_MS) return;
     throwIfInterrupted(signal);
     await sleep(POLL_MS);
   }

@@ -155,15 +155,16 @@ export function rememberNumber(directory: string, number: number): void {
 export function openStateDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const status = lstatSync(directory);
-  const { uid, mode } = status;
-  if (status.isDirectory() && uid === process.geteuid?.() && (mode & 0o022) === 0) return;
+  const isOwn = status.uid === process.geteuid?.();
+  if (status.isDirectory() && isOwn && (status.mode & 0o022) === 0) return;
   throw new WirescriptError({
     code: "LAB",
     what: `The state of labs cannot be kept in ${directory}.`,
-    why:
-      uid === process.geteuid?.()
+    why: !status.isDirectory()
+      ? "It is no directory."
+      : isOwn
         ? "Other users may write to it."
-        : `It belongs to user ${uid}, who could make root do things.`,
+        : `It belongs to user ${status.uid}, who could make root do things.`,
     fix: "Look at what it is, remove it, and try again; or set TMPDIR to a directory of your own.",
   });
 }

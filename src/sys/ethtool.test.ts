@@ -1,9 +1,8 @@
 /** Offloads against `ethtool -k`, and the reason why labs turn GRO on. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { compileC } from "../../test/compile-c.ts";
 import { freshNamespace, hasTool, isRoot } from "../../test/own-network.ts";
 import { getOffloads, type Offloads, setOffloads } from "./ethtool.ts";
 import { inNamespace, openNamespace } from "./namespaces.ts";
@@ -67,36 +66,6 @@ describe.skipIf(reason !== null)(`ethtool${reason === null ? "" : ` (skipped: ${
   });
 });
 
-/**
- * `echo` answers every IPv4 ping: swaps the addresses, and 8 (request) becomes 0 (reply). The reply leaves by XDP_TX, or by
- * XDP_REDIRECT to the device it came from.
- */
-const PROGRAMS = `
-#include <linux/bpf.h>
-#define SEC(name) __attribute__((section(name), used))
-static long (*bpf_redirect)(__u32 ifindex, __u64 flags) = (void *)23;
-SEC("pass") int xdp_pass(struct xdp_md *ctx) { return XDP_PASS; }
-static int echo(struct xdp_md *ctx) {
-  unsigned char *p = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-  if (p + 42 > end || p[12] != 8 || p[13] != 0 || p[23] != 1 || p[34] != 8) return 0;
-  unsigned char mac[6];
-  __builtin_memcpy(mac, p, 6);
-  __builtin_memcpy(p, p + 6, 6);
-  __builtin_memcpy(p + 6, mac, 6);
-  unsigned int ip = *(unsigned int *)(p + 26);
-  *(unsigned int *)(p + 26) = *(unsigned int *)(p + 30);
-  *(unsigned int *)(p + 30) = ip;
-  unsigned int sum = (p[36] << 8 | p[37]) + 0x800;
-  sum = (sum & 0xffff) + (sum >> 16);
-  p[34] = 0;
-  p[36] = sum >> 8;
-  p[37] = sum;
-  return 1;
-}
-SEC("tx") int xdp_tx(struct xdp_md *ctx) { return echo(ctx) ? XDP_TX : XDP_PASS; }
-SEC("redirect") int xdp_redirect(struct xdp_md *ctx) { return echo(ctx) ? bpf_redirect(ctx->ingress_ifindex, 0) : XDP_PASS; }
-`;
-
 const missing = ["ip", "clang-19", "gcc", "ping"].filter((tool) => !hasTool(tool));
 const skipped = !isRoot ? "needs root" : missing.length > 0 ? `needs ${missing.join(", ")}` : null;
 
@@ -126,16 +95,9 @@ describe.skipIf(skipped !== null)(`native XDP on veth${skipped === null ? "" : `
       // Nobody outside has this address: only the program can answer.
       setPermanentNeighbour({ ifindex, address: "10.11.1.1", mac: outer.mac ?? "" });
     });
-    const directory = mkdtempSync(join(tmpdir(), "wirescript-echo-"));
-    onTestFinished(() => rmSync(directory, { recursive: true }));
-    writeFileSync(join(directory, "echo.c"), PROGRAMS);
-    const include = execFileSync("gcc", ["-print-multiarch"], { encoding: "utf8" }).trim();
-    const flags = ["-O2", "-target", "bpf", `-I/usr/include/${include}`, "-c"];
-    execFileSync("clang-19", [...flags, "echo.c", "-o", "echo.o"], { cwd: directory });
+    const object = compileC("test/fixtures/echo.c");
     const attach = (namespace: string, device: string, section: string) =>
-      execFileSync("ip", ["-n", namespace, "link", "set", device, "xdpdrv", "obj", "echo.o", "sec", section], {
-        cwd: directory,
-      });
+      execFileSync("ip", ["-n", namespace, "link", "set", device, "xdpdrv", "obj", object, "sec", section]);
     attach(outside, "outer", variant.action);
     if (variant.peerProgram) attach(inside, "inner", "pass");
     expect(inNamespace(outside, () => getLink("outer").xdp[0]?.mode)).toBe("native");

@@ -26,7 +26,8 @@ export function listAddresses(ifindex?: number): InterfaceAddress[] {
 }
 
 /**
- * Gives a device an address, in IPv6 without duplicate address detection: it is usable at once.
+ * Gives a device an address, in IPv6 without duplicate address detection. Packets to an IPv6 address are accepted a moment later,
+ * when a work queue of the kernel has made its local route: see `isLocalAddress`.
  *
  * @throws SyscallError EEXIST when the device has it, EACCES or EPERM when IPv6 is disabled on the device.
  */

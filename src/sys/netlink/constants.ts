@@ -118,6 +118,7 @@ export const ROUTE = {
   RT_SCOPE_UNIVERSE: 0,
   RT_SCOPE_LINK: 253,
   RTN_UNICAST: 1,
+  RTN_LOCAL: 2,
 } as const;
 
 export const NAMESPACE_ID = {

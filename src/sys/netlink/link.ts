@@ -9,9 +9,9 @@ import {
   decodeAttributes,
   type Message,
   nestedAttribute,
+  readString,
   readU32,
   stringAttribute,
-  readString,
   u16Attribute,
   u32Attribute,
 } from "./message.ts";

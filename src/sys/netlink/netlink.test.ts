@@ -1,15 +1,15 @@
 /** rtnetlink against the real kernel, and against what iproute2 says about the same devices. */
 import { closeSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { freshNamespace, hasTool, ipJson, isRoot } from "../../../test/own-network.ts";
 import { isErrno } from "../errno.ts";
 import { addressOf, syscall } from "../ffi.ts";
 import { inNamespace, openNamespace } from "../namespaces.ts";
-import { freshNamespace, hasTool, ipJson, isRoot } from "../../../test/own-network.ts";
 import { addAddress, listAddresses } from "./address.ts";
 import { addVethPair, addVlan, deleteLink, findLink, getLink, listLinks, moveLink, renameLink, setLinkUp } from "./link.ts";
 import { getNamespaceId } from "./namespace-id.ts";
 import { listNeighbours, setPermanentNeighbour } from "./neighbour.ts";
-import { addRoute, listRoutes } from "./route.ts";
+import { addRoute, isLocalAddress, listRoutes } from "./route.ts";
 import { setXdp } from "./xdp.ts";
 
 const reason = !isRoot ? "needs root" : !hasTool("ip") ? "needs iproute2" : null;
@@ -136,7 +136,7 @@ describe.skipIf(reason !== null)(`rtnetlink${reason === null ? "" : ` (skipped: 
     }
   });
 
-  test("adds addresses as `ip` shows them, IPv6 ones usable at once", () => {
+  test("adds addresses as `ip` shows them, IPv6 ones without duplicate address detection", () => {
     const namespace = withPair();
     const ours = inNamespace(namespace, () => {
       const { ifindex } = getLink("a");
@@ -186,6 +186,21 @@ describe.skipIf(reason !== null)(`rtnetlink${reason === null ? "" : ` (skipped: 
     expect(routes).toContainEqual(
       expect.objectContaining({ dst: "fc00:dead:cafe::/48", gateway: "fc00:dead:cafe:1::2", dev: "a" }),
     );
+  });
+
+  test("tells local addresses from others", async () => {
+    const namespace = withPair();
+    inNamespace(namespace, () => {
+      const { ifindex } = getLink("a");
+      setLinkUp(ifindex, true);
+      addAddress({ ifindex, address: "10.11.1.1", prefixLength: 24 });
+      addAddress({ ifindex, address: "fc00:dead:cafe:1::1", prefixLength: 64 });
+    });
+    const isLocal = (address: string) => inNamespace(namespace, () => isLocalAddress(address));
+    await vi.waitUntil(() => isLocal("fc00:dead:cafe:1::1"), { interval: 1 });
+    expect(isLocal("10.11.1.1")).toBe(true);
+    for (const other of ["10.11.1.2", "10.12.0.1", "fc00:dead:cafe:1::2", "fc00:dead:cafe:2::1"])
+      expect(isLocal(other)).toBe(false);
   });
 
   test("a refused change carries the kernel's own explanation", () => {

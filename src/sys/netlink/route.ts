@@ -1,4 +1,5 @@
 /** Unicast routes of the main table, in the calling thread's network namespace. */
+import { isErrno } from "../errno.ts";
 import { AF_INET, AF_UNSPEC, familyOf, formatIp, type Prefix, parseIp } from "../ip-address.ts";
 import { NETLINK, ROUTE, SIZE } from "./constants.ts";
 import { bytesAttribute, concatenate, decodeAttributes, type Message, readU32, u32Attribute } from "./message.ts";
@@ -52,6 +53,20 @@ export function addRoute(options: { destination: Prefix; ifindex: number; gatewa
     payload: concatenate(parts),
     about: `add route ${address}/${prefixLength}${via} on link ${options.ifindex}`,
   });
+}
+
+/** Whether packets to `address` are delivered here: what the kernel's own routing says, as `ip route get` asks it. */
+export function isLocalAddress(address: string): boolean {
+  const bytes = parseIp(address);
+  const header = routeHeader({ family: familyOf(bytes), prefixLength: bytes.length * 8 });
+  const payload = concatenate([header, bytesAttribute(ROUTE.RTA_DST, bytes)]);
+  try {
+    const [message] = requestRtnetlink({ type: NETLINK.RTM_GETROUTE, payload, about: `get route to ${address}` });
+    return message?.payload[7] === ROUTE.RTN_LOCAL;
+  } catch (error) {
+    if (isErrno(error, "ENETUNREACH", "EHOSTUNREACH")) return false;
+    throw error;
+  }
 }
 
 /** struct rtmsg */
