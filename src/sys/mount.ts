@@ -2,7 +2,7 @@
  * bpffs, the file system whose files keep BPF objects alive. Systemd mounts it at /sys/fs/bpf, containers and small systems often
  * do not; then it is mounted when the first pin needs it, and the caller can say so.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { WirescriptError } from "../errors.ts";
 import { BPF_FS_MAGIC } from "./bpf-constants.ts";
@@ -59,4 +59,22 @@ export function ensureBpffs(path: string = BPFFS_PATH): { mounted: boolean } {
 /** Takes a mount away; files that are still open in it stay usable. @throws SyscallError */
 export function unmount(path: string): void {
   syscall("umount2", cString(path), MNT_DETACH);
+}
+
+/** The iterators that the kernel itself puts into a bpffs (CONFIG_BPF_PRELOAD). */
+const PRELOADED = new Set(["maps.debug", "progs.debug"]);
+
+/** Takes a mount away unless somebody has put something into it; tells whether it did. @throws SyscallError */
+export function unmountUnlessUsed(path: string): boolean {
+  if (!readdirSync(path).every((name) => PRELOADED.has(name))) return false;
+  unmount(path);
+  return true;
+}
+
+/** Is something mounted at exactly this path? */
+export function isMountPoint(path: string): boolean {
+  // proc_pid_mountinfo(5): the fifth field is the mount point.
+  return readFileSync("/proc/thread-self/mountinfo", "utf8")
+    .split("\n")
+    .some((line) => line.split(" ")[4] === path);
 }

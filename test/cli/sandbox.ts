@@ -1,6 +1,6 @@
 /**
- * A corner of the machine for one test file: a network namespace with only a loopback device, and a mount namespace in which no BPF
- * file system is mounted. The command runs in it as on a machine of its own, and what it leaves there can be told from what others do
+ * A corner of the machine for one test file: a network namespace with only a loopback device, and a mount namespace without BPF file
+ * system and without named network namespaces. The command runs in it as on a machine of its own, and what it leaves there can be told from what others do
  * at the same time.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -56,8 +56,10 @@ export class Sandbox implements Disposable {
     ]);
     if (ready.status !== 0) throw new Error("no sandbox: unshare failed");
     this.run("ip", ["link", "set", "lo", "up"]);
-    // Ours alone, in this mount namespace: whatever is mounted outside.
+    // In this mount namespace only: no BPF file system, and an empty /run, so that other tests' namespaces do not show in it.
     while (this.run("umount", ["/sys/fs/bpf"]).status === 0);
+    while (this.run("umount", ["--recursive", "--lazy", "/run/netns"]).status === 0);
+    this.output("mount", "-t", "tmpfs", "tmpfs", "/run");
   }
 
   #enter(command: readonly string[]): [string, string[]] {
@@ -103,7 +105,7 @@ export class Sandbox implements Disposable {
     const mine = (name: string) => names.some((each) => name.includes(each));
     return {
       devices: this.output("ip", "-details", "link", "show").replace(/ qlen \d+| state \w+/g, ""),
-      mounts: this.output("cat", "/proc/self/mountinfo").replaceAll(/^\d+ \d+ /gm, ""),
+      mounts: this.output("cat", "/proc/self/mountinfo").replaceAll(/^\d+ \d+ | shared:\d+/gm, ""),
       pins: this.output("find", "/sys/fs/bpf"),
       files: readdirSync(this.directory, { recursive: true }).toSorted(),
       programs: listPrograms().filter(({ name }) => mine(name)).length,

@@ -3,7 +3,6 @@
  * inside over both families, and the program's counters, which must be exactly the pings. It leaves nothing, also when it fails or is
  * interrupted: the attachment is a bpf_link, which ends with this process at the latest, and the lab is torn down.
  */
-import { readdirSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
 import { type LoadedObject, loadSpec } from "../../index.ts";
 import {
@@ -18,7 +17,8 @@ import {
   wakePeer,
 } from "../../lab/index.ts";
 import { currentLab, selectLab } from "../../lab/state.ts";
-import { BPFFS_PATH, onBpffs, unmount } from "../../sys/mount.ts";
+import { BPFFS_PATH, isMountPoint, unmountUnlessUsed } from "../../sys/mount.ts";
+import { NETNS_DIRECTORY } from "../../sys/namespaces.ts";
 import { ACTION_HEADING, actionLine, actionRows } from "../counter-table.ts";
 import { ACTIONS, type Counter, readCounters, STATS_MAP } from "../counters.ts";
 import { Interruption } from "../interruption.ts";
@@ -31,6 +31,8 @@ import { paint, say } from "../terminal.ts";
 const PROGRAM_FILE = "src/programs/echo.bpf.ts";
 const PINGS = 5;
 const PING_INTERVAL_MS = 100;
+/** A lab makes these mounts where they are missing, and leaves them to the labs after it. */
+const MOUNTS = [BPFFS_PATH, NETNS_DIRECTORY];
 const NOTHING_LEFT = "The lab and the program are gone; nothing is left behind.";
 
 export async function demo(keep: boolean): Promise<void> {
@@ -40,17 +42,18 @@ export async function demo(keep: boolean): Promise<void> {
   const source = await openProgramFile(new URL(`../../../${PROGRAM_FILE}`, import.meta.url).pathname);
   await interruption.checkpoint("Nothing was made yet.");
 
-  const before = { selected: currentLab(defaultStateDirectory()), bpffs: onBpffs(BPFFS_PATH) };
+  const before = { selected: currentLab(defaultStateDirectory()), unmounted: MOUNTS.filter((path) => !isMountPoint(path)) };
   const name = `demo-${process.pid}`;
   say(paint("bold", "A TypeScript program answers pings in the network driver."));
   say();
-  const lab = await setup({ name, legacyIp: true, signal: interruption.signal });
+  let lab: Lab | null = null;
   let kept = false;
   try {
+    lab = await setup({ name, legacyIp: true, signal: interruption.signal });
     await show(lab, source, interruption, keep);
     kept = keep;
   } finally {
-    if (!kept) await cleanUp(name, before);
+    if (!kept) await cleanUp(lab, before);
   }
   suggest(lab, kept);
 }
@@ -137,15 +140,15 @@ function verify(results: readonly PingResult[], start: readonly Counter[], end: 
 }
 
 /** Takes back everything, each step also when another one fails. */
-async function cleanUp(name: string, before: { selected: string | null; bpffs: boolean }): Promise<void> {
+async function cleanUp(lab: Lab | null, before: { selected: string | null; unmounted: string[] }): Promise<void> {
   const directory = defaultStateDirectory();
   try {
-    await teardown({ name });
+    // A setup that failed has cleaned up after itself.
+    if (lab !== null) await teardown({ name: lab.name });
     if (before.selected !== null && currentLab(directory) === null) selectIfThere(before.selected, directory);
   } finally {
-    // Whoever pinned something meanwhile needs the mount; what the kernel itself puts into every bpffs does not count.
-    if (!before.bpffs && onBpffs(BPFFS_PATH) && readdirSync(BPFFS_PATH).every((file) => file.endsWith(".debug"))) {
-      unmount(BPFFS_PATH);
+    for (const path of before.unmounted) {
+      if (isMountPoint(path)) unmountUnlessUsed(path);
     }
   }
 }

@@ -23,7 +23,10 @@ export async function unload(dev: string, options: UnloadOptions): Promise<void>
     throw new WirescriptError({
       code: "NOTHING_ATTACHED",
       what: `There is no XDP program${options.mode === undefined ? "" : ` in ${options.mode} mode`} on ${dev}: nothing was removed.`,
-      why: other === undefined ? undefined : `"${other.name}" (id ${other.id}) is attached there in ${other.mode} mode.`,
+      why:
+        other === undefined
+          ? "None is attached, or something else removed it."
+          : `"${other.name}" (id ${other.id}) is attached there in ${other.mode} mode.`,
       fix:
         other !== undefined
           ? `Leave out --mode, or say --mode ${other.mode}.`

@@ -29,7 +29,7 @@ export function xdpFailure(error: unknown, device: Link, mode: XdpMode, program:
     return new WirescriptError({
       code: "MODE_UNSUPPORTED",
       what: `${device.name} does not take the program "${program}" in ${mode} mode.`,
-      why: `${lacks ? `The driver${device.kind === null ? "" : ` (${device.kind})`} has no ${mode} XDP.` : `The driver refused (${errnoName}).`}${error.why === undefined ? "" : ` The kernel says: ${error.why}`}`,
+      why: `${lacks ? `The driver${device.kind === null ? "" : ` (${device.kind})`} has no ${mode} XDP.` : `The driver refused (${errnoName}).`}${error.why === undefined ? "" : ` ${error.why}`}`,
       fix:
         mode === "native"
           ? `Use mode "skb" or "auto"${lacks ? "" : `, or change the device's settings (its MTU is ${device.mtu}; many drivers want 3498 or less)`}.`
