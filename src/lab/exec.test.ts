@@ -83,7 +83,6 @@ describe.skipIf(!isRoot)("a command inside a lab (skipped without root)", () => 
     // A terminal sends it to both.
     process.kill(process.pid, "SIGINT");
     child.kill("SIGINT");
-    child.stdin?.write("\n");
     expect(await end).toEqual({ exitCode: 7, signal: null });
   });
 
