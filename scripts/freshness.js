@@ -18,7 +18,7 @@ export function isInstalled() {
 /** dist/ is there and was built from the sources as they are. */
 export function isBuilt() {
   if (!existsSync(STAMP)) return false;
-  const built = Date.parse(readFileSync(STAMP, "utf8"));
+  const built = Date.parse(readFileSync(STAMP, "utf8").trim());
   const configuration = ["package.json", "tsconfig.json", "tsconfig.build.json"].map((name) => join(root, name));
   return Math.max(...configuration.map((file) => statSync(file).mtimeMs), newest(join(root, "src"))) < built;
 }
