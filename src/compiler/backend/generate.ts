@@ -8,6 +8,7 @@ import { emit } from "./emit.ts";
 import { tidyFlow } from "./flow.ts";
 import { layOutFrame } from "./frame.ts";
 import { hoistCopies, presetResult } from "./hoist.ts";
+import { removeKnown } from "./known.ts";
 import { orderBlocks } from "./layout.ts";
 import type { Cpu } from "./machine.ts";
 import { select } from "./select.ts";
@@ -43,7 +44,7 @@ export function generate(fn: ir.Function, options: GenerateOptions): Generated {
   allocate(machine);
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);
-  while (mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
+  while (removeKnown(machine) || mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
   orderBlocks(machine);
   return { ...emit(machine), stackBytes };
 }
