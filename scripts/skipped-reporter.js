@@ -1,6 +1,6 @@
 /**
  * A vitest reporter that says at the end which tests were skipped and why. The reason is what the test gave to `ctx.skip(reason)`, or
- * else the title of the outermost skipped suite, where `describe.skipIf` has room for it.
+ * else what stands in a title as "(skipped: reason)", where `describe.skipIf` and `test.skipIf` have room for it.
  */
 export default class SkippedReporter {
   onTestRunEnd(modules) {
@@ -11,7 +11,7 @@ export default class SkippedReporter {
         const result = test.result();
         if (result.state !== "skipped") continue;
         count++;
-        const reason = result.note || outermostSkipped(test);
+        const reason = result.note || /\(skipped: ([^)]*)\)/.exec(test.fullName)?.[1] || "no reason given";
         const line = `${module.relativeModuleId}: ${test.fullName}`;
         byReason.set(reason, [...(byReason.get(reason) || []), line]);
       }
@@ -26,13 +26,4 @@ export default class SkippedReporter {
       for (const test of tests) console.log(`    ${test}`);
     }
   }
-}
-
-/** Title of the skipped suite highest above the test, or of the test itself. */
-function outermostSkipped(test) {
-  let title = test.name;
-  for (let at = test.parent; at.type === "suite"; at = at.parent) {
-    if (at.options.mode === "skip") title = at.name;
-  }
-  return title;
 }

@@ -2,8 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasTool } from "../own-network.ts";
-import { cannotRun, ECHO, Sandbox, titled } from "./sandbox.ts";
+import { cannotRun, ECHO, needs, Sandbox, titled } from "./sandbox.ts";
 
 describe.skipIf(cannotRun !== null)(titled("built objects"), () => {
   let box: Sandbox;
@@ -21,7 +20,7 @@ describe.skipIf(cannotRun !== null)(titled("built objects"), () => {
   });
   afterAll(() => box[Symbol.dispose]());
 
-  test.skipIf(!hasTool("bpftool"))("bpftool loads one (needs bpftool)", () => {
+  test.skipIf(needs("bpftool") !== "")(`bpftool loads one${needs("bpftool")}`, () => {
     box.output("bpftool", "prog", "load", object, "/sys/fs/bpf/echo_by_bpftool");
     const shown = box.output("bpftool", "prog", "show", "pinned", "/sys/fs/bpf/echo_by_bpftool");
     expect(shown).toMatch(/^\d+: xdp {2}name echo {2}tag/);

@@ -1,7 +1,6 @@
 /** `wirescript load`, `status`, `stats` and `unload` on a real device, and other people's tools looking at the result and removing it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { hasTool } from "../own-network.ts";
-import { cannotRun, DROP, ECHO, PASS, Sandbox, titled } from "./sandbox.ts";
+import { cannotRun, DROP, ECHO, needs, PASS, Sandbox, titled } from "./sandbox.ts";
 
 describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
   let box: Sandbox;
@@ -54,7 +53,7 @@ describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
     expect(box.wirescript("unload", "lo").stdout).toMatch(/^Removed "echo" \(id \d+\) from lo: skb mode\.$/m);
   });
 
-  test.skipIf(!hasTool("xdp-loader"))("xdp-loader sees the program and removes it (needs xdp-loader)", () => {
+  test.skipIf(needs("xdp-loader") !== "")(`xdp-loader sees the program and removes it${needs("xdp-loader")}`, () => {
     box.wirescript("load", dev, ECHO);
     const { prog } = xdpOf(dev);
     const row = box
@@ -111,14 +110,17 @@ describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
     ]);
   });
 
-  test.skipIf(!hasTool("bpftool"))("bpftool reads the pinned map, typed, and shows TypeScript lines (needs bpftool)", () => {
-    box.wirescript("load", dev, ECHO);
-    const dump = JSON.parse(box.output("bpftool", "-j", "map", "dump", "pinned", `/sys/fs/bpf/${dev}/xdp_stats_map`));
-    expect(dump).toHaveLength(5);
-    expect(dump[3].formatted.values[0].value).toEqual({ rx_packets: 0, rx_bytes: 0 });
-    const lines = box.output("bpftool", "prog", "dump", "xlated", "id", `${xdpOf(dev).prog.id}`, "linum");
-    expect(lines).toMatch(/; const source = ip\.src; \[file:.*echo\.bpf\.ts line_num:\d+ line_col:3\]/);
-  });
+  test.skipIf(needs("bpftool") !== "")(
+    `bpftool reads the pinned map, typed, and shows TypeScript lines${needs("bpftool")}`,
+    () => {
+      box.wirescript("load", dev, ECHO);
+      const dump = JSON.parse(box.output("bpftool", "-j", "map", "dump", "pinned", `/sys/fs/bpf/${dev}/xdp_stats_map`));
+      expect(dump).toHaveLength(5);
+      expect(dump[3].formatted.values[0].value).toEqual({ rx_packets: 0, rx_bytes: 0 });
+      const lines = box.output("bpftool", "prog", "dump", "xlated", "id", `${xdpOf(dev).prog.id}`, "linum");
+      expect(lines).toMatch(/; const source = ip\.src; \[file:.*echo\.bpf\.ts line_num:\d+ line_col:3\]/);
+    },
+  );
 
   test("stats prints the tutorial's rows, first after a quarter of a second", () => {
     box.wirescript("load", dev, DROP);

@@ -23,12 +23,17 @@ const missing = ["unshare", "nsenter", "setpriv", "ip"].filter((tool) => !hasToo
 export const cannotRun: string | null = !isRoot
   ? "needs root"
   : missing.length > 0
-    ? `needs ${missing.join(", ")} (util-linux, iproute2)`
+    ? `needs ${missing.join(", ")} of util-linux and iproute2`
     : null;
 
 /** A title that says why its tests are skipped, if they are. */
 export function titled(title: string): string {
-  return cannotRun === null ? title : `${title} (${cannotRun})`;
+  return cannotRun === null ? title : `${title} (skipped: ${cannotRun})`;
+}
+
+/** For the title of a test that asks another program: "", or why it is skipped. */
+export function needs(tool: string): string {
+  return hasTool(tool) ? "" : ` (skipped: needs ${tool})`;
 }
 
 export interface Outcome {
