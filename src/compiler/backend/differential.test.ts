@@ -4,12 +4,12 @@
  */
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { HELPER } from "../../object/helpers.ts";
 import { disassemble } from "../../object/disassemble.ts";
 import { encode } from "../../object/encoding.ts";
+import { HELPER } from "../../object/helpers.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
 import { relocate } from "../../runtime/relocate.ts";
-import { mapCreate, mapLookup, mapUpdate, type MapFd, Fd, programLoad, programTestRun } from "../../sys/bpf.ts";
+import { Fd, type MapFd, mapCreate, mapLookup, mapUpdate, programLoad, programTestRun } from "../../sys/bpf.ts";
 import { FunctionBuilder, type Variable } from "../ir/builder.ts";
 import { interpret, type World } from "../ir/interpret.ts";
 import {
@@ -441,7 +441,13 @@ describe.skipIf(!isRoot)("compiled programs do in the kernel what their IR says 
         }
         expect(printFunction(fn)).toBe(before);
       }),
-      { numRuns: runs / 4, seed: process.env.WIRESCRIPT_SEED ? Number(process.env.WIRESCRIPT_SEED) : undefined },
+      // Shrinking a failure may take longer than anybody waits.
+      {
+        numRuns: runs / 4,
+        interruptAfterTimeLimit: 300_000,
+        markInterruptAsFailure: true,
+        seed: process.env.WIRESCRIPT_SEED ? Number(process.env.WIRESCRIPT_SEED) : undefined,
+      },
     );
   });
 });

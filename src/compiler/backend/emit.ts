@@ -172,38 +172,41 @@ function compare({ code, width, left, right, imm }: Branch): Instruction {
   return make(opcode, left, right ?? 0, 0, right === null ? imm : 0);
 }
 
-/** Fills in the offsets. A conditional jump that is too far goes to a long jump behind the function's last instruction. */
-function resolveJumps(fn: MachineFunction, placed: Placed[], starts: ReadonlyMap<MachineBlock, number>): void {
+/** Fills in the offsets, after branches that are too far have been made longer. */
+function resolveJumps(fn: MachineFunction, placed: Placed[], starts: Map<MachineBlock, number>): void {
+  let positions = positionsOf(placed);
+  const distance = (index: number, target: MachineBlock): number =>
+    (positions[starts.get(target) as number] as number) - (positions[index + 1] as number);
+  for (let index = 0; index < placed.length; index++) {
+    const { instruction, target, span } = placed[index] as Placed;
+    if (target === undefined || instruction.opcode === OPCODE.JA || fitsOffset(distance(index, target))) continue;
+    if (fn.cpu < 4) throw tooFar(fn, span);
+    lengthen(placed, index, starts);
+    positions = positionsOf(placed);
+    index = -1; // what was near may be far now
+  }
+  for (const [index, { instruction, target, span }] of placed.entries()) {
+    if (target === undefined) continue;
+    const offset = distance(index, target);
+    if (fitsOffset(offset)) instruction.offset = offset;
+    else if (fn.cpu < 4) throw tooFar(fn, span);
+    else [instruction.opcode, instruction.imm] = [OPCODE.JA32, offset];
+  }
+}
+
+function positionsOf(placed: readonly Placed[]): number[] {
   const positions = [0];
   for (const { instruction } of placed) positions.push((positions.at(-1) as number) + slots(instruction));
-  const trampolines = new Map<MachineBlock, number>();
-  const end = positions[placed.length] as number;
-  const appended: Placed[] = [];
-  for (const [index, each] of placed.entries()) {
-    if (each.target === undefined) continue;
-    const { instruction } = each;
-    const target = positions[starts.get(each.target) as number] as number;
-    const after = positions[index + 1] as number;
-    if (fitsOffset(target - after)) {
-      instruction.offset = target - after;
-      continue;
-    }
-    if (fn.cpu < 4) throw tooFar(fn, each.span);
-    if (instruction.opcode === OPCODE.JA) {
-      instruction.opcode = OPCODE.JA32;
-      instruction.imm = target - after;
-      continue;
-    }
-    let trampoline = trampolines.get(each.target);
-    if (trampoline === undefined) {
-      trampoline = end + appended.length;
-      trampolines.set(each.target, trampoline);
-      appended.push({ instruction: make(OPCODE.JA32, 0, 0, 0, target - (trampoline + 1)), span: each.span });
-    }
-    if (!fitsOffset(trampoline - after)) throw tooFar(fn, each.span);
-    instruction.offset = trampoline - after;
-  }
-  placed.push(...appended);
+  return positions;
+}
+
+/** `if c goto far` becomes `if c goto 1; goto 2; 1: goto far; 2:`, since not every condition has an inverse. */
+function lengthen(placed: Placed[], index: number, starts: Map<MachineBlock, number>): void {
+  const { instruction, span, target } = placed[index] as Placed;
+  const over: Placed = { instruction: make(OPCODE.JA, 0, 0, 1, 0), span };
+  const far: Placed = { instruction: make(OPCODE.JA, 0, 0, 0, 0), span, target };
+  placed.splice(index, 1, { instruction: { ...instruction, offset: 1 }, span }, over, far);
+  for (const [block, start] of starts) if (start > index) starts.set(block, start + 2);
 }
 
 function tooFar(fn: MachineFunction, span: Span | null): WirescriptError {

@@ -116,7 +116,10 @@ class Selection {
 
   #registerOf(value: ir.Value): Register {
     let register = this.#registers.get(value);
-    if (register === undefined) this.#registers.set(value, (register = newRegister(this.#fn)));
+    if (register === undefined) {
+      register = newRegister(this.#fn);
+      this.#registers.set(value, register);
+    }
     return register;
   }
 
@@ -128,7 +131,10 @@ class Selection {
 
   #share(key: string, value: ir.Value): Register {
     let register = this.#shared.get(key);
-    if (register === undefined) this.#shared.set(key, (register = this.#fresh(value)));
+    if (register === undefined) {
+      register = this.#fresh(value);
+      this.#shared.set(key, register);
+    }
     return register;
   }
 
