@@ -79,7 +79,7 @@ function compute(value: Value, known: Map<Value, bigint>): bigint {
     case "phi": {
       // While the front end is still building a loop, its phis have no arguments yet.
       if (value.args.length === 0) return U64_MAX;
-      return value.args.map((_, index) => of(index)).reduce((left, right) => (left > right ? left : right));
+      return value.args.reduce((most, _, index) => larger(most, of(index)), 0n);
     }
     default:
       // Division, byte swaps and calls: the verifier forgets.
@@ -89,4 +89,8 @@ function compute(value: Value, known: Map<Value, bigint>): bigint {
 
 function smaller(left: bigint, right: bigint): bigint {
   return left < right ? left : right;
+}
+
+function larger(left: bigint, right: bigint): bigint {
+  return left < right ? right : left;
 }

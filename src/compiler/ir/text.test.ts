@@ -40,7 +40,7 @@ test("reading back what was printed gives the same text", () => {
   const fn = parseFunction(EVERYTHING);
   expect(printFunction(fn)).toBe(EVERYTHING);
   expect(findBrokenLaws(fn)).toEqual([]);
-  const two = EVERYTHING + "\n" + EVERYTHING.replace("everything", "again");
+  const two = `${EVERYTHING}\n${EVERYTHING.replace("everything", "again")}`;
   expect(printModule({ functions: parseFunctions(two) })).toBe(two);
 });
 

@@ -6,7 +6,7 @@ import { findBrokenLaws } from "../ir/validate.ts";
 import { interpreted, packets, randomFunction, tapes } from "../testing/random-function.ts";
 import { optimise, PASSES } from "./pipeline.ts";
 
-const runs = Number(process.env.WIRESCRIPT_RUNS ?? 1000);
+const runs = Number(process.env.WIRESCRIPT_RUNS ?? 300);
 const seed = process.env.WIRESCRIPT_SEED === undefined ? {} : { seed: Number(process.env.WIRESCRIPT_SEED) };
 
 function sameMeaning(change: (fn: ReturnType<typeof randomFunction>) => void, numRuns: number): void {

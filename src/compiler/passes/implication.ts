@@ -84,7 +84,7 @@ function byPacketEnd(given: Comparison, question: Comparison): boolean | null {
   const [known, asked] = [reachOf(given), reachOf(question)];
   if (known === null || asked === null || known.pointer !== asked.pointer || known.end !== asked.end) return null;
   if (known.isInside && asked.bytes <= known.bytes) return asked.isInside;
-  if (!known.isInside && asked.bytes >= known.bytes) return asked.isInside ? false : true;
+  if (!known.isInside && asked.bytes >= known.bytes) return !asked.isInside;
   return null;
 }
 

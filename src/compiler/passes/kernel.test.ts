@@ -24,7 +24,7 @@ import { optimise, PASSES } from "./pipeline.ts";
 
 const XDP = 6;
 const isRoot = process.getuid?.() === 0 && process.platform === "linux";
-const runs = Number(process.env.WIRESCRIPT_RUNS ?? 1000);
+const runs = Number(process.env.WIRESCRIPT_RUNS ?? 500);
 const seed = process.env.WIRESCRIPT_SEED === undefined ? {} : { seed: Number(process.env.WIRESCRIPT_SEED) };
 
 let counters: MapFd | null = null;

@@ -35,7 +35,7 @@ export function mergeStores(fn: Function): boolean {
 function runsIn(instructions: readonly Instruction[], aliases: Aliases): Run[] {
   const closed: Run[] = [];
   let open: Run[] = [];
-  const close = (isTouched: (location: Location) => boolean, except: Run | null = null): void => {
+  const close = (isTouched: (location: Location) => boolean, except?: Run): void => {
     const touched = open.filter((run) => run !== except && run.locations.some(isTouched));
     closed.push(...touched);
     open = open.filter((run) => !touched.includes(run));
@@ -46,10 +46,10 @@ function runsIn(instructions: readonly Instruction[], aliases: Aliases): Run[] {
       close((location) => aliases.mayBeRead(location, helper) || aliases.mayBeWritten(location, helper));
     } else if (instruction.op === "store" && instruction.args[1]?.op === "const" && instruction.args[1].type !== "ptr") {
       const location = locationOf(instruction);
-      let run =
-        open.find(({ locations: [first] }) => first?.base === location.base && first.region === location.region) ?? null;
+      const known = open.find(({ locations: [first] }) => first?.base === location.base && first.region === location.region);
+      const run = known ?? { stores: [], locations: [] };
       close((other) => aliases.mayOverlap(other, location), run);
-      if (run === null) open.push((run = { stores: [], locations: [] }));
+      if (known === undefined) open.push(run);
       run.stores.push(instruction);
       run.locations.push(location);
     } else if (instruction.op === "load" || instruction.op === "store" || instruction.op === "atomic_add") {

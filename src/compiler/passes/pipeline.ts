@@ -14,6 +14,7 @@ import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { simplify } from "./simplify.ts";
+import { sinkOperations } from "./sink-operations.ts";
 import { skipEmpty } from "./skip-empty.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { useKnownConditions } from "./use-known-conditions.ts";
@@ -36,6 +37,7 @@ export const PASSES: readonly Pass[] = [
   { name: "thread-jumps", run: threadJumps, description: "leads paths past tests whose outcome they know" },
   { name: "fold-branches", run: foldBranches, description: "turns branches that can only go one way into jumps" },
   { name: "remove-trivial-phis", run: removeTrivialPhis, description: "removes merges of one value with itself" },
+  { name: "sink-operations", run: sinkOperations, description: "swaps and extends once, after paths meet" },
   { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },

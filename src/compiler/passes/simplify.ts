@@ -2,8 +2,9 @@
  * Makes instructions simpler one by one: constants are computed, operations that change nothing go, dear ones become cheap ones.
  * The rules are in `rules/`, by what they look at.
  */
-import { isBinary, isCompare } from "../ir/ir.ts";
+
 import type { BinaryOp, CompareOp, Function, Instruction, Value } from "../ir/ir.ts";
+import { isBinary, isCompare } from "../ir/ir.ts";
 import { possibleBits } from "../ir/known-bits.ts";
 import { reversePostorder } from "../ir/order.ts";
 import { Replacements, usersOf } from "../ir/uses.ts";
