@@ -3,11 +3,11 @@
  *
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
-import { MAP_TYPE, type MapSpec, type MapTypeName, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
+import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
-import { type LoweredProgram, lowerModule } from "./frontend/lower.ts";
+import { type LoweredModule, type LoweredProgram, lowerModule } from "./frontend/lower.ts";
 import { readSource } from "./frontend/source.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import type { Function } from "./ir/ir.ts";
@@ -33,14 +33,6 @@ export interface Compilation {
 
 /** BPF_COMPLEXITY_LIMIT_INSNS. */
 const MOST_INSTRUCTIONS = 1_000_000;
-
-const MAP_TYPES: Record<string, MapTypeName> = {
-  array: "ARRAY",
-  perCpuArray: "PERCPU_ARRAY",
-  hash: "HASH",
-  perCpuHash: "PERCPU_HASH",
-  lruHash: "LRU_HASH",
-};
 
 /**
  * Compiles the kernel module at `path`.
@@ -69,7 +61,7 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
     return [{ name, section, type: "xdp", functions: [{ name, instructions, typeId: types.program(name), lines }] }];
   });
   if (problems.length > 0) throw new CompileError(problems);
-  const data = module.readonlyData.length === 0 ? [] : [readonlySection(module.readonlyData)];
+  const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
   const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
   return { spec, functions, files: source.files };
 }
@@ -98,21 +90,21 @@ export function check(path: string, options: CompileOptions = {}): Diagnostic[] 
 }
 
 function mapSpec(types: ModuleTypes, map: MapDeclaration): MapSpec {
-  const type = MAP_TYPES[map.type];
-  if (type === undefined) throw new Error(`no kernel map type for ${map.type}`);
   return {
     name: map.name,
-    type: MAP_TYPE[type],
+    type: MAP_TYPE[map.kind.type],
     keySize: map.key.size,
     valueSize: map.value.size,
     maxEntries: map.entries,
-    flags: 0,
+    flags: map.kind.flags,
     pinning: map.pinned ? "by-name" : "none",
     keyTypeId: types.of(map.key),
     valueTypeId: types.of(map.value),
   };
 }
 
-function readonlySection(bytes: Uint8Array) {
-  return { name: ".rodata", bytes, readonly: true, variables: [] };
+/** The texts of `trace`, and the settings under their names. */
+function readonlySection(types: ModuleTypes, { readonlyData, settings }: LoweredModule): DataSpec {
+  const variables = settings.map(({ name, offset, layout }) => ({ name, offset, size: layout.size, typeId: types.of(layout) }));
+  return { name: ".rodata", bytes: readonlyData, readonly: true, variables };
 }

@@ -60,3 +60,11 @@ export function* range(start: number, end?: number): Iterable<number> {
   const [from, to] = end === undefined ? [0, start] : [start, end];
   for (let i = from; i < to; i++) yield i;
 }
+
+/**
+ * Adds `value` to a field that CPUs share, so that no addition is lost: `atomicAdd(counter.packets, 1)`. The field is a `u32`,
+ * `u64`, `i32` or `i64` of a map's element.
+ */
+export function atomicAdd(_field: number, _value: number): void {
+  kernelOnly("atomicAdd");
+}

@@ -7,8 +7,10 @@ export const HELPER = {
   trace_printk: 6,
   get_prandom_u32: 7,
   get_smp_processor_id: 8,
+  tail_call: 12,
   redirect: 23,
   csum_diff: 28,
+  redirect_map: 51,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

@@ -2,20 +2,23 @@
  * The types of a loaded object, from the type of its kernel module: `load<typeof Module>()`. The module's exports that are programs and
  * maps become programs and maps in user space, with the user-space form of their keys and values. No code is generated.
  */
-import type { KernelMap, Program as ProgramDeclaration, Schema, User } from "../kernel/index.ts";
+import type { MapOptions, Program as ProgramDeclaration, Schema, User } from "../kernel/index.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { LoadedProgram } from "./program.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: a map's kind decides here, whatever its key and value are
-type AnyKernelMap = KernelMap<string, any, any>;
+/** What every declaration of a map has; programs have no entries. */
+interface AnyKernelMap {
+  readonly kind: string;
+  readonly options: MapOptions;
+}
 
 /** The user-space twin of a map declaration. */
 export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key: infer K; readonly value: infer V }
-  ? Kind extends "hash" | "lruHash"
+  ? Kind extends "hash" | "lruHash" | "lpmTrie" | "devMap" | "devMapHash" | "cpuMap" | "xskMap" | "progArray"
     ? HashMap<User<K & Schema>, User<V & Schema>>
-    : Kind extends "perCpuHash"
+    : Kind extends "perCpuHash" | "lruPerCpuHash"
       ? PerCpuHashMap<User<K & Schema>, User<V & Schema>>
       : Kind extends "array"
         ? ArrayMap<User<V & Schema>>

@@ -274,6 +274,18 @@ export const CATALOGUE = {
     fix: "Write it as a bigint in a cast: `u64(0x123456789abcdef0n)`.",
     example: program("if (ctx.length === 0x123456789abcdef0) return XDP_DROP;"),
   },
+  WS2020: {
+    what: "This cannot be added to atomically.",
+    why: "The kernel has atomic addition for `u32`, `u64`, `i32` and `i64` fields in host byte order in a map's element.",
+    fix: "Use such a field: `atomicAdd(counter.packets, 1)`.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth) atomicAdd(eth.type, 1);"),
+  },
+  WS2021: {
+    what: "This field does not lie at a multiple of its {size} bytes.",
+    why: "The kernel adds atomically to aligned fields only, and structs have no padding.",
+    fix: "Put larger fields first, or add a field such as `reserved: u32` before it.",
+    example: `const m = array({ value: struct({ a: u32, b: u64 }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e) atomicAdd(e.b, 1);")}`,
+  },
 
   WS3001: {
     what: "This module exports no program.",
@@ -338,6 +350,18 @@ export const CATALOGUE = {
     why: "User space finds a map by the name of its constant, which is its name in the object and in the kernel.",
     fix: "Export it under its own name.",
     example: `const table = array({ value: u32, entries: 1 });\nexport { table as other };\n${program("")}`,
+  },
+  WS3011: {
+    what: "The key of an `lpmTrie` must be a struct that starts with a `u32`: the number of bits that count.",
+    why: "The kernel compares that many bits of the bytes behind it (struct bpf_lpm_trie_key).",
+    fix: "Write `struct({ prefixLength: u32, address: be32 })`.",
+    example: `const t = lpmTrie({ key: be32, value: u32, entries: 1 });\n${program("if (t.lookup(1)) return XDP_DROP;")}`,
+  },
+  WS3012: {
+    what: "A setting must be an integer or a byte array, with a constant to start from.",
+    why: "It is a constant in the object that the loader can replace.",
+    fix: "Write `const port = setting(u16, 80)` or `const gateway = setting(mac, mac(0x02, 0, 0, 0, 0, 1))`.",
+    example: `const s = setting(struct({ a: u8 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
   },
 
   WS4001: {

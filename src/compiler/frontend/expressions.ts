@@ -6,10 +6,11 @@ import { conditionOf, isConditionOnly, lowerCondition } from "./conditions.ts";
 import { constantOf } from "./declarations.ts";
 import { callIntrinsic } from "./intrinsics.ts";
 import { Join } from "./join.ts";
+import type { ScalarLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
 import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
-import { describeValue, I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
+import { describeValue, I64, type IntType, type IntValue, type Memory, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -360,6 +361,16 @@ function compare(l: Lowering, node: ts.BinaryExpression): Value {
   }
   const culprit = a.kind === "int" ? b : a;
   return l.fail(node, "WS2013", { operator: node.operatorToken.getText(), kind: describeValue(culprit) });
+}
+
+/** The scalar in memory that a field access or `.value` names, without reading it. */
+export function placeOfField(l: Lowering, node: ts.Expression): { memory: Memory; layout: ScalarLayout } | null {
+  if (!ts.isPropertyAccessExpression(node)) return null;
+  const object = present(lowerExpression(l, node.expression));
+  if (object.kind === "ref" && node.name.text === "value") return { memory: object.memory, layout: object.layout };
+  const field = object.kind === "view" ? object.layout.fields.find(({ name }) => name === node.name.text) : undefined;
+  if (object.kind !== "view" || field?.layout.kind !== "scalar") return null;
+  return { memory: { ...object.memory, offset: object.memory.offset + field.offset }, layout: field.layout };
 }
 
 // -- assignment --

@@ -25,6 +25,7 @@ export interface LoweredModule {
   programs: LoweredProgram[];
   maps: MapDeclaration[];
   readonlyData: Uint8Array;
+  settings: ModuleState["settings"];
   diagnostics: Diagnostic[];
 }
 
@@ -40,7 +41,7 @@ export function lowerModule(source: Source): LoweredModule {
   // A construct that the language does not have often confuses the checker too: one message a line is enough.
   const checked = typeScriptDiagnostics(source).filter(({ file, line }) => !rejected.has(`${file}:${line}`));
   const found = (): Diagnostic[] => [...state.reporter.diagnostics, ...checked].sort(byPlace);
-  const empty = { programs: [], maps: [], readonlyData: new Uint8Array() };
+  const empty = { programs: [], maps: [], readonlyData: new Uint8Array(), settings: [] };
   if (found().length > 0) return { ...empty, diagnostics: found() };
 
   const declared = exportedPrograms(source);
@@ -59,7 +60,8 @@ export function lowerModule(source: Source): LoweredModule {
   }
   addExportedMaps(state);
   checkMapNames(state);
-  return { programs, maps: [...state.maps.values()], readonlyData: state.readonlyData, diagnostics: found() };
+  const { readonlyData, settings } = state;
+  return { programs, maps: [...state.maps.values()], readonlyData, settings, diagnostics: found() };
 }
 
 function byPlace(left: Diagnostic, right: Diagnostic): number {

@@ -1,6 +1,7 @@
 /** What all programs of a module share: its maps, its read-only data, and what its constants mean. */
 import ts from "typescript";
 import { forEachAssignment } from "./assignments.ts";
+import type { BytesLayout, ScalarLayout } from "./layout.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
 import type { MapDeclaration, Value } from "./values.ts";
@@ -46,6 +47,21 @@ export class ModuleState {
     );
   }
 
+  /** Settings in `.rodata`, in the order of first use. */
+  readonly settings: { name: string; offset: number; layout: ScalarLayout | BytesLayout; node: ts.Node }[] = [];
+
+  /** Puts a setting's initial bytes into `.rodata`, once; gives its offset. */
+  setting(node: ts.Node, name: string, layout: ScalarLayout | BytesLayout, bytes: Uint8Array): number {
+    const known = this.settings.find((setting) => setting.node === node);
+    if (known !== undefined) return known.offset;
+    const align = layout.kind === "scalar" ? layout.size : Math.min(8, largestPower(layout.size));
+    while (this.#readonlyData.length % align !== 0) this.#readonlyData.push(0);
+    const offset = this.#readonlyData.length;
+    this.#readonlyData.push(...bytes);
+    this.settings.push({ name, offset, layout, node });
+    return offset;
+  }
+
   /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */
   readonlyText(text: string): number {
     const known = this.#texts.get(text);
@@ -59,4 +75,9 @@ export class ModuleState {
   get readonlyData(): Uint8Array {
     return Uint8Array.from(this.#readonlyData);
   }
+}
+
+/** The largest power of two in `size`, so that wide loads of a byte array are aligned. */
+function largestPower(size: number): number {
+  return 2 ** Math.floor(Math.log2(size));
 }

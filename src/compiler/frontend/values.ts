@@ -6,6 +6,7 @@ import type ts from "typescript";
 import type { Variable } from "../ir/builder.ts";
 import type { Block, Region, Value as Ssa } from "../ir/ir.ts";
 import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
+import type { MapKind } from "./map-kinds.ts";
 
 /** `bits` is the width within which the value is known to lie, zero- or sign-extended to 64. */
 export interface IntType {
@@ -112,8 +113,7 @@ export interface MapValue {
 
 export interface MapDeclaration {
   name: string;
-  /** "array", "perCpuArray", "hash" … as wirescript/kernel calls them. */
-  type: string;
+  kind: MapKind;
   key: SizedLayout;
   value: SizedLayout;
   entries: number;

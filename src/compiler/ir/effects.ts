@@ -25,6 +25,7 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.get_prandom_u32]: { reads: [], writes: [], pure: false },
   [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },
   [HELPER.redirect]: { reads: [], writes: [], pure: false },
+  [HELPER.redirect_map]: { reads: ["map"], writes: [], pure: false },
   [HELPER.csum_diff]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: true },
   [HELPER.trace_printk]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
 };

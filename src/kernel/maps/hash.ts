@@ -27,3 +27,12 @@ export interface LruHashMap<K extends Schema, V extends Schema> extends KernelMa
 export function lruHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): LruHashMap<K, V> {
   return declare("lruHash", options.key, options.value, options);
 }
+
+export interface LruPerCpuHashMap<K extends Schema, V extends Schema>
+  extends KernelMap<"lruPerCpuHash", K, V>,
+    MutableMap<K, V> {}
+
+/** As `lruHash`, with a copy of each value for each CPU. */
+export function lruPerCpuHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): LruPerCpuHashMap<K, V> {
+  return declare("lruPerCpuHash", options.key, options.value, options);
+}

@@ -1,0 +1,84 @@
+/** `ctx.at(schema, offset)`: the packet as the verifier lets us see it. */
+import type ts from "typescript";
+import type { Value as Ssa } from "../ir/ir.ts";
+import { upperBound } from "../ir/range.ts";
+import { lowerExpression, lowerInt } from "./expressions.ts";
+import type { SizedLayout } from "./layout.ts";
+import type { Lowering } from "./lowering.ts";
+import { viewOf } from "./memory.ts";
+import { argument, sizedLayoutOf } from "./schemas.ts";
+import type { Memory, Value } from "./values.ts";
+
+/** The kernel checks packet offsets up to here, the accessed bytes included (MAX_PACKET_OFF). */
+const MAX_PACKET_OFFSET = 0xffff;
+
+/**
+ * `ctx.at(schema, offset)`: the address, and whether the packet reaches far enough. The comparison has the one shape in which the
+ * verifier learns the packet's bounds from it; an offset that it cannot bound is compared with the largest that a packet can have.
+ */
+export function at(l: Lowering, node: ts.CallExpression): Value {
+  const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
+  const offsetNode = node.arguments[1];
+  const offset: Ssa = offsetNode === undefined ? l.builder.const(0) : lowerInt(l, offsetNode, "at").ssa;
+  if (offset.op === "const") return atConstant(l, node, layout, offset.value);
+  const most = BigInt(MAX_PACKET_OFFSET - layout.size);
+  if (upperBound(offset) <= most) return atVariable(l, layout, offset);
+  const there = l.builder.newBlock();
+  const beyond = l.builder.newBlock();
+  const end = l.builder.newBlock();
+  l.builder.branch(l.compare("ule", offset, l.builder.const(most)), there, beyond);
+  l.builder.enter(there);
+  const inside = atVariable(l, layout, offset);
+  const thereEnd = l.builder.block;
+  l.builder.jump(end);
+  l.builder.enter(beyond);
+  const none = l.builder.const(0, "bool");
+  const nowhere = l.builder.const(0, "ptr");
+  l.builder.jump(end);
+  l.builder.enter(end);
+  if (thereEnd === null || inside.kind !== "nullable" || !("memory" in inside.value)) return inside;
+  const pointer = l.builder.phi("ptr", [inside.value.memory.pointer, nowhere]);
+  return {
+    kind: "nullable",
+    valid: l.builder.phi("bool", [inside.valid, none]),
+    value: viewOf({ pointer, offset: inside.value.memory.offset, region: "packet" }, layout),
+  };
+}
+
+function atConstant(l: Lowering, node: ts.Node, layout: SizedLayout, offset: bigint): Value {
+  const end = offset + BigInt(layout.size);
+  if (offset < 0n || end > BigInt(MAX_PACKET_OFFSET)) return l.fail(node, "WS4002", { offset: String(offset) });
+  const memory: Memory = { pointer: l.data, offset: Number(offset), region: "packet" };
+  const valid = l.compare("ule", l.binary("add", l.data, l.builder.const(end)), l.dataEnd);
+  return { kind: "nullable", valid, value: viewOf(memory, layout) };
+}
+
+/** The constant part of the offset goes into the accesses, so that only the variable part costs an addition. */
+function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
+  let variable = offset;
+  let constant = 0n;
+  const [left, right] = offset.args;
+  if (
+    offset.op === "add" &&
+    left !== undefined &&
+    right?.op === "const" &&
+    right.value >= 0n &&
+    upperBound(left) <= BigInt(MAX_PACKET_OFFSET)
+  ) {
+    variable = left;
+    constant = right.value;
+  } else if (
+    offset.op === "add" &&
+    right !== undefined &&
+    left?.op === "const" &&
+    left.value >= 0n &&
+    upperBound(right) <= BigInt(MAX_PACKET_OFFSET)
+  ) {
+    variable = right;
+    constant = left.value;
+  }
+  const pointer = l.binary("add", l.data, variable);
+  const end = l.binary("add", pointer, l.builder.const(constant + BigInt(layout.size)));
+  const memory: Memory = { pointer, offset: Number(constant), region: "packet" };
+  return { kind: "nullable", valid: l.compare("ule", end, l.dataEnd), value: viewOf(memory, layout) };
+}

@@ -1,0 +1,53 @@
+/** Schemas of the source, read at compile time: `struct`, `bytes`, `bits`, the integer types, and casts to them. */
+import type ts from "typescript";
+import { lowerExpression, lowerInt } from "./expressions.ts";
+import { type Layout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
+import type { Lowering } from "./lowering.ts";
+import { constantBytes, intTypeOfLayout } from "./memory.ts";
+import { readField } from "./places.ts";
+import type { Value } from "./values.ts";
+
+/** Argument `index` of a call; the checker has seen that it is there. */
+export function argument(l: Lowering, node: ts.CallExpression, index: number): ts.Expression {
+  return node.arguments[index] ?? l.fail(node, "WS2003", { name: node.expression.getText() });
+}
+
+export function schemaNumber(l: Lowering, node: ts.CallExpression, least: number, most: number): number {
+  const value = lowerExpression(l, argument(l, node, 0));
+  if (value.kind !== "int" || value.ssa.op !== "const") return l.fail(node, "WS3003");
+  const number = Number(value.ssa.value);
+  return number >= least && number <= most ? number : l.fail(node, "WS3003");
+}
+
+export function declareStruct(l: Lowering, node: ts.CallExpression): Value {
+  const fields = lowerExpression(l, argument(l, node, 0));
+  if (fields.kind !== "record") return l.fail(node, "WS3003");
+  const layouts = [...fields.fields].map(([name, field]): [string, Layout] => [name, layoutOf(l, node, readField(l, field))]);
+  const layout = structLayout("", layouts);
+  return "incomplete" in layout ? l.fail(node, "WS3004", { name: layout.incomplete }) : { kind: "schema", layout };
+}
+
+/** The layout that a value of the source names: a schema, or one of the integer types. */
+function layoutOf(l: Lowering, node: ts.Node, value: Value): Layout {
+  if (value.kind === "schema") return value.layout;
+  const scalar = value.kind === "intrinsic" ? SCALARS.get(value.name) : undefined;
+  return scalar ?? l.fail(node, "WS3003");
+}
+
+export function sizedLayoutOf(l: Lowering, node: ts.Node, value: Value): SizedLayout {
+  const layout = layoutOf(l, node, value);
+  return layout.kind === "bits" ? l.fail(node, "WS3003") : layout;
+}
+
+/** `u16(x)`, and `mac(0x02, 0, 0, 0, 0, 1)`. */
+export function cast(l: Lowering, node: ts.CallExpression, layout: Layout): Value {
+  if (layout.kind === "scalar") return l.wrap(lowerInt(l, argument(l, node, 0), layout.name), intTypeOfLayout(layout));
+  if (layout.kind !== "bytes") return l.fail(node, "WS2003", { name: node.expression.getText() });
+  if (node.arguments.length > layout.size)
+    return l.fail(node, "WS2014", { target: `${layout.size} bytes`, kind: `${node.arguments.length} numbers` });
+  const bytes = node.arguments.map((part) => {
+    const { ssa } = lowerInt(l, part, "a byte");
+    return ssa.op === "const" ? Number(BigInt.asUintN(8, ssa.value)) : l.fail(part, "WS3003");
+  });
+  return constantBytes(l, [...bytes, ...new Array<number>(layout.size - bytes.length).fill(0)]);
+}

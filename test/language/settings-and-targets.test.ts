@@ -1,0 +1,166 @@
+/** Settings replaced before load, tries, atomic counters, redirect maps and tail calls. */
+
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../src/compiler/compile.ts";
+import { HashMap, type LoadedMap, loadSpec } from "../../src/index.ts";
+import { readElf } from "../../src/object/elf/read.ts";
+import { writeElf } from "../../src/object/elf/write.ts";
+import { frame, noKernel, PRELUDE, runOnce, start, word } from "../kernel.ts";
+
+const DECLARATIONS = `import { atomicAdd, cpuMap, devMap, devMapHash, lpmTrie, lruPerCpuHash, progArray, setting, xskMap } from "wirescript/kernel";
+const mac = bytes(6);
+`;
+
+function build(text: string) {
+  const file = resolve("test/example.bpf.ts");
+  return compile(file, { overlay: new Map([[file, PRELUDE + DECLARATIONS + text]]) }).spec;
+}
+
+/** `map` as a table of numbers. */
+function table(map: LoadedMap): HashMap<unknown, unknown> {
+  if (!(map instanceof HashMap)) throw new Error(`a ${map.kind} map`);
+  return map;
+}
+
+describe.skipIf(noKernel)("settings", () => {
+  const text = `
+    const port = setting(u16, 7999);
+    const network = setting(be16, 0x0102);
+    const limit = setting(u64, u64(0x1_0000_0000_0001n));
+    const gateway = setting(mac, mac(1, 2, 3, 4, 5, 6));
+    const on = setting(bool, true);
+    const Out = struct({ port: u64, network: u64, limit: u64, gateway: mac });
+    export const p = xdp((ctx) => {
+      const out = ctx.at(Out, 16);
+      if (!out) return XDP_DROP;
+      out.port = port;
+      out.network = network;
+      out.limit = limit;
+      out.gateway = gateway;
+      return on ? XDP_TX : XDP_PASS;
+    });`;
+  const seen = (packet: Uint8Array) => [word(packet, 0), word(packet, 1), word(packet, 2), [...packet.subarray(40, 46)]];
+
+  test("have their defaults", () => {
+    using object = loadSpec(build(text));
+    const { action, packet } = object.program("p").run(frame([], 64));
+    expect(action).toBe(3);
+    expect(seen(packet)).toEqual([7999n, 0x0102n, 0x1_0000_0000_0001n, [1, 2, 3, 4, 5, 6]]);
+  });
+
+  test("are replaced by the loader, also in an object file", () => {
+    const settings = { port: 53, network: 0xa0b0, limit: 7n, gateway: new Uint8Array([6, 5, 4, 3, 2, 1]), on: false };
+    for (const spec of [build(text), readElf(writeElf(build(text)))]) {
+      using object = loadSpec(spec, { settings });
+      const { action, packet } = object.program("p").run(frame([], 64));
+      expect(action).toBe(2);
+      expect(seen(packet)).toEqual([53n, 0xa0b0n, 7n, [6, 5, 4, 3, 2, 1]]);
+    }
+  });
+
+  test("that do not exist, or do not fit, are refused", () => {
+    expect(() => loadSpec(build(text), { settings: { prot: 53 } })).toThrow(/no setting "prot"/);
+    expect(() => loadSpec(build(text), { settings: { port: 65536 } })).toThrow(/port/);
+  });
+});
+
+describe.skipIf(noKernel)("maps", () => {
+  test("an lpmTrie finds the longest prefix", () => {
+    using object = loadSpec(
+      build(`
+        const Prefix = struct({ prefixLength: u32, address: be32 });
+        export const routes = lpmTrie({ key: Prefix, value: u32, entries: 8 });
+        export const p = xdp((ctx) => {
+          const address = ctx.at(be32, 20);
+          if (!address) return XDP_DROP;
+          const route = routes.lookup({ prefixLength: 32, address: address.value });
+          const out = ctx.at(u64, 24);
+          if (out) out.value = route?.value ?? 999;
+          return XDP_PASS;
+        });`),
+    );
+    const routes = table(object.map("routes"));
+    routes.set({ prefixLength: 8, address: 0x0a000000 }, 8);
+    routes.set({ prefixLength: 24, address: 0x0a010200 }, 24);
+    const route = (address: number) => {
+      const packet = frame([], 64);
+      new DataView(packet.buffer).setUint32(20, address);
+      return word(object.program("p").run(packet).packet, 1);
+    };
+    expect([0x0a010203, 0x0a010303, 0x0b010203].map(route)).toEqual([24n, 8n, 999n]);
+  });
+
+  test("atomicAdd adds to fields of 4 and 8 bytes, and to scalars", () => {
+    using object = loadSpec(
+      build(`
+        export const shared = array({ value: struct({ small: u32, reserved: u32, large: i64 }), entries: 1 });
+        export const single = array({ value: u64, entries: 1 });
+        export const p = xdp((ctx) => {
+          const element = shared.lookup(0);
+          const number = single.lookup(0);
+          if (!element || !number) return XDP_ABORTED;
+          atomicAdd(element.small, ctx.length);
+          atomicAdd(element.large, -5);
+          atomicAdd(number.value, 7);
+          return XDP_PASS;
+        });`),
+    );
+    for (let round = 0; round < 3; round++) expect(object.program("p").run(frame([], 64)).action).toBe(2);
+    expect([...(object.map("shared") as Iterable<unknown>)]).toEqual([[0, { small: 192, reserved: 0, large: -15n }]]);
+    expect([...(object.map("single") as Iterable<unknown>)]).toEqual([[0, 21n]]);
+  });
+
+  test("an lruPerCpuHash forgets the oldest when it is full", () => {
+    using running = start(
+      `${DECLARATIONS}
+       export const recent = lruPerCpuHash({ key: u64, value: u64, entries: 64 });
+       export const p = xdp((ctx) => {
+         const key = ctx.at(u64, 16);
+         if (!key) return XDP_DROP;
+         return recent.update(key.value, 1) ? XDP_PASS : XDP_ABORTED;
+       });`,
+    );
+    for (let key = 0n; key < 500n; key++) expect(running.run(frame([key], 64)).action).toBe(2);
+  });
+
+  test("redirect maps give XDP_REDIRECT for what they hold, else the fallback", () => {
+    for (const kind of ["devMap", "devMapHash", "cpuMap"]) {
+      using object = loadSpec(
+        build(`
+          export const targets = ${kind}({ entries: 8 });
+          export const p = xdp((ctx) => {
+            const key = ctx.at(u64, 16);
+            if (!key) return XDP_DROP;
+            return key.value > 100 ? targets.redirect(7) : targets.redirect(u32(key.value), XDP_PASS);
+          });`),
+      );
+      // Interface 1 is always `lo`; a CPU's value is the length of its queue.
+      table(object.map("targets")).set(0, kind === "cpuMap" ? 64 : 1);
+      const verdicts = [0n, 5n, 200n].map((key) => object.program("p").run(frame([key], 64)).action);
+      expect(verdicts, kind).toEqual([4, 2, 0]);
+    }
+  });
+
+  test("an xskMap without sockets falls back", () => {
+    const body = "return sockets.redirect(ctx.rxQueueIndex, XDP_PASS);";
+    expect(runOnce(body, frame([], 64), `${DECLARATIONS} export const sockets = xskMap({ entries: 4 });`).action).toBe(2);
+  });
+
+  test("a tail call goes on in the other program, and comes back when there is none", () => {
+    using object = loadSpec(
+      build(`
+        export const next = progArray({ entries: 4 });
+        export const p = xdp((ctx) => {
+          const index = ctx.at(u64, 16);
+          if (!index) return XDP_DROP;
+          next.tailCall(ctx, u32(index.value));
+          return XDP_PASS;
+        });
+        export const other = xdp(() => XDP_TX);`),
+    );
+    table(object.map("next")).set(2, object.program("other").fd.number);
+    const verdicts = [0n, 2n, 9n].map((index) => object.program("p").run(frame([index], 64)).action);
+    expect(verdicts).toEqual([2, 3, 2]);
+  });
+});
