@@ -11,9 +11,11 @@ export default class SkippedReporter {
         const result = test.result();
         if (result.state !== "skipped") continue;
         count++;
-        const reason = result.note || /\(skipped: ([^)]*)\)/.exec(test.fullName)?.[1] || "no reason given";
-        const line = `${module.relativeModuleId}: ${test.fullName}`;
-        byReason.set(reason, [...(byReason.get(reason) || []), line]);
+        const reason =
+          result.note || /\((?:skipped: )?((?<=skipped: ).*?|needs .*?)\)/.exec(test.fullName)?.[1] || "no reason given";
+        const files = byReason.get(reason) || new Map();
+        files.set(module.relativeModuleId, (files.get(module.relativeModuleId) || 0) + 1);
+        byReason.set(reason, files);
       }
     }
     if (count === 0) {
@@ -21,9 +23,9 @@ export default class SkippedReporter {
       return;
     }
     console.log(`\n${count} ${count === 1 ? "test was" : "tests were"} skipped:`);
-    for (const [reason, tests] of byReason) {
-      console.log(`- ${reason} (${tests.length})`);
-      for (const test of tests) console.log(`    ${test}`);
+    for (const [reason, files] of byReason) {
+      console.log(`- ${reason}`);
+      for (const [file, tests] of files) console.log(`  ${String(tests).padStart(5)} in ${file}`);
     }
   }
 }

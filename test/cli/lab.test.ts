@@ -64,6 +64,21 @@ describe.skipIf(cannotRun !== null)(titled("labs, through the printed alias"), (
     expect(unloaded.stdout).toMatch(new RegExp(`^Removed "echo" \\(id \\d+\\) from ${name}: native mode\\.$`, "m"));
   });
 
+  test("other people's tools load and count, called as the tutorial calls them", () => {
+    const tool = join(box.directory, "tool");
+    writeFileSync(tool, '#!/bin/sh\necho "$@"\nexit 7\n', { mode: 0o755 });
+    expect(shell(`t stats -n ${name} --stats ${tool} -- -q`)).toMatchObject({ status: 7, stdout: `--dev ${name} -q\n` });
+    expect(shell(`t load --loader ${tool} -- --prog-name f prog.o`)).toMatchObject({
+      status: 7,
+      stdout: `load --prog-name f --pin-path /sys/fs/bpf/${name} ${name} prog.o\n`,
+    });
+    expect(shell(`t unload --loader ${tool} -- --all`).stdout).toBe(`unload --all ${name}\n`);
+    expect(shell("t unload --loader ./nothing")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("Loader './nothing' is not executable"),
+    });
+  });
+
   test("the exit status of a command inside is the lab's, and reset keeps name and addresses", () => {
     expect(shell("t exec -- sh -c 'exit 42'").status).toBe(42);
     const { status, stdout } = shell("t reset");

@@ -26,6 +26,7 @@ import { positiveNumber, wholePositive } from "../numbers.ts";
 import { BIN, shellWord } from "../own-command.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 import { pingLab } from "./lab-ping.ts";
+import { loadBy, statsBy, unloadBy } from "./lab-tools.ts";
 import { type LoadCommandOptions, load } from "./load.ts";
 import { type StatsOptions, stats } from "./stats.ts";
 import { type UnloadOptions, unload } from "./unload.ts";
@@ -36,6 +37,9 @@ export interface LabOptions {
   legacyIp?: boolean;
   vlan?: boolean;
   inner?: boolean;
+  /** Programs to use instead of our own commands. */
+  loader?: string;
+  stats?: string;
   count?: number;
   /** Seconds. */
   interval?: number;
@@ -137,6 +141,7 @@ async function pingVerb(args: string[], options: LabOptions): Promise<number> {
 const TUTORIAL_OBJECT = "xdp_prog_kern.o";
 
 async function loadVerb(args: string[], options: LabOptions): Promise<number> {
+  if (options.loader !== undefined) return await loadBy(options.loader, openLab(options), args);
   const { operands, given } = parse<LoadCommandOptions>("load", args, loadOptions());
   const [file = TUTORIAL_OBJECT, ...more] = operands;
   nothingMore(more, "load");
@@ -158,6 +163,7 @@ async function loadVerb(args: string[], options: LabOptions): Promise<number> {
 }
 
 async function unloadVerb(args: string[], options: LabOptions): Promise<number> {
+  if (options.loader !== undefined) return await unloadBy(options.loader, openLab(options), args);
   const { operands, given } = parse<UnloadOptions>("unload", args, unloadOptions());
   nothingMore(operands, "unload");
   await unload(openLab(options).name, given);
@@ -165,6 +171,7 @@ async function unloadVerb(args: string[], options: LabOptions): Promise<number> 
 }
 
 async function statsVerb(args: string[], options: LabOptions): Promise<number> {
+  if (options.stats !== undefined) return await statsBy(options.stats, openLab(options), args);
   const { operands, given } = parse<StatsOptions>("stats", args, statsOptions());
   nothingMore(operands, "stats");
   const { count, interval, json } = options;

@@ -34,6 +34,8 @@ export function labCommand(finish: Finish): Command {
     .option("--legacy-ip", "setup: IPv4 besides IPv6; ping: IPv4 instead of IPv6")
     .option("--vlan", "setup: VLANs 1 and 2 besides; ping: the first VLAN")
     .option("--inner", "tcpdump: on veth0 inside")
+    .option("-l, --loader <program>", "load, unload: by this program, called as xdp-loader is")
+    .option("-s, --stats <program>", "stats: by this program, called as the tutorial's xdp_stats is")
     .option("-c, --count <pings>", "ping, stats: how many", wholePositive)
     .option("-i, --interval <seconds>", "ping, stats: from one to the next", positiveNumber)
     .option("--json", "status, stats: as JSON")
