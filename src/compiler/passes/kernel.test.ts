@@ -1,11 +1,13 @@
 /** What the passes make of random functions is still accepted by the verifier, and does in the kernel what the function meant. */
 import fc from "fast-check";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { encode } from "../../object/encoding.ts";
-import { MAP_TYPE } from "../../object/spec.ts";
+import { MAP_TYPE, type ObjectSpec } from "../../object/spec.ts";
+import { load } from "../../runtime/load.ts";
 import { relocate } from "../../runtime/relocate.ts";
 import { Fd, type MapFd, mapCreate, mapLookup, mapUpdate, programLoad, programTestRun } from "../../sys/bpf.ts";
 import { generate } from "../backend/generate.ts";
+import { compile } from "../compile.ts";
 import type { Function } from "../ir/ir.ts";
 import { printFunction } from "../ir/print.ts";
 import {
@@ -23,6 +25,7 @@ import {
 import { optimise, PASSES } from "./pipeline.ts";
 
 const XDP = 6;
+const XDP_PASS = 2;
 const isRoot = process.getuid?.() === 0 && process.platform === "linux";
 const runs = Number(process.env.WIRESCRIPT_RUNS ?? 500);
 const seed = process.env.WIRESCRIPT_SEED === undefined ? {} : { seed: Number(process.env.WIRESCRIPT_SEED) };
@@ -79,9 +82,28 @@ function sameInKernel(change: (fn: Function) => void, numRuns: number): void {
   );
 }
 
+/** The shipped program, as an object that pins nothing. */
+function echo(disabledPasses: string[]): ObjectSpec {
+  const { spec } = compile(new URL("../../programs/echo.bpf.ts", import.meta.url).pathname, { disabledPasses });
+  return { ...spec, maps: spec.maps.map((map) => ({ ...map, pinning: "none" as const })) };
+}
+
 afterAll(() => counters?.[Symbol.dispose]());
 
 describe.skipIf(!isRoot)("optimised functions in the kernel (needs root on Linux)", () => {
+  test.each(["none", ...PASSES.map(({ name }) => name)])(
+    "echo.bpf.ts loads and passes a short packet on: %s off",
+    async (name) => {
+      await using object = await load(echo([name]));
+      expect(object.programs.echo?.run(new Uint8Array(14)).action).toBe(XDP_PASS);
+    },
+  );
+
+  test("echo.bpf.ts loads with no pass at all", async () => {
+    await using object = await load(echo(PASSES.map(({ name }) => name)));
+    expect(object.programs.echo?.run(new Uint8Array(14)).action).toBe(XDP_PASS);
+  });
+
   test("with all passes", { timeout: 600_000 }, () => sameInKernel((fn) => optimise(fn), runs));
   test.each(PASSES.map(({ name }) => name))("without %s", { timeout: 600_000 }, (name) => {
     sameInKernel((fn) => optimise(fn, { disabled: [name] }), runs / 10);
