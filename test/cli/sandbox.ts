@@ -47,11 +47,12 @@ export class Sandbox implements Disposable {
   /** For files of the test; also TMPDIR of what runs inside. */
   readonly directory = mkdtempSync(join(tmpdir(), "wirescript-test-"));
   readonly #env: NodeJS.ProcessEnv;
+  readonly #cache = mkdtempSync(join(tmpdir(), "wirescript-test-cache-"));
 
   constructor() {
     // Colours and the user's cache would make results depend on who runs the tests.
     const { FORCE_COLOR: _, ...env } = process.env;
-    this.#env = { ...env, TMPDIR: this.directory, XDG_CACHE_HOME: join(tmpdir(), `wirescript-test-cache-${process.pid}`) };
+    this.#env = { ...env, TMPDIR: this.directory, XDG_CACHE_HOME: this.#cache };
     this.#holder = spawn("unshare", ["--mount", "--net", "cat"], { stdio: ["pipe", "pipe", "inherit"] });
     const ready = spawnSync("sh", [
       "-c",
@@ -126,7 +127,7 @@ export class Sandbox implements Disposable {
 
   [Symbol.dispose](): void {
     this.#holder.kill("SIGKILL");
-    rmSync(this.directory, { recursive: true, force: true });
+    for (const directory of [this.directory, this.#cache]) rmSync(directory, { recursive: true, force: true });
   }
 }
 
