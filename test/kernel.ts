@@ -1,6 +1,6 @@
 /** Compiles a module given as text, loads it into the real kernel, and runs it on packets: for tests of what code means. */
 import { resolve } from "node:path";
-import { compile, type CompileOptions } from "../src/compiler/compile.ts";
+import { type CompileOptions, compile } from "../src/compiler/compile.ts";
 import { type LoadedObject, loadSpec } from "../src/index.ts";
 
 /** Why tests that load programs cannot run here; `null` when they can. */
@@ -43,7 +43,7 @@ export function runOnce(body: string, packet: Uint8Array, declarations = "", opt
 export function frame(words: readonly bigint[] = [], length = 16 + words.length * 8): Uint8Array {
   const bytes = new Uint8Array(Math.max(length, 14));
   const view = new DataView(bytes.buffer);
-  words.forEach((word, index) => view.setBigUint64(16 + index * 8, BigInt.asUintN(64, word), true));
+  for (const [index, word] of words.entries()) view.setBigUint64(16 + index * 8, BigInt.asUintN(64, word), true);
   return bytes;
 }
 

@@ -81,11 +81,11 @@ function expectInt(l: Lowering, node: ts.Node, value: Value, field: FieldLayout)
 export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedLayout, value: Value): void {
   if (layout.kind === "scalar" && value.kind === "int") return storeScalar(l, memory, layout, value);
   if (layout.kind === "bytes" && (value.kind === "bytes" || value.kind === "bytesPlace") && value.length === layout.size) {
-    return storeBytes(l, memory, readBytes(l, node, value));
+    return storeBytes(l, memory, readBytes(l, node, value, memory));
   }
   if (layout.kind === "struct" && value.kind === "view" && value.layout.size === layout.size) {
     const { memory: from } = value;
-    return storeBytes(l, memory, readBytes(l, node, { kind: "bytesPlace", length: layout.size, memory: from }));
+    return storeBytes(l, memory, readBytes(l, node, { kind: "bytesPlace", length: layout.size, memory: from }, memory));
   }
   if (layout.kind === "struct" && value.kind === "record") {
     // Bit fields share bytes: those are cleared first, then each field is put in.
@@ -106,20 +106,27 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
 
 // -- byte arrays --
 
-function* pieces(length: number): Generator<{ offset: number; size: AccessSize }> {
+/** The widest pieces that `length` bytes fall into, each aligned where the first byte is `phase` bytes behind an aligned place. */
+function* pieces(length: number, phase = 0): Generator<{ offset: number; size: AccessSize }> {
   for (let offset = 0; offset < length; ) {
-    const left = length - offset;
-    const size: AccessSize = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const fits = (size: AccessSize) => length - offset >= size && (phase + offset) % size === 0;
+    const size = ([8, 4, 2] as const).find(fits) ?? 1;
     yield { offset, size };
     offset += size;
   }
 }
 
-export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | BytesValue): BytesValue {
+/** Reads a byte array, in pieces that can be written to `destination` as they are: on the stack only aligned ones can. */
+export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | BytesValue, destination?: Memory): BytesValue {
   if (value.kind === "bytes") return value;
   const { length, memory } = value;
   if (length > LONGEST_COPY) l.fail(node, "WS4003", { size: length });
-  const chunks = [...pieces(length)].map(({ offset, size }) => ({ offset, size, ssa: loadPiece(l, memory, offset, size) }));
+  const phase = destination?.region === "stack" ? destination.offset : 0;
+  const chunks = [...pieces(length, phase)].map(({ offset, size }) => ({
+    offset,
+    size,
+    ssa: loadPiece(l, memory, offset, size),
+  }));
   return { kind: "bytes", length, chunks };
 }
 

@@ -154,9 +154,7 @@ export class FunctionBuilder {
   }
 
   #define(block: Block, variable: Variable, value: Value): void {
-    let definitions = this.#definitions.get(block);
-    if (definitions === undefined) this.#definitions.set(block, (definitions = new Map()));
-    definitions.set(variable, value);
+    entryOf(this.#definitions, block).set(variable, value);
   }
 
   #read(block: Block, variable: Variable): Value {
@@ -165,9 +163,7 @@ export class FunctionBuilder {
     if (value !== undefined) return value;
     if (!this.#sealed.has(block)) {
       const phi = this.#phi(block, variable);
-      let waiting = this.#incomplete.get(block);
-      if (waiting === undefined) this.#incomplete.set(block, (waiting = new Map()));
-      waiting.set(variable, phi);
+      entryOf(this.#incomplete, block).set(variable, phi);
       value = phi;
     } else if (block.predecessors.length === 1) {
       value = this.#read(block.predecessors[0] as Block, variable);
@@ -207,4 +203,13 @@ export class FunctionBuilder {
     this.#replaced.set(phi, same);
     return same;
   }
+}
+
+/** The map of `key`, made when it is not there. */
+function entryOf<K, A, B>(maps: Map<K, Map<A, B>>, key: K): Map<A, B> {
+  const known = maps.get(key);
+  if (known !== undefined) return known;
+  const made = new Map<A, B>();
+  maps.set(key, made);
+  return made;
 }
