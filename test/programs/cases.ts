@@ -4,7 +4,7 @@
  * ones all ask the same.
  */
 import { ETHERNET_HEADER, type Exchange, hex } from "../packets/index.ts";
-import { ACTIONS, type Answer, XDP_PASS, XDP_TX } from "./subject.ts";
+import { ACTIONS, type Answer, type Subject, XDP_PASS, XDP_TX } from "./subject.ts";
 
 export interface Case {
   /** What is special about the packet. */
@@ -44,4 +44,26 @@ export function firstWrong(run: (packet: Uint8Array) => Answer, cases: Iterable<
   }
   // Nothing asked is nothing proved.
   return count === 0 ? "there were no cases" : null;
+}
+
+/**
+ * What `subject` counts wrongly over these cases, in words; null when each action has as many packets and bytes more as there were
+ * cases of it.
+ */
+export function miscounted(subject: Subject, cases: Iterable<Case>): string | null {
+  const before = subject.counts();
+  const expected = structuredClone(before);
+  for (const { packet, action } of cases) {
+    subject.run(packet);
+    const row = expected[ACTIONS[action] ?? "XDP_ABORTED"];
+    row.rx_packets++;
+    row.rx_bytes += BigInt(packet.length);
+  }
+  const after = subject.counts();
+  for (const name of ACTIONS) {
+    const [got, wanted] = [after[name], expected[name]];
+    if (got.rx_packets === wanted.rx_packets && got.rx_bytes === wanted.rx_bytes) continue;
+    return `${name}: ${got.rx_packets} packets, ${got.rx_bytes} bytes; expected ${wanted.rx_packets}, ${wanted.rx_bytes}`;
+  }
+  return null;
 }
