@@ -32,16 +32,20 @@ export interface CachedCompilation {
  */
 export async function compileCached(path: string): Promise<CachedCompilation> {
   const file = resolve(path);
-  const entryFile = join(cacheFolder(), `${hash(`${file}\0${compilerVersion()}`)}.json`);
-  const known = read(entryFile);
+  const version = compilerVersion();
+  const entryFile = version === null ? null : join(cacheFolder(), `${hash(`${file}\0${version}`)}.json`);
+  const known = entryFile === null ? null : read(entryFile);
   if (known !== null) return { spec: known, fromCache: true };
   const { compile } = await import("./compile.ts");
   const { spec, files } = compile(file);
   const object = writeElf(spec);
-  write(entryFile, {
-    files: files.map((name) => [name, hash(readFileSync(name))]),
-    object: Buffer.from(object).toString("base64"),
-  });
+  if (entryFile !== null) {
+    write(entryFile, {
+      files: files.map((name) => [name, hash(readFileSync(name))]),
+      object: Buffer.from(object).toString("base64"),
+    });
+  }
+  // The object as any loader would see it, so that a first load and a cached one are the same.
   return { spec: readElf(object, path), fromCache: false };
 }
 
@@ -50,15 +54,13 @@ function cacheFolder(): string {
   return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "wirescript");
 }
 
-/** Changes with every release, and while working on the compiler with every build. */
-function compilerVersion(): string {
-  const here = fileURLToPath(import.meta.url);
-  const build = resolve(dirname(here), "../.tsbuildinfo");
-  const manifest = readFileSync(resolve(dirname(here), "../../package.json"), "utf8");
+/** Changes with every build of the compiler; `null` when it runs from its sources, which nothing is cached for. */
+function compilerVersion(): string | null {
+  const build = resolve(dirname(fileURLToPath(import.meta.url)), "../.tsbuildinfo");
   try {
-    return hash(manifest + readFileSync(build, "utf8"));
+    return hash(readFileSync(build));
   } catch {
-    return hash(manifest);
+    return null;
   }
 }
 
