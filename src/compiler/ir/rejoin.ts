@@ -78,6 +78,7 @@ export function newBlockOnEdge(
 /** The values that `block` computes and others use. */
 export function valuesLeaving(fn: Function, block: Block): Instruction[] {
   const own = new Set<Value>(block.instructions);
+  if (own.size === 0) return [];
   const leaving = new Set<Value>();
   for (const other of fn.blocks) {
     if (other === block) continue;

@@ -22,10 +22,13 @@ const MOST_REPEATED = 2;
 /** True when any path was led past a test. */
 export function threadJumps(fn: Function): boolean {
   let changed = false;
-  // Facts are about the function as it is, so each change asks anew.
-  for (let found = findOne(fn); found !== null; found = findOne(fn)) {
-    thread(fn, found);
-    changed = true;
+  let dominators = new Dominators(fn);
+  for (const past of fn.blocks.slice(1)) {
+    for (let found = findShortcut(fn, past, dominators); found !== null; found = findShortcut(fn, past, dominators)) {
+      thread(fn, found);
+      dominators = new Dominators(fn); // a path that goes another way knows other things
+      changed = true;
+    }
   }
   return changed;
 }
@@ -37,33 +40,31 @@ interface Shortcut {
   /** The block that tests. */
   past: Block;
   to: Block;
+  /** What `past` computes and others use. */
+  leaving: Instruction[];
 }
 
-function findOne(fn: Function): Shortcut | null {
-  const dominators = new Dominators(fn);
-  for (const past of fn.blocks.slice(1)) {
-    const { terminator } = past;
-    if (terminator.op !== "branch" || terminator.targets[0] === terminator.targets[1]) continue;
-    if (past.predecessors.length < 2 || dominators.isLoopHeader(past) || !isRepeatable(fn, past)) continue;
-    for (const from of past.predecessors) {
-      const targets: readonly Block[] = from.terminator.targets;
-      const which = targets.indexOf(past);
-      if (targets.lastIndexOf(past) !== which) continue; // two edges: `foldBranches` or nobody
-      const outcome = outcomeFrom(from, which, past, dominators);
-      if (outcome !== null) return { from, which, past, to: terminator.targets[outcome ? 0 : 1] };
-    }
+function findShortcut(fn: Function, past: Block, dominators: Dominators): Shortcut | null {
+  const { terminator } = past;
+  if (terminator.op !== "branch" || terminator.targets[0] === terminator.targets[1]) return null;
+  if (past.predecessors.length < 2 || dominators.isLoopHeader(past)) return null;
+  if (!past.instructions.every((instruction) => instruction.op === "phi" || isPlain(instruction))) return null;
+  for (const from of past.predecessors) {
+    const targets: readonly Block[] = from.terminator.targets;
+    const which = targets.indexOf(past);
+    if (targets.lastIndexOf(past) !== which) continue; // two edges: `foldBranches` or nobody
+    const outcome = outcomeFrom(from, which, past, dominators);
+    if (outcome === null) continue;
+    const leaving = valuesLeaving(fn, past);
+    return isRepeatable(leaving, past) ? { from, which, past, to: terminator.targets[outcome ? 0 : 1], leaving } : null;
   }
   return null;
 }
 
-/** Can all that `block` does be done again on another path? What only its own test needs is not done again. */
-function isRepeatable(fn: Function, block: Block): boolean {
-  const rest = block.instructions.filter(({ op }) => op !== "phi");
-  if (!rest.every(isPlain)) return false;
-  const leaving = valuesLeaving(fn, block).filter(({ op }) => op !== "phi" && op !== "const");
-  return (
-    leaving.length <= MOST_REPEATED && neededFor(leaving, block).filter(({ op }) => op !== "const").length <= MOST_REPEATED
-  );
+/** Is little enough needed of what `block` does for it to be done again on another path? What only its own test needs is not. */
+function isRepeatable(leaving: readonly Value[], block: Block): boolean {
+  const needed = neededFor(leaving, block);
+  return needed.filter(({ op }) => op !== "const").length <= MOST_REPEATED;
 }
 
 /** Numbers computed from numbers. */
@@ -107,9 +108,8 @@ function outcomeFrom(from: Block, which: number, past: Block, dominators: Domina
   return decideComparison(question, facts());
 }
 
-function thread(fn: Function, { from, which, past, to }: Shortcut): void {
+function thread(fn: Function, { from, which, past, to, leaving }: Shortcut): void {
   const index = edgeIndex(from, which);
-  const leaving = valuesLeaving(fn, past);
   const copies = new Map<Value, Value>();
   const copyOf = (value: Value): Value => copies.get(value) ?? value;
   for (const phi of phisOf(past)) copies.set(phi, phi.args[index] as Value);
