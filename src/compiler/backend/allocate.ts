@@ -32,11 +32,7 @@ export function allocate(fn: MachineFunction): void {
     const round = new Round(fn, spiller.costs());
     const spilled = round.run();
     if (spilled.length === 0) return round.assign();
-    spiller.spill(
-      spilled,
-      (register) => round.representative(register),
-      (left, right) => round.interfere(left, right),
-    );
+    spiller.spill(spilled, (register) => round.representative(register));
   }
 }
 
@@ -125,7 +121,7 @@ class Round {
     return result;
   }
 
-  interfere(left: Register, right: Register): boolean {
+  #interfere(left: Register, right: Register): boolean {
     return this.#at(this.#neighbours, left).has(right);
   }
 
@@ -240,7 +236,7 @@ class Round {
     if (keep === merge) {
       this.#forget(move);
       this.#settle(keep);
-    } else if (merge < FIRST_VIRTUAL || this.interfere(keep, merge)) {
+    } else if (merge < FIRST_VIRTUAL || this.#interfere(keep, merge)) {
       this.#forget(move);
       this.#settle(keep);
       this.#settle(merge);
@@ -266,7 +262,7 @@ class Round {
   /** George's test: every neighbour of `merge` is harmless to `keep`. */
   #safeWithMachine(keep: Register, merge: Register): boolean {
     for (const other of this.#adjacent(merge)) {
-      if (other >= FIRST_VIRTUAL && (this.#degree[other] as number) >= COLOURS && !this.interfere(other, keep)) return false;
+      if (other >= FIRST_VIRTUAL && (this.#degree[other] as number) >= COLOURS && !this.#interfere(other, keep)) return false;
     }
     return true;
   }
@@ -275,11 +271,11 @@ class Round {
   #safe(keep: Register, merge: Register): boolean {
     let high = 0;
     for (const other of this.#adjacent(keep)) {
-      const degree = (this.#degree[other] as number) - (this.interfere(other, merge) && other >= FIRST_VIRTUAL ? 1 : 0);
+      const degree = (this.#degree[other] as number) - (this.#interfere(other, merge) && other >= FIRST_VIRTUAL ? 1 : 0);
       if (degree >= COLOURS) high++;
     }
     for (const other of this.#adjacent(merge)) {
-      if (!this.interfere(other, keep) && (this.#degree[other] as number) >= COLOURS) high++;
+      if (!this.#interfere(other, keep) && (this.#degree[other] as number) >= COLOURS) high++;
     }
     return high < COLOURS || this.#safeWithMachine(keep, merge) || this.#safeWithMachine(merge, keep);
   }

@@ -294,7 +294,10 @@ class Author {
 
   #lookup(): void {
     const b = this.#b;
-    const key = this.#slots[2]?.value as Value;
+    const key =
+      this.#choose(2) === 0
+        ? (this.#slots[2]?.value as Value)
+        : b.emit({ op: "slot", type: "ptr", args: [], size: 4, align: this.#pick([4, 8] as const) });
     b.store(
       4,
       key,

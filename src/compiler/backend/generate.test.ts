@@ -319,20 +319,63 @@ describe("line info", () => {
 });
 
 describe("limits", () => {
-  test("slots are packed by alignment", () => {
+  test("slots that hold something at the same time are packed by alignment", () => {
     const b = new FunctionBuilder("frame");
-    for (const [size, align] of [
-      [1, 1],
-      [8, 8],
-      [2, 2],
-      [4, 4],
-      [1, 1],
-    ] as const) {
+    const kept = (
+      [
+        [1, 1],
+        [8, 8],
+        [2, 2],
+        [4, 4],
+        [1, 1],
+      ] as const
+    ).map(([size, align]) => {
       const slot = b.emit({ op: "slot", type: "ptr", args: [], size, align });
       b.store(1, slot, 0, "stack", b.const(1));
+      return slot;
+    });
+    b.return(kept.map((slot) => b.load(1, slot, 0, "stack")).reduce((sum, value) => b.binary("add", sum, value)));
+    expect(generate(b.finish(), { cpu: 3 }).stackBytes).toBe(16);
+  });
+
+  test("keys of calls one after the other lie on each other; a key and a value of one call do not", () => {
+    const b = new FunctionBuilder("overlay");
+    const slot = (): Value => b.emit({ op: "slot", type: "ptr", args: [], size: 8, align: 8 });
+    const map = b.emit({ op: "map", type: "ptr", args: [], name: "m" });
+    for (let index = 0; index < 3; index++) {
+      const [key, value] = [slot(), slot()];
+      b.store(8, key, 0, "stack", b.const(index));
+      b.store(8, value, 0, "stack", b.const(index));
+      b.emit({ op: "call", type: "int", args: [map, key, value, b.const(0)], helper: 2 });
     }
     b.return(b.const(2));
     expect(generate(b.finish(), { cpu: 3 }).stackBytes).toBe(16);
+  });
+
+  test("what is read after a loop keeps its place in the loop", () => {
+    const fn = parseFunction(`function loop {
+b0:
+  v1 = slot 8 align 8
+  v2 = slot 8 align 8
+  v3 = const 5
+  store.4 stack v1, v3
+  v4 = const 0
+  jump b1
+b1: from b0, b1
+  v5 = phi v4, v7
+  store.8 stack v2, v5
+  v6 = map "m"
+  v8 = call map_delete_elem(v6, v2)
+  v9 = const 1
+  v7 = add v5, v9
+  v10 = ult v7, v3
+  branch v10, b1, b2
+b2: from b1
+  v11 = load.4 stack v1
+  return v11
+}
+`);
+    expect(generate(fn, { cpu: 3 }).stackBytes).toBe(16);
   });
 
   test("more than 512 bytes of stack are an error that says so", () => {

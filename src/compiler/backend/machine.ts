@@ -23,6 +23,10 @@ export interface Slot {
   size: number;
   align: AccessSize;
   offset: number;
+  /** Its address is more than a helper's argument, so that accesses are not all known. */
+  escapes: boolean;
+  /** Made by the allocator for a value without a register. */
+  spill: boolean;
 }
 
 export type AluCode =

@@ -16,6 +16,7 @@ import {
   type Cpu,
   FIRST_VIRTUAL,
   FRAME_POINTER,
+  LAST_ARGUMENT,
   type MachineBlock,
   type MachineFunction,
   type MachineInstruction,
@@ -150,14 +151,17 @@ class Selection {
     else if (value.op === "map") this.#emit({ op: "address", dst, reference: { kind: "map", name: value.name } });
     else if (value.op === "data") {
       this.#emit({ op: "address", dst, reference: { kind: "data", section: value.section, offset: value.offset } });
-    } else if (base.op === "slot") this.#emit({ op: "frame", dst, slot: this.#slotOf(base), offset });
-    else this.#emit({ op: "mov", dst, src: this.#registerOf(value) });
+    } else if (base.op === "slot") {
+      const slot = this.#slotOf(base);
+      if (dst === RESULT || dst > LAST_ARGUMENT) slot.escapes = true;
+      this.#emit({ op: "frame", dst, slot, offset });
+    } else this.#emit({ op: "mov", dst, src: this.#registerOf(value) });
   }
 
   #slotOf(value: ir.Value & { op: "slot" }): Slot {
     let slot = this.#slots.get(value);
     if (slot === undefined) {
-      slot = { size: value.size, align: value.align, offset: 0 };
+      slot = { size: value.size, align: value.align, offset: 0, escapes: false, spill: false };
       this.#slots.set(value, slot);
       this.#fn.slots.push(slot);
     }

@@ -3,7 +3,7 @@
  * block one reload serves until the next call; such a reload is cheap to give up again, so pressure inside the block stays bounded.
  * What is a constant or an address is made again instead.
  *
- * Whole registers are stored, aligned: the verifier then keeps what it knows about a spilled pointer or number.
+ * Every spill has a slot of its own here; `overlay.ts` lets those share that may. Whole registers are stored, aligned: the verifier then keeps what it knows about a spilled pointer or number.
  */
 import {
   FIRST_VIRTUAL,
@@ -71,21 +71,14 @@ export class Spiller {
     return costs;
   }
 
-  /** Rewrites the function so that the registers of these groups are in memory. `interfere`: for single registers. */
-  spill(
-    groups: readonly Register[],
-    representative: (register: Register) => Register,
-    interfere: (left: Register, right: Register) => boolean,
-  ): void {
+  /** Rewrites the function so that the registers of these groups are in memory. */
+  spill(groups: readonly Register[], representative: (register: Register) => Register): void {
     const members = new Map<Register, Register[]>(groups.map((group) => [group, []]));
     for (let register = FIRST_VIRTUAL; register < this.#fn.nextRegister; register++) {
       members.get(representative(register))?.push(register);
     }
-    const conflict = (left: Register, right: Register): boolean =>
-      (members.get(left) ?? []).some((one) => members.get(right)?.some((other) => interfere(one, other)));
     const recipes = new Map<Register, MachineInstruction>();
     const slots = new Map<Register, Slot>();
-    const shared: { slot: Slot; groups: Register[] }[] = [];
     for (const group of groups) {
       const registers = members.get(group) ?? [];
       const reloaded = registers.filter((register) => this.#reloads.has(register));
@@ -94,14 +87,9 @@ export class Spiller {
         reloaded.length > 0 || registers.length > 1 ? reloaded : registers.filter((each) => this.#recipes.has(each));
       for (const register of remade) recipes.set(register, this.#recipes.get(register) as MachineInstruction);
       if (remade.length > 0) continue;
-      let home = shared.find((each) => each.groups.every((other) => !conflict(group, other)));
-      if (home === undefined) {
-        home = { slot: { size: 8, align: 8, offset: 0 }, groups: [] };
-        shared.push(home);
-        this.#fn.slots.push(home.slot);
-      }
-      home.groups.push(group);
-      slots.set(group, home.slot);
+      const slot: Slot = { size: 8, align: 8, offset: 0, escapes: false, spill: true };
+      this.#fn.slots.push(slot);
+      slots.set(group, slot);
     }
     const rename = (register: Register): Register => {
       const group = register < FIRST_VIRTUAL ? register : representative(register);
