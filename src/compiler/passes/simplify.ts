@@ -111,8 +111,12 @@ class Simplifier implements Maker {
   /** The simplest value that stands for `instruction`. */
   #reduce(instruction: Instruction): Value {
     for (let steps = 0; steps < MOST_STEPS; steps++) {
+      const before = this.#output.length;
       const result = applyRules(instruction, this);
-      if (result === null) return instruction;
+      if (result === null) {
+        this.#output.length = before; // what rules made before they gave up
+        return instruction;
+      }
       this.#changed = true;
       if (result !== instruction) return result;
       for (const value of instruction.args) this.noteUse(value);
