@@ -14,4 +14,18 @@ export interface XdpContext {
    * bounds check that the kernel's verifier wants.
    */
   at<S extends Schema>(schema: S, offset?: number): View<S> | null;
+  /**
+   * The metadata in front of the packet, seen as `schema`; `null` when there is less. A program on TC's ingress hook reads what was
+   * written here. `adjustMeta(-Schema.size)` makes room first.
+   */
+  meta<S extends Schema>(schema: S): View<S> | null;
+  /**
+   * Moves the packet's start by `delta` bytes: negative makes room for a header, positive removes one. Every view from before is dead
+   * afterwards. `false` when the driver has no such room, or less than an Ethernet header would remain.
+   */
+  adjustHead(delta: number): boolean;
+  /** Moves the packet's end: negative cuts, positive grows where the driver can. Every view from before is dead afterwards. */
+  adjustTail(delta: number): boolean;
+  /** Moves the metadata's start: negative makes room, by multiples of four bytes. Every view from before is dead afterwards. */
+  adjustMeta(delta: number): boolean;
 }

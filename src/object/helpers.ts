@@ -10,7 +10,10 @@ export const HELPER = {
   tail_call: 12,
   redirect: 23,
   csum_diff: 28,
+  xdp_adjust_head: 44,
   redirect_map: 51,
+  xdp_adjust_meta: 54,
+  xdp_adjust_tail: 65,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

@@ -286,6 +286,20 @@ export const CATALOGUE = {
     fix: "Put larger fields first, or add a field such as `reserved: u32` before it.",
     example: `const m = array({ value: struct({ a: u32, b: u64 }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e) atomicAdd(e.b, 1);")}`,
   },
+  WS2022: {
+    what: "This view is dead: `{call}` in line {line} moved the packet.",
+    why: "The kernel forgets every address in the packet when its start or end moves.",
+    fix: "Call `ctx.at` again after it.",
+    example: program(
+      "const eth = ctx.at(Ethernet);\n  if (!eth || !ctx.adjustHead(4)) return XDP_DROP;\n  if (eth.type === 1) return XDP_DROP;",
+    ),
+  },
+  WS2023: {
+    what: "A loop of this length cannot move the packet.",
+    why: "It is not unrolled, and views would be good in its first round only.",
+    fix: "Use fewer rounds, or move the packet once, outside of the loop.",
+    example: program("for (let i = 0; i < 500; i++) {\n    if (!ctx.adjustHead(1)) break;\n  }"),
+  },
 
   WS3001: {
     what: "This module exports no program.",

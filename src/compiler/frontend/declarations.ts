@@ -2,6 +2,7 @@
 import ts from "typescript";
 import { lowerExpression } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
+import { Abort } from "./reporter.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 /** The value of a name that no function binds. */
@@ -10,6 +11,8 @@ export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol):
   if (declaration === undefined) return l.fail(node, "WS2004", { name: node.text });
   if (l.module.source.isIntrinsic(declaration)) return intrinsicOf(l, symbol.name, declaration);
   if (ts.isFunctionDeclaration(declaration)) return { kind: "function", node: declaration };
+  // A name of a function's that has no meaning here is one whose own statement was left out: that has been reported.
+  if (!isModuleLevel(declaration)) throw new Abort();
   if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) {
     return l.fail(node, "WS2004", { name: node.text });
   }
@@ -61,4 +64,9 @@ export function declarationOf(call: ts.Node): ts.VariableDeclaration | null {
 /** Records the map, so that the object holds it. */
 export function useMap(l: Lowering, map: MapDeclaration): void {
   if (!l.module.maps.has(map.node)) l.module.maps.set(map.node, map);
+}
+
+function isModuleLevel(declaration: ts.Declaration): boolean {
+  const statement = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
+  return ts.isSourceFile(statement.parent);
 }

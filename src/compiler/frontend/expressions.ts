@@ -6,11 +6,11 @@ import { conditionOf, isConditionOnly, lowerCondition } from "./conditions.ts";
 import { constantOf } from "./declarations.ts";
 import { callIntrinsic } from "./intrinsics.ts";
 import { Join } from "./join.ts";
-import type { ScalarLayout } from "./layout.ts";
+import type { ScalarLayout, StructLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
 import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
-import { describeValue, I64, type IntType, type IntValue, type Memory, U64, type Value } from "./values.ts";
+import { describeValue, I64, type IntType, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -161,7 +161,8 @@ function optional(l: Lowering, node: ts.Expression, object: Value, use: (value: 
   return join.finish();
 }
 
-function property(l: Lowering, node: ts.PropertyAccessExpression, object: Value, name: string): Value {
+/** `object.name`; messages point at `node`. */
+export function property(l: Lowering, node: ts.Node, object: Value, name: string): Value {
   switch (object.kind) {
     case "view": {
       const field = object.layout.fields.find((candidate) => candidate.name === name);
@@ -185,11 +186,19 @@ function property(l: Lowering, node: ts.PropertyAccessExpression, object: Value,
       return contextProperty(l, name, object);
     case "schema":
       if (name === "size" && object.layout.kind !== "bits") return l.int(object.layout.size);
+      if (name === "fields" && object.layout.kind === "struct") return fieldsOf(object.layout);
       break;
     case "map":
       return { kind: "intrinsic", name, receiver: object };
   }
-  return l.fail(node.name, "WS2003", { name: node.getText() });
+  return l.fail(node, "WS2003", { name: node.getText() });
+}
+
+/** `Schema.fields`: the schemas of its fields, by name. */
+function fieldsOf(layout: StructLayout): Value {
+  const fields = new Map<string, RecordField>();
+  for (const field of layout.fields) fields.set(field.name, { value: { kind: "schema", layout: field.layout }, place: null });
+  return { kind: "record", fields };
 }
 
 /** `struct xdp_md`: ingress_ifindex at 12, rx_queue_index at 16. */
@@ -384,6 +393,7 @@ export function assign(l: Lowering, target: ts.Expression, value: Value): Value 
     const { bytes, index } = elementOf(l, target);
     if (bytes.kind === "bytes") return l.fail(target, "WS2008");
     if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
+    l.assertAlive(bytes.memory);
     const { pointer, offset, region } = bytes.memory;
     l.builder.store(1, pointer, offset + index, region, value.ssa);
     return value;

@@ -1,5 +1,6 @@
 /** What the names of `wirescript/kernel` do: schemas, maps and settings are read at compile time, the rest becomes instructions. */
 import ts from "typescript";
+import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
 import { lowerInt } from "./expressions.ts";
@@ -8,7 +9,7 @@ import { SCALARS } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { MAP_KINDS } from "./map-kinds.ts";
 import { callMap, declareMap } from "./maps.ts";
-import { at } from "./packet.ts";
+import { at, meta } from "./packet.ts";
 import { argument, cast, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
 import { U32, U64, type Value } from "./values.ts";
@@ -16,10 +17,28 @@ import { U32, U64, type Value } from "./values.ts";
 type CallNode = ts.CallExpression | ts.TaggedTemplateExpression;
 type Intrinsic = Extract<Value, { kind: "intrinsic" }>;
 
+/** Methods of the context that move the packet, and the helpers behind them. */
+const MOVES: Readonly<Record<string, HelperName>> = {
+  adjustHead: "xdp_adjust_head",
+  adjustTail: "xdp_adjust_tail",
+  adjustMeta: "xdp_adjust_meta",
+};
+
+function callContext(l: Lowering, node: ts.CallExpression, name: string): Value {
+  if (name === "at") return at(l, node);
+  if (name === "meta") return meta(l, node);
+  const helper = MOVES[name];
+  if (helper === undefined) return l.fail(node, "WS2003", { name: `ctx.${name}` });
+  const delta = lowerInt(l, argument(l, node, 0), name).ssa;
+  const result = l.call(helper, [l.context, delta]);
+  l.packetMoved(node);
+  return l.bool(l.compare("eq", result, l.builder.const(0)));
+}
+
 export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: Intrinsic): Value {
   if (ts.isTaggedTemplateExpression(node)) return trace(l, node);
   if (receiver?.kind === "map") return callMap(l, node, receiver.map, name);
-  if (receiver?.kind === "context" && name === "at") return at(l, node);
+  if (receiver?.kind === "context") return callContext(l, node, name);
   if (receiver?.kind === "schema") return cast(l, node, receiver.layout);
   if ((receiver?.kind === "bytes" || receiver?.kind === "bytesPlace") && name === "equals") {
     return l.bool(equalBytes(l, node, receiver, bytesArgument(l, argument(l, node, 0))));

@@ -1,8 +1,9 @@
 /** Where paths meet that each bring a value: returns of a function that is built in, both arms of `?:` and `??`. */
 import type ts from "typescript";
 import type { Block, Value as Ssa } from "../ir/ir.ts";
+import { joined } from "./epochs.ts";
 import type { Lowering } from "./lowering.ts";
-import { fits, isMutable, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
+import { epochOf, fits, isMutable, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
 import { describeValue, type IntType, type Value } from "./values.ts";
 
 interface Edge {
@@ -51,7 +52,12 @@ export class Join {
         columns.map((column) => column[index] as Ssa),
       ),
     );
-    return rebuild(shape, leaves);
+    const here = l.epochs.at(l.builder.block);
+    const paths = this.#edges.map(({ block, value }) => ({
+      held: epochOf(value) ?? l.epochs.at(block),
+      now: l.epochs.at(block),
+    }));
+    return rebuild(shape, leaves, joined(paths, here));
   }
 
   /** The layout that all the values have: integers as wide as the widest, and with a flag when one of them may be null. */

@@ -168,6 +168,7 @@ function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, st
   };
   builder.jump(head);
   builder.enter(head, false);
+  const epoch = l.epochs.at(head);
   // The body runs at least once, so the test stands at the end of a round. Equality is exact, whatever the step.
   bindPattern(l, name, read(), false);
   lowerBody(l, body, end, next);
@@ -179,6 +180,8 @@ function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, st
     // `<` rather than `!=` where it can be: the verifier then knows a bound for the counter.
     const last = start + BigInt(count) * step;
     const op = type.signed || step < 0n ? "ne" : "ult";
+    // What is in the loop was built for views that are still good in the next round.
+    if (l.epochs.at(builder.block) !== epoch) l.fail(body, "WS2023");
     builder.branch(l.compare(op, increased, builder.const(last)), head, end);
   }
   builder.seal(head);

@@ -6,12 +6,13 @@ import type ts from "typescript";
 import { HELPER, type HelperName } from "../../object/helpers.ts";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
-import { FunctionBuilder } from "../ir/builder.ts";
+import { FunctionBuilder, type Variable } from "../ir/builder.ts";
 import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueType } from "../ir/ir.ts";
+import { Epochs } from "./epochs.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
 import { displayName } from "./source.ts";
-import { BOOL, type IntType, type IntValue, type Place, U64, type Value } from "./values.ts";
+import { BOOL, type IntType, type IntValue, type Memory, type Place, U64, type Value } from "./values.ts";
 
 export type FunctionNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
 
@@ -38,9 +39,10 @@ export class Lowering {
   readonly bindings = new Map<ts.Symbol, Binding>();
   readonly frames: Frame[] = [];
   readonly context: Ssa;
-  /** First byte of the packet, and the byte behind its last. */
-  readonly data: Ssa;
-  readonly dataEnd: Ssa;
+  readonly epochs = new Epochs();
+  readonly #data: Variable = { name: "data", type: "ptr" };
+  readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
+  #node: ts.Node | null = null;
   readonly #entry: Block;
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();
@@ -51,9 +53,38 @@ export class Lowering {
     this.builder = new FunctionBuilder(name);
     this.#entry = this.builder.function.blocks[0] as Block; // a new builder has its entry block
     this.context = this.builder.emit({ op: "context", type: "ptr", args: [] });
-    // struct xdp_md: data at 0, data_end at 4.
-    this.data = this.builder.load(4, this.context, 0, "context", "ptr");
-    this.dataEnd = this.builder.load(4, this.context, 4, "context", "ptr");
+    this.#readPacketBounds();
+  }
+
+  /** First byte of the packet. */
+  get data(): Ssa {
+    return this.builder.read(this.#data);
+  }
+
+  /** The byte behind the packet's last. */
+  get dataEnd(): Ssa {
+    return this.builder.read(this.#dataEnd);
+  }
+
+  /** struct xdp_md: data at 0, data_end at 4. */
+  #readPacketBounds(): void {
+    this.builder.write(this.#data, this.builder.load(4, this.context, 0, "context", "ptr"));
+    this.builder.write(this.#dataEnd, this.builder.load(4, this.context, 4, "context", "ptr"));
+  }
+
+  /** A helper at `node` has moved the packet, or may have: its bounds are read anew, and views from before are dead. */
+  packetMoved(node: ts.Node): void {
+    this.epochs.move(this.builder.block, node);
+    this.#readPacketBounds();
+  }
+
+  /** Reports a view that is used after the packet was moved. */
+  assertAlive({ epoch }: Memory): void {
+    const now = this.epochs.at(this.builder.block);
+    if (epoch === undefined || epoch === now || this.unreachable || this.#node === null) return;
+    const killer = now.begunBy ?? epoch.begunBy;
+    const line = killer === null ? "?" : killer.getSourceFile().getLineAndCharacterOfPosition(killer.getStart()).line + 1;
+    this.fail(this.#node, "WS2022", { line, call: killer === null ? "adjustHead" : killer.getText() });
   }
 
   fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>): never {
@@ -67,12 +98,15 @@ export class Lowering {
 
   /** Runs `lower` with instructions attributed to `node`'s place. */
   at<T>(node: ts.Node, lower: () => T): T {
-    const before = this.builder.span;
+    const span = this.builder.span;
+    const outer = this.#node;
     this.builder.span = spanOf(node);
+    this.#node = node;
     try {
       return lower();
     } finally {
-      this.builder.span = before;
+      this.builder.span = span;
+      this.#node = outer;
     }
   }
 

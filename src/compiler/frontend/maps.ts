@@ -138,6 +138,7 @@ function succeeded(l: Lowering, result: Ssa): IntValue {
 /** Runs `use` with the address of `value` in memory: where it lies already, or built on the stack, every byte of it. */
 export function withAddress<T>(l: Lowering, node: ts.Node, layout: SizedLayout, value: Value, use: (address: Ssa) => T): T {
   const place = placeOf(layout, value);
+  if (place !== null) l.assertAlive(place);
   if (place !== null)
     return use(place.offset === 0 ? place.pointer : l.binary("add", place.pointer, l.builder.const(place.offset)));
   return l.withSlot(layout.size, (slot) => {

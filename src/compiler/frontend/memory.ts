@@ -24,6 +24,7 @@ export function intTypeOfLayout({ size, signed, boolean }: ScalarLayout): IntTyp
 }
 
 export function loadScalar(l: Lowering, memory: Memory, layout: ScalarLayout): IntValue {
+  l.assertAlive(memory);
   const { size, signed, bigEndian } = layout;
   let ssa = l.builder.load(size, memory.pointer, memory.offset, memory.region);
   if (layout.boolean) ssa = l.compare("ne", ssa, l.builder.const(0));
@@ -33,6 +34,7 @@ export function loadScalar(l: Lowering, memory: Memory, layout: ScalarLayout): I
 }
 
 export function storeScalar(l: Lowering, memory: Memory, layout: ScalarLayout, value: IntValue): void {
+  l.assertAlive(memory);
   const ssa = layout.bigEndian ? swap(l, value.ssa, layout.size) : value.ssa;
   l.builder.store(layout.size, memory.pointer, memory.offset, memory.region, ssa);
 }
@@ -132,6 +134,7 @@ export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | B
 
 /** On the stack a load must be aligned, so a piece may have to be put together from smaller ones. */
 function loadPiece(l: Lowering, memory: Memory, offset: number, size: AccessSize): Ssa {
+  l.assertAlive(memory);
   const at = memory.offset + offset;
   if (memory.region !== "stack" || at % size === 0) return l.builder.load(size, memory.pointer, at, memory.region);
   const half = (size / 2) as AccessSize;
@@ -145,6 +148,7 @@ export function storeBytes(l: Lowering, memory: Memory, value: BytesValue): void
 }
 
 function storePiece(l: Lowering, memory: Memory, { offset, size, ssa }: Chunk): void {
+  l.assertAlive(memory);
   const at = memory.offset + offset;
   if (memory.region !== "stack" || at % size === 0) return l.builder.store(size, memory.pointer, at, memory.region, ssa);
   const half = (size / 2) as AccessSize;
@@ -169,6 +173,7 @@ export function constantBytes(l: Lowering, bytes: number[]): BytesValue {
 export function byteAt(l: Lowering, value: BytesPlaceValue | BytesValue, index: number): IntValue {
   const type: IntType = { bits: 8, signed: false };
   if (value.kind === "bytesPlace") {
+    l.assertAlive(value.memory);
     const { pointer, offset, region } = value.memory;
     return { kind: "int", ssa: l.builder.load(1, pointer, offset + index, region), type };
   }

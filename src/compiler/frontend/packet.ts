@@ -41,14 +41,17 @@ export function at(l: Lowering, node: ts.CallExpression): Value {
   return {
     kind: "nullable",
     valid: l.builder.phi("bool", [inside.valid, none]),
-    value: viewOf({ pointer, offset: inside.value.memory.offset, region: "packet" }, layout),
+    value: viewOf(
+      { pointer, offset: inside.value.memory.offset, region: "packet", epoch: l.epochs.at(l.builder.block) },
+      layout,
+    ),
   };
 }
 
 function atConstant(l: Lowering, node: ts.Node, layout: SizedLayout, offset: bigint): Value {
   const end = offset + BigInt(layout.size);
   if (offset < 0n || end > BigInt(MAX_PACKET_OFFSET)) return l.fail(node, "WS4002", { offset: String(offset) });
-  const memory: Memory = { pointer: l.data, offset: Number(offset), region: "packet" };
+  const memory: Memory = { pointer: l.data, offset: Number(offset), region: "packet", epoch: l.epochs.at(l.builder.block) };
   const valid = l.compare("ule", l.binary("add", l.data, l.builder.const(end)), l.dataEnd);
   return { kind: "nullable", valid, value: viewOf(memory, layout) };
 }
@@ -79,6 +82,15 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
   }
   const pointer = l.binary("add", l.data, variable);
   const end = l.binary("add", pointer, l.builder.const(constant + BigInt(layout.size)));
-  const memory: Memory = { pointer, offset: Number(constant), region: "packet" };
+  const memory: Memory = { pointer, offset: Number(constant), region: "packet", epoch: l.epochs.at(l.builder.block) };
   return { kind: "nullable", valid: l.compare("ule", end, l.dataEnd), value: viewOf(memory, layout) };
+}
+
+/** `ctx.meta(schema)`: what lies between data_meta (struct xdp_md at 8) and data. */
+export function meta(l: Lowering, node: ts.CallExpression): Value {
+  const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
+  const pointer = l.builder.load(4, l.context, 8, "context", "ptr");
+  const memory: Memory = { pointer, offset: 0, region: "packet", epoch: l.epochs.at(l.builder.block) };
+  const valid = l.compare("ule", l.binary("add", pointer, l.builder.const(layout.size)), l.data);
+  return { kind: "nullable", valid, value: viewOf(memory, layout) };
 }

@@ -4,6 +4,7 @@
  */
 import type ts from "typescript";
 import type { Value as Ssa, ValueType } from "../ir/ir.ts";
+import { type Epoch, HeldEpochs } from "./epochs.ts";
 import type { Lowering } from "./lowering.ts";
 import { readBytes } from "./memory.ts";
 import { BOOL, describeValue, type IntType, type Memory, type Place, type RecordField, type Value } from "./values.ts";
@@ -50,7 +51,16 @@ export function readField(l: Lowering, field: RecordField): Value {
  * assigned to it.
  */
 export function newPlace(l: Lowering, name: string, value: Value, type: IntType | null, nullable = false): Place {
-  const place: Place = { name, shape: null, nullable, nullIn: l.builder.block, readAsNull: false, type, leaves: [] };
+  const place: Place = {
+    name,
+    shape: null,
+    nullable,
+    nullIn: l.builder.block,
+    readAsNull: false,
+    type,
+    leaves: [],
+    epochs: new HeldEpochs(l.epochs),
+  };
   if (value.kind === "int" && type === null) {
     place.type = value.type.bits === 1 ? BOOL : { bits: 64, signed: value.type.signed };
   }
@@ -66,10 +76,8 @@ export function readPlace(l: Lowering, place: Place): Value {
     place.readAsNull = true;
     return { kind: "null" };
   }
-  return rebuild(
-    place.shape,
-    place.leaves.map((leaf) => l.builder.read(leaf)),
-  );
+  const leaves = place.leaves.map((leaf) => l.builder.read(leaf));
+  return rebuild(place.shape, leaves, place.epochs.at(l.builder.block));
 }
 
 /** Assigns. `node` is where messages point; `null` for a first value, which always fits. */
@@ -85,6 +93,7 @@ export function writePlace(l: Lowering, node: ts.Node | null, place: Place, valu
     if (node === null) throw new Error(`${place.name} does not fit its own shape`);
     l.fail(node, "WS2007", { left: describeValue(wrapped), right: shape === null ? "null" : describeValue(shape) });
   }
+  place.epochs.set(l.builder.block, epochOf(wrapped) ?? l.epochs.at(l.builder.block));
   leavesOf(l, shape, wrapped).forEach((leaf, index) => {
     const variable = place.leaves[index];
     if (variable !== undefined) l.builder.write(variable, leaf);
@@ -187,8 +196,28 @@ export function leafTypes(shape: Value): ValueType[] {
   }
 }
 
-/** The value of `shape` made of `leaves`. */
-export function rebuild(shape: Value, leaves: readonly Ssa[]): Value {
+/** The epoch of the packet views in `value`; `null` when there are none. */
+export function epochOf(value: Value): Epoch | null {
+  switch (value.kind) {
+    case "nullable":
+      return epochOf(value.value);
+    case "view":
+    case "ref":
+    case "bytesPlace":
+      return value.memory.epoch ?? null;
+    case "record":
+      for (const field of value.fields.values()) {
+        const epoch = epochOf(field.value);
+        if (epoch !== null) return epoch;
+      }
+      return null;
+    default:
+      return null;
+  }
+}
+
+/** The value of `shape` made of `leaves`; packet views in it are of `epoch`. */
+export function rebuild(shape: Value, leaves: readonly Ssa[], epoch: Epoch): Value {
   const rest = [...leaves];
   const next = (): Ssa => {
     const leaf = rest.shift();
@@ -206,7 +235,10 @@ export function rebuild(shape: Value, leaves: readonly Ssa[]): Value {
       case "view":
       case "ref":
       case "bytesPlace":
-        return { ...part, memory: { pointer: next(), offset: 0, region: part.memory.region } };
+        return {
+          ...part,
+          memory: { ...part.memory, pointer: next(), offset: 0, ...(part.memory.epoch !== undefined && { epoch }) },
+        };
       case "bytes":
         return { ...part, chunks: part.chunks.map((chunk) => ({ ...chunk, ssa: next() })) };
       case "record": {

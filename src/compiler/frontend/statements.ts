@@ -3,11 +3,11 @@ import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
 import { lowerCondition } from "./conditions.ts";
-import { lowerExpression, present } from "./expressions.ts";
+import { lowerExpression, present, property } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
-import { isMutable, named, newPlace, readField, settle } from "./places.ts";
+import { isMutable, named, newPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { describeValue, type Value } from "./values.ts";
 
@@ -85,16 +85,12 @@ function emptyOf(l: Lowering, name: ts.BindingName): Value {
 export function bindPattern(l: Lowering, name: ts.BindingName, value: Value, changes: boolean): void {
   if (ts.isIdentifier(name)) return bindName(l, name, value, changes);
   if (ts.isArrayBindingPattern(name)) return l.fail(name, "WS1015");
-  const record = present(value);
+  const object = present(value);
   for (const element of name.elements) {
     if (element.initializer !== undefined) l.fail(element, "WS1018", { kind: "a default in a pattern" });
     const key = element.propertyName ?? element.name;
-    if (record.kind !== "record" || !ts.isIdentifier(key)) {
-      return l.fail(element, "WS2013", { operator: "{ … }", kind: describeValue(record) });
-    }
-    const field = record.fields.get(key.text);
-    if (field === undefined) return l.fail(element, "WS2003", { name: key.text });
-    bindPattern(l, element.name, readField(l, field), changes);
+    if (!ts.isIdentifier(key)) return l.fail(element, "WS1018", { kind: "a computed name" });
+    bindPattern(l, element.name, settle(l, element, property(l, element, object, key.text)), changes);
   }
 }
 

@@ -5,6 +5,7 @@
 import type ts from "typescript";
 import type { Variable } from "../ir/builder.ts";
 import type { Block, Region, Value as Ssa } from "../ir/ir.ts";
+import type { Epoch, HeldEpochs } from "./epochs.ts";
 import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
 import type { MapKind } from "./map-kinds.ts";
 
@@ -24,6 +25,8 @@ export interface Memory {
   /** Bytes from `pointer`. */
   offset: number;
   region: Region;
+  /** For the packet: the epoch that the address is good in. */
+  epoch?: Epoch;
 }
 
 export interface IntValue {
@@ -96,6 +99,8 @@ export interface Place {
   nullIn: Block | null;
   /** Someone has read that `null`, taking it for the only value there is. */
   readAsNull: boolean;
+  /** Of the packet views that it holds. */
+  epochs: HeldEpochs;
   /** Wraps what is assigned, when the variable has an integer type. */
   type: IntType | null;
   leaves: Variable[];
