@@ -229,14 +229,14 @@ export function* fragments(): Generator<Case> {
   }
 }
 
-/** Of all 65,536 EtherTypes, only IPv4's leads to an IPv4 header. One buffer serves all. */
-export function* etherTypes(): Generator<Case> {
-  const { request, reply } = exchangeV4({ icmp: { data: pattern(0) } });
+/** Of all 65,536 EtherTypes, one leads to an IPv4 header, and one to an IPv6 header. One buffer serves all. */
+export function* etherTypes(family: Family): Generator<Case> {
+  const { request, reply } = (family === 4 ? exchangeV4 : exchangeV6)({ icmp: { data: pattern(0) } });
   for (let type = 0; type <= 0xffff; type++) {
     request[12] = type >> 8;
     request[13] = type & 0xff;
     const what = `EtherType 0x${type.toString(16)}`;
-    yield type === IPV4 ? answered(what, { request, reply }) : passed(what, request);
+    yield type === (family === 4 ? IPV4 : IPV6) ? answered(what, { request, reply }) : passed(what, request);
   }
 }
 
@@ -246,6 +246,8 @@ export function* others(): Generator<Case> {
   yield passed("ARP behind a tag", frame(ARP, pattern(28), [VLAN]));
   yield passed("UDP", frame(IPV4, ipv4(udp(pattern(32)), { protocol: PROTOCOL.UDP })));
   yield passed("neighbour solicitation", frame(IPV6, ipv6(icmpv6({ type: ICMPV6_TYPE.NEIGHBOUR_SOLICITATION }))));
+  yield passed("an IPv4 ping under an unknown type", frame(0x1234, ipv4(icmp())));
+  yield passed("an IPv6 ping under an unknown type", frame(0x1234, ipv6(icmpv6())));
   yield passed("IPv4 as IPv6", frame(IPV6, ipv4(icmp())));
   yield passed("IPv6 as IPv4", frame(IPV4, ipv6(icmpv6())));
   yield passed("802.3 length instead of a type", frame(0x002e, pattern(46)));

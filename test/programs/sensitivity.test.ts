@@ -1,6 +1,6 @@
 /**
  * The tests of the echo server, tested: programs that are nearly right must be found out by the very functions that find nothing wrong
- * with ours. Each mistake is an edit of our sources, compiled, loaded and run like the original.
+ * with ours in `echo.test.ts`. Each mistake is an edit of our sources, compiled, loaded and run like the original.
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
@@ -76,7 +76,12 @@ const MISTAKES: [what: string, edit: Edit, foundBy: () => Iterable<Case>][] = [
   [
     "takes every other EtherType for IPv4's",
     inEcho("payload.type === EtherType.IPv4", "payload.type !== EtherType.IPv6"),
-    () => cases.etherTypes(),
+    () => cases.etherTypes(4),
+  ],
+  [
+    "takes every other EtherType for IPv6's",
+    inEcho("if (payload.type === EtherType.IPv6) return", "return"),
+    () => cases.etherTypes(6),
   ],
   [
     "wants a whole echo header where four bytes do",
@@ -103,13 +108,5 @@ describe.skipIf(noKernel !== null)(`what is nearly right is found out${reason}`,
   it.each(MISCOUNTS)("an echo that %s", (_, edit) => {
     using wrong = mistaken(edit);
     expect(miscounted(wrong, cases.vlanStacks())).not.toBeNull();
-  });
-
-  it("an echo that is right is not", () => {
-    using right = new Subject("echo");
-    for (const foundBy of MISTAKES.map(([, , foundBy]) => foundBy)) {
-      expect(firstWrong((packet) => right.run(packet), foundBy())).toBeNull();
-    }
-    expect(miscounted(right, cases.vlanStacks())).toBeNull();
   });
 });
