@@ -208,3 +208,20 @@ describe.skipIf(noKernel)("structs and object literals", () => {
     expect([word(packet, 0), word(packet, 1)]).toEqual([144n, 30n]);
   });
 });
+
+describe.skipIf(noKernel)("packed structs on the stack", () => {
+  test("have their fields at any offset, each written and read as a whole", () => {
+    const { action } = runOnce(
+      `const input = ctx.at(u64, 16);
+       if (!input) return XDP_DROP;
+       const n = input.value;
+       m.update({ a: u8(n), b: u32(n), c: u16(n), d: n, e: u32(n) }, { x: u8(n), y: n });
+       const found = m.lookup({ a: u8(n), b: u32(n), c: u16(n), d: n, e: u32(n) });
+       return found && found.x === (n & 0xff) && found.y === n ? XDP_TX : XDP_PASS;`,
+      frame([0x1122334455667788n], 64),
+      `const Odd = struct({ a: u8, b: u32, c: be16, d: u64, e: be32 });
+       const m = hash({ key: Odd, value: struct({ x: u8, y: u64 }), entries: 4 });`,
+    );
+    expect(action).toBe(3);
+  });
+});

@@ -24,9 +24,8 @@ export function intTypeOfLayout({ size, signed, boolean }: ScalarLayout): IntTyp
 }
 
 export function loadScalar(l: Lowering, memory: Memory, layout: ScalarLayout): IntValue {
-  l.assertAlive(memory);
   const { size, signed, bigEndian } = layout;
-  let ssa = l.builder.load(size, memory.pointer, memory.offset, memory.region);
+  let ssa = loadPiece(l, memory, 0, size);
   if (layout.boolean) ssa = l.compare("ne", ssa, l.builder.const(0));
   if (bigEndian) ssa = swap(l, ssa, size);
   else if (signed && size < 8) ssa = l.builder.emit({ op: "sext", type: "int", args: [ssa], bits: (size * 8) as 8 | 16 | 32 });
@@ -34,9 +33,8 @@ export function loadScalar(l: Lowering, memory: Memory, layout: ScalarLayout): I
 }
 
 export function storeScalar(l: Lowering, memory: Memory, layout: ScalarLayout, value: IntValue): void {
-  l.assertAlive(memory);
   const ssa = layout.bigEndian ? swap(l, value.ssa, layout.size) : value.ssa;
-  l.builder.store(layout.size, memory.pointer, memory.offset, memory.region, ssa);
+  storePiece(l, memory, { offset: 0, size: layout.size, ssa });
 }
 
 function swap(l: Lowering, ssa: Ssa, size: AccessSize): Ssa {
