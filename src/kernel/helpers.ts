@@ -4,8 +4,9 @@
  */
 import { WirescriptError } from "../errors.ts";
 import type { XdpAction } from "./actions.ts";
+import type { XdpContext } from "./context.ts";
 import type { i64, u32, u64 } from "./integers.ts";
-import type { Bytes } from "./schema.ts";
+import type { Bytes, Fields, Infer, Struct } from "./schema.ts";
 
 function kernelOnly(name: string): never {
   throw new WirescriptError({
@@ -67,4 +68,20 @@ export function* range(start: number, end?: number): Iterable<number> {
  */
 export function atomicAdd(_field: number, _value: number): void {
   kernelOnly("atomicAdd");
+}
+
+/**
+ * A struct on the program's stack, filled with `value`: what a helper needs that answers in place. It lives as long as the program
+ * runs.
+ */
+export function local<F extends Fields>(_schema: Struct<F>, _value: Infer<Struct<F>>): Infer<Struct<F>> {
+  return kernelOnly("local");
+}
+
+/**
+ * Asks the kernel's routing table and neighbour table where a packet goes (struct bpf_fib_lookup, 64 bytes, which is filled in).
+ * Gives 0 or one of `FibResult`, or a negative errno. `fibLookupIPv4` and `fibLookupIPv6` of wirescript/net are easier to use.
+ */
+export function fibLookup(_ctx: XdpContext, _params: object, _flags: u32): i64 {
+  return kernelOnly("fibLookup");
 }

@@ -14,6 +14,7 @@ export const HELPER = {
   redirect_map: 51,
   xdp_adjust_meta: 54,
   xdp_adjust_tail: 65,
+  fib_lookup: 69,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

@@ -300,6 +300,12 @@ export const CATALOGUE = {
     fix: "Use fewer rounds, or move the packet once, outside of the loop.",
     example: program("for (let i = 0; i < 500; i++) {\n    if (!ctx.adjustHead(1)) break;\n  }"),
   },
+  WS2024: {
+    what: "`fibLookup` needs a struct of {size} bytes on the stack.",
+    why: "The helper reads and fills in a struct bpf_fib_lookup.",
+    fix: "Use `fibLookupIPv4` or `fibLookupIPv6` of wirescript/net, or `local(…)` with a schema of that size.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth && fibLookup(ctx, eth, 0) === 0) return XDP_DROP;"),
+  },
 
   WS3001: {
     what: "This module exports no program.",

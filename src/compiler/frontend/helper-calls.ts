@@ -4,8 +4,12 @@ import type { Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
-import { argument } from "./schemas.ts";
-import { type BytesPlaceValue, type BytesValue, describeValue, I64, type Value } from "./values.ts";
+import { store, viewOf } from "./memory.ts";
+import { argument, sizedLayoutOf } from "./schemas.ts";
+import { type BytesPlaceValue, type BytesValue, describeValue, I64, type Memory, type Value } from "./values.ts";
+
+/** Bytes of `struct bpf_fib_lookup`. */
+const FIB_LOOKUP_SIZE = 64;
 
 export function bytesArgument(l: Lowering, node: ts.Expression): BytesPlaceValue | BytesValue {
   const value = present(lowerExpression(l, node));
@@ -51,4 +55,26 @@ export function trace(l: Lowering, node: ts.TaggedTemplateExpression): Value {
   const text = l.builder.emit({ op: "data", type: "ptr", args: [], section: ".rodata", offset: l.module.readonlyText(format) });
   l.call("trace_printk", [text, l.builder.const(format.length + 1), ...values.map((value) => value.ssa)]);
   return { kind: "void" };
+}
+
+/** `local(schema, value)`: memory of its own on the stack. */
+export function declareLocal(l: Lowering, node: ts.CallExpression): Value {
+  const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
+  const valueNode = argument(l, node, 1);
+  const memory: Memory = { pointer: l.slot(layout.size), offset: 0, region: "stack" };
+  store(l, valueNode, memory, layout, present(lowerExpression(l, valueNode)));
+  return viewOf(memory, layout);
+}
+
+/** bpf_fib_lookup(ctx, params, size of params, flags). */
+export function lookUpRoute(l: Lowering, node: ts.CallExpression): Value {
+  const context = lowerExpression(l, argument(l, node, 0));
+  const params = present(lowerExpression(l, argument(l, node, 1)));
+  if (context.kind !== "context") return l.fail(node, "WS2003", { name: "fibLookup" });
+  if (params.kind !== "view" || params.memory.region !== "stack" || params.layout.size !== FIB_LOOKUP_SIZE) {
+    return l.fail(argument(l, node, 1), "WS2024", { size: FIB_LOOKUP_SIZE });
+  }
+  const flags = lowerInt(l, argument(l, node, 2), "fibLookup").ssa;
+  const size = l.builder.const(FIB_LOOKUP_SIZE);
+  return { kind: "int", ssa: l.call("fib_lookup", [l.context, params.memory.pointer, size, flags]), type: I64 };
 }

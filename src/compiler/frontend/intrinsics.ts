@@ -4,7 +4,7 @@ import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
 import { lowerInt } from "./expressions.ts";
-import { bytesArgument, csumDiff, trace } from "./helper-calls.ts";
+import { bytesArgument, csumDiff, declareLocal, lookUpRoute, trace } from "./helper-calls.ts";
 import { SCALARS } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { MAP_KINDS } from "./map-kinds.ts";
@@ -67,6 +67,10 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return l.wrap({ kind: "int", ssa: l.call("get_prandom_u32", []), type: U64 }, U32);
     case "getSmpProcessorId":
       return l.wrap({ kind: "int", ssa: l.call("get_smp_processor_id", []), type: U64 }, U32);
+    case "local":
+      return declareLocal(l, node);
+    case "fibLookup":
+      return lookUpRoute(l, node);
     case "setting":
       return declareSetting(l, node);
     case "atomicAdd":

@@ -164,7 +164,7 @@ export class Lowering {
     const rounded = Math.ceil(size / 8) * 8;
     const free = this.#freeSlots.get(rounded) ?? [];
     this.#freeSlots.set(rounded, free);
-    const slot = free.pop() ?? this.#newSlot(rounded);
+    const slot = free.pop() ?? this.slot(rounded);
     try {
       return use(slot);
     } finally {
@@ -173,8 +173,9 @@ export class Lowering {
   }
 
   /** Slots stand in the entry block, so that their address is known everywhere. */
-  #newSlot(size: number): Ssa {
+  slot(bytes: number): Ssa {
     const align: AccessSize = 8;
+    const size = Math.ceil(bytes / 8) * 8;
     return this.builder.emitIn(this.#entry, { op: "slot", type: "ptr", args: [], size, align });
   }
 }

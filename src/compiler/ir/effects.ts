@@ -26,6 +26,7 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },
   [HELPER.redirect]: { reads: [], writes: [], pure: false },
   [HELPER.redirect_map]: { reads: ["map"], writes: [], pure: false },
+  [HELPER.fib_lookup]: { reads: ["context", "stack"], writes: ["stack"], pure: false },
   [HELPER.csum_diff]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: true },
   [HELPER.trace_printk]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
 };

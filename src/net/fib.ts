@@ -1,0 +1,119 @@
+/**
+ * Where the kernel would send a packet: its routing table and neighbour table, from inside a program.
+ * Source: bpf_fib_lookup in bpf-helpers(7); struct bpf_fib_lookup of linux/bpf.h.
+ */
+import { be16, be32, bytes, fibLookup, type i64, local, struct, u8, u16, u32, type XdpContext } from "../kernel/index.ts";
+import { type Mac, mac } from "./ethernet.ts";
+import { type IPv4, type IPv6, ipv6Address } from "./ip.ts";
+
+/** What a lookup answers. Source: BPF_FIB_LKUP_RET_… of linux/bpf.h. */
+export const FibResult = {
+  SUCCESS: 0,
+  /** The route says to drop. */
+  BLACKHOLE: 1,
+  UNREACHABLE: 2,
+  PROHIBIT: 3,
+  /** Not to be forwarded: no route, or the destination is this host. */
+  NOT_FWDED: 4,
+  /** Forwarding is off on the interface that the packet came in by. */
+  FWD_DISABLED: 5,
+  /** The route needs an encapsulation that the lookup cannot do. */
+  UNSUPP_LWT: 6,
+  /** There is no entry for the next hop in the neighbour table yet. */
+  NO_NEIGH: 7,
+  FRAG_NEEDED: 8,
+  /** Linux 6.8 and newer: no source address could be found. */
+  NO_SRC_ADDR: 9,
+} as const;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+const Params4 = struct({
+  family: u8,
+  protocol: u8,
+  sourcePort: be16,
+  destinationPort: be16,
+  /** In: length of the packet. Out: MTU of the route. */
+  length: u16,
+  /** In: where the packet came in. Out: where it goes out. */
+  ifindex: u32,
+  tos: u8,
+  tosRest: bytes(3),
+  src: be32,
+  srcRest: bytes(12),
+  dst: be32,
+  dstRest: bytes(12),
+  vlan: bytes(4),
+  smac: mac,
+  dmac: mac,
+});
+
+const Params6 = struct({
+  family: u8,
+  protocol: u8,
+  sourcePort: be16,
+  destinationPort: be16,
+  length: u16,
+  ifindex: u32,
+  flowInfo: be32,
+  src: ipv6Address,
+  dst: ipv6Address,
+  vlan: bytes(4),
+  smac: mac,
+  dmac: mac,
+});
+
+/** The answer. `ifindex` and the addresses count only when `result` is FibResult.SUCCESS. */
+export interface FibRoute {
+  /** One of FibResult, or a negative errno. */
+  result: i64;
+  /** The interface to send the packet out of. */
+  ifindex: u32;
+  /** MAC addresses for the packet's Ethernet header. */
+  smac: Mac;
+  dmac: Mac;
+}
+
+/** The route of the packet with the header `ip`. */
+export function fibLookupIPv4(ctx: XdpContext, ip: IPv4, flags: u32 = 0): FibRoute {
+  const params = local(Params4, {
+    family: AF_INET,
+    protocol: ip.protocol,
+    sourcePort: 0,
+    destinationPort: 0,
+    length: ip.totalLength,
+    ifindex: ctx.ingressIfindex,
+    tos: ip.tos,
+    tosRest: Params4.fields.tosRest(),
+    src: ip.src,
+    srcRest: Params4.fields.srcRest(),
+    dst: ip.dst,
+    dstRest: Params4.fields.dstRest(),
+    vlan: Params4.fields.vlan(),
+    smac: mac(),
+    dmac: mac(),
+  });
+  const result = fibLookup(ctx, params, flags);
+  return { result, ifindex: params.ifindex, smac: params.smac, dmac: params.dmac };
+}
+
+/** The route of the packet with the header `ip`. */
+export function fibLookupIPv6(ctx: XdpContext, ip: IPv6, flags: u32 = 0): FibRoute {
+  const params = local(Params6, {
+    family: AF_INET6,
+    protocol: ip.nextHeader,
+    sourcePort: 0,
+    destinationPort: 0,
+    length: ip.payloadLength,
+    ifindex: ctx.ingressIfindex,
+    flowInfo: (ip.trafficClass << 20) | ip.flowLabel,
+    src: ip.src,
+    dst: ip.dst,
+    vlan: Params6.fields.vlan(),
+    smac: mac(),
+    dmac: mac(),
+  });
+  const result = fibLookup(ctx, params, flags);
+  return { result, ifindex: params.ifindex, smac: params.smac, dmac: params.dmac };
+}
