@@ -41,8 +41,8 @@ function routeIPv4(ctx: XdpContext, eth: Ethernet): XdpAction {
   if (!ip) return XDP_DROP;
   if (ip.ttl <= 1) return XDP_PASS;
   const found = fibLookupIPv4(ctx, ip);
+  count(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
-  count(FibResult.SUCCESS);
   // TTL is the high byte of its word; the protocol below it does not change.
   ip.checksum = replaceInChecksum(ip.checksum, 0x0100, 0);
   ip.ttl--;
@@ -54,8 +54,8 @@ function routeIPv6(ctx: XdpContext, eth: Ethernet): XdpAction {
   if (!ip) return XDP_DROP;
   if (ip.hopLimit <= 1) return XDP_PASS;
   const found = fibLookupIPv6(ctx, ip);
+  count(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
-  count(FibResult.SUCCESS);
   ip.hopLimit--;
   return forward(eth, found);
 }
@@ -68,15 +68,10 @@ function forward(eth: Ethernet, { ifindex, smac, dmac }: FibRoute): XdpAction {
 
 /** Routes that say to drop are obeyed; everything else is for the stack. */
 function unrouted({ result }: FibRoute): XdpAction {
-  if (result < 0 || result >= OTHER_RESULT) {
-    count(OTHER_RESULT);
-    return XDP_PASS;
-  }
-  count(u32(result));
-  return result <= FibResult.PROHIBIT ? XDP_DROP : XDP_PASS;
+  return result > 0 && result <= FibResult.PROHIBIT ? XDP_DROP : XDP_PASS;
 }
 
-function count(result: u32): void {
-  const counter = fib_results.lookup(result);
+function count({ result }: FibRoute): void {
+  const counter = fib_results.lookup(result >= 0 && result < OTHER_RESULT ? u32(result) : OTHER_RESULT);
   if (counter) counter.value++;
 }

@@ -10,6 +10,7 @@ import type { ScalarLayout, StructLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
 import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
+import { Abort } from "./reporter.ts";
 import { describeValue, I64, type IntType, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
@@ -174,9 +175,12 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
       break;
     case "record": {
       const field = object.fields.get(name);
-      if (field !== undefined) return readField(l, field);
-      break;
+      // An optional field that the literal leaves out.
+      return field === undefined ? { kind: "null" } : readField(l, field);
     }
+    // The result of a function that could not be compiled, which has been reported.
+    case "void":
+      throw new Abort();
     case "bytes":
     case "bytesPlace":
       if (name === "length") return l.int(object.length);

@@ -4,6 +4,7 @@ import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { joined } from "./epochs.ts";
 import type { Lowering } from "./lowering.ts";
 import { epochOf, fits, isMutable, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
+import { Abort } from "./reporter.ts";
 import { describeValue, type IntType, type Value } from "./values.ts";
 
 interface Edge {
@@ -43,6 +44,8 @@ export class Join {
     const mutable = this.#edges.find((edge) => isMutable(edge.value));
     if (mutable !== undefined) return l.fail(mutable.node, "WS2016");
     for (const { node, value } of this.#edges) {
+      // A path whose return could not be compiled brings nothing; that has been reported.
+      if (value.kind === "void" && l.module.reporter.diagnostics.length > 0) throw new Abort();
       if (!fits(shape, value)) l.fail(node, "WS2007", { left: describeValue(value), right: describeValue(shape) });
     }
     const columns = this.#edges.map(({ block, value }) => this.#inBlock(block, () => leavesOf(l, shape, value)));

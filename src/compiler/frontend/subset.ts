@@ -153,7 +153,7 @@ function isTypeOnly(node: ts.Node): boolean {
 /** Places where a construct is not kernel code: a program's options, `as const`, the text of `trace`, an `update` mode. */
 function isAllowed(node: ts.Node): boolean {
   if (ts.isAsExpression(node)) {
-    return ts.isTypeReferenceNode(node.type) && node.type.getText() === "const" && isModuleLevel(node);
+    return ts.isTypeReferenceNode(node.type) && node.type.getText() === "const";
   }
   if (ts.isTemplateExpression(node) || ts.isNoSubstitutionTemplateLiteral(node))
     return ts.isTaggedTemplateExpression(node.parent);
