@@ -64,10 +64,14 @@ const Params6 = struct({
   dmac: mac,
 });
 
-/** The answer. `ifindex` and the addresses count only when `result` is FibResult.SUCCESS. */
+/** The answer. What is in `to` counts only when `result` is FibResult.SUCCESS. */
 export interface FibRoute {
   /** One of FibResult, or a negative errno. */
   result: i64;
+  to: FibTarget;
+}
+
+export interface FibTarget {
   /** The interface to send the packet out of. */
   ifindex: u32;
   /** MAC addresses for the packet's Ethernet header. */
@@ -94,8 +98,7 @@ export function fibLookupIPv4(ctx: XdpContext, ip: IPv4, flags: u32 = 0): FibRou
     smac: mac(),
     dmac: mac(),
   });
-  const result = fibLookup(ctx, params, flags);
-  return { result, ifindex: params.ifindex, smac: params.smac, dmac: params.dmac };
+  return { result: fibLookup(ctx, params, flags), to: params };
 }
 
 /** The route of the packet with the header `ip`. */
@@ -114,6 +117,5 @@ export function fibLookupIPv6(ctx: XdpContext, ip: IPv6, flags: u32 = 0): FibRou
     smac: mac(),
     dmac: mac(),
   });
-  const result = fibLookup(ctx, params, flags);
-  return { result, ifindex: params.ifindex, smac: params.smac, dmac: params.dmac };
+  return { result: fibLookup(ctx, params, flags), to: params };
 }

@@ -12,6 +12,7 @@ import {
   EtherType,
   FibResult,
   type FibRoute,
+  type FibTarget,
   fibLookupIPv4,
   fibLookupIPv6,
   IPv4,
@@ -46,7 +47,7 @@ function routeIPv4(ctx: XdpContext, eth: Ethernet): XdpAction {
   // TTL is the high byte of its word; the protocol below it does not change.
   ip.checksum = replaceInChecksum(ip.checksum, 0x0100, 0);
   ip.ttl--;
-  return forward(eth, found);
+  return forward(eth, found.to);
 }
 
 function routeIPv6(ctx: XdpContext, eth: Ethernet): XdpAction {
@@ -57,10 +58,10 @@ function routeIPv6(ctx: XdpContext, eth: Ethernet): XdpAction {
   count(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
   ip.hopLimit--;
-  return forward(eth, found);
+  return forward(eth, found.to);
 }
 
-function forward(eth: Ethernet, { ifindex, smac, dmac }: FibRoute): XdpAction {
+function forward(eth: Ethernet, { ifindex, smac, dmac }: FibTarget): XdpAction {
   eth.dst = dmac;
   eth.src = smac;
   return redirect(ifindex);
