@@ -30,6 +30,8 @@ export interface LoadCommandOptions {
   force?: boolean;
   pinPath?: string;
   verbose?: boolean;
+  /** Values for the program's settings. */
+  set?: Record<string, unknown>;
   /** How the XDP tutorial's loaders call `prog` and `section`. */
   progName?: string;
   progname?: string;
@@ -52,7 +54,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   const begin = performance.now();
   let object: LoadedObject;
   try {
-    object = loadSpec(source.spec, { pinPath, programs: [program.name] });
+    object = loadSpec(source.spec, { pinPath, programs: [program.name], settings: options.set ?? {} });
   } catch (error) {
     if (options.verbose === true && error instanceof VerifierError) process.stderr.write(`${error.log}\n`);
     throw error;

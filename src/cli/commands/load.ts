@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import type { LoadCommandOptions } from "../actions/load.ts";
 import { teach } from "../examples.ts";
+import { collectSetting } from "../settings.ts";
 
 export function loadCommand(): Command {
   const command = new Command("load")
@@ -20,6 +21,7 @@ export function loadCommand(): Command {
       ["wirescript load --mode auto eth0 echo.bpf.ts", "in the driver, or after it where the driver has no XDP"],
       ["wirescript load --force eth0 drop.bpf.ts", "put it in place of the program that is there"],
       ["wirescript load --prog xdp_pass_func eth0 prog.o", "one program of an object built by clang"],
+      ["wirescript load --set port=53 eth0 drop-port.bpf.ts", "with a setting of the program replaced"],
       ["ip link set dev eth0 xdp off", "any tool can remove it; so does wirescript unload eth0"],
     ],
     "Maps that are pinned by name go to /sys/fs/bpf/DEV, where bpftool, other loaders and wirescript stats find\n" +
@@ -38,6 +40,7 @@ export function loadOptions(): Option[] {
     new Option("-s, --section <name>", "which program, by ELF section"),
     new Option("-F, --force", "replace a program that is attached"),
     new Option("-p, --pin-path <dir>", "where to pin maps (default: /sys/fs/bpf/DEV)"),
+    new Option("--set <name=value>", "give a setting of the program a value; may be repeated").argParser(collectSetting),
     new Option("-v, --verbose", "print the verifier's whole log when it rejects the program"),
     hidden("--prog-name <name>"),
     hidden("--progname <name>"),
