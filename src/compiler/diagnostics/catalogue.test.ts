@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { check } from "../compile.ts";
 import { CATALOGUE, type DiagnosticCode, type Entry } from "./catalogue.ts";
 import { format } from "./diagnostic.ts";
+import { diagnosticsPage } from "./page.ts";
 
 const IMPORTS = `import { array, atomicAdd, be32, bits, bytes, csumDiff, fibLookup, lpmTrie, setting, hash, range, struct, trace, xdp, u8, u16, u32, u64, XDP_DROP, XDP_PASS } from "wirescript/kernel";
 import { Ethernet } from "wirescript/net";
@@ -48,4 +49,8 @@ test("all errors are reported at once, each once", () => {
     "function f(n: u32) {\n  while (n) { }\n  return n as u16;\n}\nexport const p = xdp((ctx) => f(1) + f(2));\nexport const q = xdp(() => 7);";
   const codes = diagnose(body).map((diagnostic) => diagnostic.code);
   expect(codes).toEqual(["WS1001", "WS1012", "TS2322", "TS2322"]);
+});
+
+test("docs/diagnostics.md says what the catalogue says (update it with `npx vitest run -u src/compiler/diagnostics`)", async () => {
+  await expect(diagnosticsPage()).toMatchFileSnapshot(resolve("docs/diagnostics.md"));
 });
