@@ -51,6 +51,6 @@ test("all errors are reported at once, each once", () => {
   expect(codes).toEqual(["WS1001", "WS1012", "TS2322", "TS2322"]);
 });
 
-test("docs/diagnostics.md says what the catalogue says (update it with `npx vitest run -u src/compiler/diagnostics`)", async () => {
+test("docs/diagnostics.md says what the catalogue says (update it with `npx vitest run src/compiler/diagnostics -u`)", async () => {
   await expect(diagnosticsPage()).toMatchFileSnapshot(resolve("docs/diagnostics.md"));
 });
