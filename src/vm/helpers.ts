@@ -1,0 +1,95 @@
+/** The kernel's helper functions, emulated: what each does with the machine, by number. Results are 64 bits, negative errno included. */
+import { HELPER } from "../object/helpers.ts";
+import { checksumDifference } from "./checksum.ts";
+import { VmFault } from "./fault.ts";
+import type { VmMap } from "./maps/map.ts";
+import type { AddressSpace } from "./memory.ts";
+import type { Packet } from "./packet.ts";
+
+/** What helpers may ask of the machine that runs the program. */
+export interface HelperHost {
+  readonly space: AddressSpace;
+  readonly packet: Packet;
+  readonly cpu: number;
+  /** @throws VmFault when the address is none of a map. */
+  mapAt(address: bigint): VmMap;
+  now(): bigint;
+  random(): number;
+  trace(line: string): void;
+  redirected(target: RedirectTarget): void;
+}
+
+export type RedirectTarget = { ifindex: number } | { map: string; key: number };
+
+/** Called with r1 to r5; reads only those that the function has. */
+export type Helper = (host: HelperHost, argument: (index: 1 | 2 | 3 | 4 | 5) => bigint) => bigint;
+
+const XDP_ABORTED = 0n;
+const XDP_REDIRECT = 4n;
+const EINVAL = -22n;
+const ACTION_MASK = 3n;
+
+const int32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
+const uint32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
+
+export const HELPERS: Readonly<Record<number, Helper>> = {
+  [HELPER.map_lookup_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    const element = map.lookup(host.space.read(argument(2), map.spec.keySize), host.cpu);
+    return element === null ? 0n : host.space.address(element);
+  },
+  [HELPER.map_update_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    const key = host.space.read(argument(2), map.spec.keySize);
+    return map.update(key, host.space.read(argument(3), map.spec.valueSize), argument(4), host.cpu);
+  },
+  [HELPER.map_delete_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    return map.delete(host.space.read(argument(2), map.spec.keySize));
+  },
+  [HELPER.ktime_get_ns]: (host) => host.now(),
+  [HELPER.get_prandom_u32]: (host) => BigInt(host.random()),
+  [HELPER.get_smp_processor_id]: (host) => BigInt(host.cpu),
+  [HELPER.trace_printk]: (host, argument) => {
+    const bytes = host.space.read(argument(1), uint32(argument(2)));
+    const text = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
+    let next = 3;
+    const line = text.replace(/%%|%lld|%llu/g, (directive) => {
+      if (directive === "%%") return "%";
+      const value = argument(next++ as 3 | 4 | 5);
+      return String(directive === "%lld" ? BigInt.asIntN(64, value) : value);
+    });
+    host.trace(line);
+    return BigInt(line.length);
+  },
+  [HELPER.redirect]: (host, argument) => {
+    if (argument(2) !== 0n) return XDP_ABORTED;
+    host.redirected({ ifindex: uint32(argument(1)) });
+    return XDP_REDIRECT;
+  },
+  [HELPER.redirect_map]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    const flags = argument(3);
+    if (flags > ACTION_MASK) return XDP_ABORTED;
+    const key = uint32(argument(2));
+    if (map.lookup(new Uint8Array(new Uint32Array([key]).buffer), host.cpu) === null) return flags;
+    host.redirected({ map: map.spec.name, key });
+    return XDP_REDIRECT;
+  },
+  [HELPER.csum_diff]: (host, argument) => {
+    const sizes = [uint32(argument(2)), uint32(argument(4))] as const;
+    if (sizes.some((size) => size % 4 !== 0)) return EINVAL;
+    const from = host.space.read(argument(1), sizes[0]);
+    return checksumDifference(from, host.space.read(argument(3), sizes[1]), uint32(argument(5)));
+  },
+  [HELPER.xdp_adjust_head]: (host, argument) => host.packet.moveHead(int32(argument(2))),
+  [HELPER.xdp_adjust_tail]: (host, argument) => host.packet.moveTail(int32(argument(2))),
+  [HELPER.xdp_adjust_meta]: (host, argument) => host.packet.moveMeta(int32(argument(2))),
+};
+
+/** @throws VmFault for a function that is not emulated. */
+export function helper(number: number): Helper {
+  const found = HELPERS[number];
+  if (found === undefined) throw new VmFault(`The interpreter has no helper function number ${number}.`);
+  return found;
+}

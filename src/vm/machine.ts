@@ -1,0 +1,335 @@
+/**
+ * The reference interpreter: runs the programs of an object without a kernel, on any system. It does what the instructions say (RFC
+ * 9669) and counts them; whatever the kernel's verifier exists to prevent (reads of what was never written, accesses outside of what an
+ * address belongs to) stops it with a `VmFault`. Test runs of Linux 6.18 are the model for the packet's surroundings.
+ */
+
+import { HELPER } from "../object/helpers.ts";
+import { type Instruction, OPCODE_LD_IMM64, slots } from "../object/instruction.ts";
+import { CALL, CLASS, CLASS_MASK, JMP, OPCODE, OPERATION_MASK } from "../object/opcodes.ts";
+import { type FunctionSpec, MAP_TYPE, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
+import { Access } from "./access.ts";
+import { runAlu } from "./arithmetic.ts";
+import { VmFault } from "./fault.ts";
+import { type HelperHost, helper, type RedirectTarget } from "./helpers.ts";
+import { isTaken } from "./jumps.ts";
+import { createVmMap } from "./maps/create.ts";
+import { keyText, type VmMap } from "./maps/map.ts";
+import { AddressSpace, Region } from "./memory.ts";
+import { MAX_PACKET, Packet } from "./packet.ts";
+import { Registers } from "./registers.ts";
+
+export interface VmOptions {
+  /** Copies of an element in per-CPU maps. 1 unless given. */
+  cpus?: number;
+  /** The CPU that runs the program. 0 unless given. */
+  cpu?: number;
+  /** What `ktime_get_ns` answers: nanoseconds. Always 0 unless given. */
+  now?: () => bigint;
+  /** What `get_prandom_u32` answers. Always 0 unless given. */
+  random?: () => number;
+  /** `struct xdp_md`. Both as in a test run unless given: the loopback interface's first queue. */
+  ingressIfindex?: number;
+  rxQueueIndex?: number;
+  /** Instructions after which a run is a fault: it will not end. 16 million unless given. */
+  limit?: number;
+}
+
+export interface VmResult {
+  /** What the program returned: its low 32 bits. */
+  action: number;
+  /** The packet as the program left it. */
+  packet: Uint8Array;
+  /** Instructions that were executed; a wide load counts as one. */
+  executed: number;
+  /** What `trace` wrote. */
+  traced: string[];
+  /** Where `redirect` would have sent it; `null` when the program did not ask. */
+  redirect: RedirectTarget | null;
+}
+
+const STACK_BYTES = 512;
+/** MAX_CALL_FRAMES */
+const DEEPEST_CALL = 8;
+/** MAX_TAIL_CALL_CNT */
+const MOST_TAIL_CALLS = 33;
+const DEFAULT_LIMIT = 16_000_000;
+
+export class Vm {
+  readonly spec: ObjectSpec;
+  /** The object's maps, by name. They keep their contents from run to run. */
+  readonly maps: ReadonlyMap<string, VmMap>;
+  readonly #options: VmOptions;
+  readonly #data: ReadonlyMap<string, Region>;
+  readonly #code = new Map<FunctionSpec, readonly (Instruction | undefined)[]>();
+  readonly #tails = new Map<string, string>();
+
+  /** @throws VmFault for a map type that the interpreter does not have. */
+  constructor(spec: ObjectSpec, options: VmOptions = {}) {
+    this.spec = spec;
+    this.#options = options;
+    this.maps = new Map(spec.maps.map((map) => [map.name, createVmMap(map, options.cpus ?? 1)]));
+    this.#data = new Map(
+      spec.data.map(({ name, bytes, readonly }) => [name, new Region(`the section ${name}`, bytes.slice(), { readonly })]),
+    );
+  }
+
+  /** Puts the program named `program` into a program array, for tail calls. */
+  setProgram(map: string, index: number, program: string): void {
+    this.#tails.set(`${map}/${index}`, program);
+  }
+
+  /** Runs the program named `name` on a copy of `packet`. @throws VmFault */
+  run(name: string, packet: Uint8Array): VmResult {
+    if (packet.length > MAX_PACKET) throw new VmFault(`A packet of ${packet.length} bytes does not fit a frame.`);
+    return new Run(this, this.#program(name), new Packet(packet), this.#options).start();
+  }
+
+  /** The code of a function, by slot: a wide load leaves its second slot empty. */
+  codeOf(fn: FunctionSpec): readonly (Instruction | undefined)[] {
+    let code = this.#code.get(fn);
+    if (code === undefined) {
+      code = fn.instructions.flatMap((instruction) => (slots(instruction) === 2 ? [instruction, undefined] : [instruction]));
+      this.#code.set(fn, code);
+    }
+    return code;
+  }
+
+  dataSection(name: string): Region {
+    const region = this.#data.get(name);
+    if (region === undefined) throw new VmFault(`The object has no section ${name}.`);
+    return region;
+  }
+
+  /** The program that a tail call goes to; `null` when there is none. */
+  tail(map: VmMap, index: number): ProgramSpec | null {
+    if (map.spec.type !== MAP_TYPE.PROG_ARRAY) throw new VmFault(`${map.spec.name} is not an array of programs.`);
+    const name = this.#tails.get(`${map.spec.name}/${index}`);
+    return name === undefined ? null : this.#program(name);
+  }
+
+  #program(name: string): ProgramSpec {
+    const program = this.spec.programs.find((each) => each.name === name);
+    if (program === undefined) throw new VmFault(`The object has no program ${name}.`);
+    return program;
+  }
+}
+
+class Run implements HelperHost {
+  readonly space = new AddressSpace();
+  readonly packet: Packet;
+  readonly cpu: number;
+  readonly #vm: Vm;
+  #program: ProgramSpec;
+  readonly #options: VmOptions;
+  readonly #context = new Region("the context", new Uint8Array(24), { readonly: true });
+  readonly #access: Access;
+  readonly #handles = new Map<Region, VmMap>();
+  readonly #mapHandles = new Map<VmMap, Region>();
+  readonly #limit: number;
+  #executed = 0;
+  #tailCalls = 0;
+  readonly #traced: string[] = [];
+  #redirect: RedirectTarget | null = null;
+
+  constructor(vm: Vm, program: ProgramSpec, packet: Packet, options: VmOptions) {
+    this.#vm = vm;
+    this.#program = program;
+    this.packet = packet;
+    this.cpu = options.cpu ?? 0;
+    this.#options = options;
+    this.#limit = options.limit ?? DEFAULT_LIMIT;
+    this.#access = new Access(this.space, this.#context, (offset, size) => this.#loadContext(offset, size));
+  }
+
+  start(): VmResult {
+    const action = Number(BigInt.asUintN(32, this.#call(this.#entry(), [this.space.address(this.#context)], 0)));
+    return {
+      action,
+      packet: this.packet.bytes,
+      executed: this.#executed,
+      traced: this.#traced,
+      redirect: this.#redirect,
+    };
+  }
+
+  // -- for helpers --
+
+  mapAt(address: bigint): VmMap {
+    const map = this.#handles.get(this.space.place(address).region);
+    if (map === undefined) throw new VmFault("A helper is given something else where it wants a map.");
+    return map;
+  }
+
+  now(): bigint {
+    return this.#options.now?.() ?? 0n;
+  }
+
+  random(): number {
+    return (this.#options.random?.() ?? 0) >>> 0;
+  }
+
+  trace(line: string): void {
+    this.#traced.push(line);
+  }
+
+  redirected(target: RedirectTarget): void {
+    this.#redirect = target;
+  }
+
+  // -- execution --
+
+  #entry(): FunctionSpec {
+    const [entry] = this.#program.functions;
+    if (entry === undefined) throw new VmFault(`The program ${this.#program.name} has no code.`);
+    return entry;
+  }
+
+  /** Calls of subprograms are calls of this method, so that JavaScript's stack holds what the kernel's does. */
+  #call(entry: FunctionSpec, args: readonly bigint[], depth: number): bigint {
+    if (depth >= DEEPEST_CALL) throw new VmFault(`Calls are nested deeper than ${DEEPEST_CALL}.`);
+    let fn = entry;
+    let slot = 0;
+    let r = this.#frame(args);
+    try {
+      let code = this.#vm.codeOf(fn);
+      for (;;) {
+        const instruction = code[slot];
+        if (instruction === undefined) throw new VmFault("The program jumps to where no instruction begins.");
+        if (++this.#executed > this.#limit) throw new VmFault(`The program does not end within ${this.#limit} instructions.`);
+        const { opcode } = instruction;
+        switch (opcode & CLASS_MASK) {
+          case CLASS.ALU:
+          case CLASS.ALU64:
+            runAlu(r, instruction);
+            break;
+          case CLASS.LDX:
+            this.#access.load(r, instruction);
+            break;
+          case CLASS.ST:
+          case CLASS.STX:
+            this.#access.store(r, instruction);
+            break;
+          case CLASS.LD:
+            this.#loadWide(r, instruction);
+            slot++;
+            break;
+          default: {
+            if (opcode === OPCODE.EXIT) return r.get(0);
+            if (opcode === OPCODE.JA) slot += instruction.offset;
+            else if (opcode === OPCODE.JA32) slot += Number(instruction.imm);
+            else if (opcode !== OPCODE.CALL) {
+              if ((opcode & OPERATION_MASK) === JMP.JCOND) throw new VmFault("The interpreter has no may_goto.");
+              if (isTaken(r, instruction)) slot += instruction.offset;
+            } else if (isHelper(instruction, HELPER.tail_call)) {
+              const next = this.#tailCall(r);
+              if (next !== null) {
+                this.#program = next;
+                fn = this.#entry();
+                code = this.#vm.codeOf(fn);
+                r = this.#frame([this.space.address(this.#context)]);
+                slot = -1;
+              }
+            } else this.#callFrom(r, instruction, depth);
+          }
+        }
+        slot++;
+      }
+    } catch (error) {
+      if (error instanceof VmFault && error.slot < 0) {
+        error.function = fn.name;
+        error.slot = slot;
+      }
+      throw error;
+    }
+  }
+
+  /** Registers of a function that begins: its arguments, and a stack of its own. */
+  #frame(args: readonly bigint[]): Registers {
+    const r = new Registers();
+    for (const [index, value] of args.entries()) r.set(index + 1, value);
+    const stack = new Region("the stack", new Uint8Array(STACK_BYTES), { uninitialised: true });
+    r.set(10, this.space.address(stack, STACK_BYTES));
+    return r;
+  }
+
+  #callFrom(r: Registers, { src, imm, reference }: Instruction, depth: number): void {
+    let result: bigint;
+    if (reference?.kind === "function") {
+      const fn = this.#program.functions.find(({ name }) => name === reference.name);
+      if (fn === undefined) throw new VmFault(`There is no function ${reference.name}.`);
+      result = this.#call(fn, r.arguments(), depth + 1);
+    } else if (src === CALL.HELPER) {
+      result = helper(Number(imm))(this, (index) => r.get(index));
+    } else {
+      throw new VmFault("The interpreter has no functions of the kernel but helpers.");
+    }
+    r.forgetArguments();
+    r.set(0, result);
+  }
+
+  /** Where the tail call goes; `null` when it fails, and the program goes on. */
+  #tailCall(r: Registers): ProgramSpec | null {
+    const map = this.mapAt(r.get(2));
+    const next = this.#vm.tail(map, Number(BigInt.asUintN(32, r.get(3))));
+    r.forgetArguments();
+    if (next === null || this.#tailCalls >= MOST_TAIL_CALLS) return null;
+    this.#tailCalls++;
+    return next;
+  }
+
+  #loadWide(r: Registers, { opcode, dst, imm, reference }: Instruction): void {
+    if (opcode !== OPCODE_LD_IMM64) throw new VmFault("The interpreter has no packet loads of classic BPF.");
+    switch (reference?.kind) {
+      case undefined:
+        return r.set(dst, BigInt(imm));
+      case "map":
+        return r.set(dst, this.space.address(this.#handleOf(reference.name)));
+      case "data":
+        return r.set(dst, this.space.address(this.#vm.dataSection(reference.section), reference.offset));
+      case "function":
+        throw new VmFault("The interpreter has no callbacks.");
+    }
+  }
+
+  /** Something whose address stands for the map; there is nothing to read in it. */
+  #handleOf(name: string): Region {
+    const map = this.#vm.maps.get(name);
+    if (map === undefined) throw new VmFault(`The object has no map ${name}.`);
+    let region = this.#mapHandles.get(map);
+    if (region === undefined) {
+      region = new Region(`the map ${name}`, new Uint8Array());
+      this.#handles.set(region, map);
+      this.#mapHandles.set(map, region);
+    }
+    return region;
+  }
+
+  /** `struct xdp_md`: the kernel turns the first three fields into pointers. */
+  #loadContext(offset: number, size: number): bigint {
+    const { region, data, end, meta } = this.packet;
+    const fields: Readonly<Record<number, () => bigint>> = {
+      0: () => this.space.address(region, data),
+      4: () => this.space.address(region, end),
+      8: () => this.space.address(region, meta),
+      12: () => BigInt(this.#options.ingressIfindex ?? 1),
+      16: () => BigInt(this.#options.rxQueueIndex ?? 0),
+    };
+    const field = fields[offset];
+    if (size !== 4 || field === undefined) {
+      throw new VmFault(`The program reads ${size} bytes at offset ${offset} of its context, where there is no field.`);
+    }
+    return field();
+  }
+}
+
+function isHelper({ src, imm, reference }: Instruction, number: number): boolean {
+  return reference === undefined && src === CALL.HELPER && Number(imm) === number;
+}
+
+/** The contents of a map as text, in a stable order: `key: copy of CPU 0 | copy of CPU 1 …`, in hexadecimal. For comparing and printing. */
+export function printMap(map: VmMap): string[] {
+  return [...map.elements()]
+    .map(({ key, copies }) => `${keyText(key)}: ${copies.map(({ bytes }) => keyText(bytes)).join(" | ")}`)
+    .sort();
+}

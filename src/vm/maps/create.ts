@@ -1,0 +1,35 @@
+/** The right class for a map's type. */
+import { MAP_TYPE, type MapSpec } from "../../object/spec.ts";
+import { VmFault } from "../fault.ts";
+import { VmArray } from "./array.ts";
+import { VmHash } from "./hash.ts";
+import { VmLpmTrie } from "./lpm-trie.ts";
+import type { VmMap } from "./map.ts";
+
+/** `cpus`: copies of an element in the per-CPU types. @throws VmFault for a type that the interpreter does not have. */
+export function createVmMap(spec: MapSpec, cpus: number): VmMap {
+  switch (spec.type) {
+    case MAP_TYPE.ARRAY:
+      return new VmArray(spec, 1);
+    case MAP_TYPE.PERCPU_ARRAY:
+      return new VmArray(spec, cpus);
+    case MAP_TYPE.HASH:
+    // What these hold is user space's business: to a program they answer whether a key is there.
+    case MAP_TYPE.DEVMAP:
+    case MAP_TYPE.DEVMAP_HASH:
+    case MAP_TYPE.CPUMAP:
+    case MAP_TYPE.XSKMAP:
+    case MAP_TYPE.PROG_ARRAY:
+      return new VmHash(spec, 1, false);
+    case MAP_TYPE.PERCPU_HASH:
+      return new VmHash(spec, cpus, false);
+    case MAP_TYPE.LRU_HASH:
+      return new VmHash(spec, 1, true);
+    case MAP_TYPE.LRU_PERCPU_HASH:
+      return new VmHash(spec, cpus, true);
+    case MAP_TYPE.LPM_TRIE:
+      return new VmLpmTrie(spec);
+    default:
+      throw new VmFault(`The interpreter has no maps of type ${spec.type}, which "${spec.name}" is.`);
+  }
+}
