@@ -47,8 +47,8 @@ describe.skipIf(cannotRun !== null)(titled("bad input leaves nothing behind"), (
   beforeEach(() => {
     before = box.state(unique, "demo-");
   });
-  afterEach(() => {
-    expect(box.state(unique, "demo-")).toEqual(before);
+  afterEach(async () => {
+    await expect.poll(() => box.state(unique, "demo-")).toEqual(before);
   });
 
   /** Three wrong runs in a row. */
@@ -92,7 +92,7 @@ describe.skipIf(cannotRun !== null)(titled("bad input leaves nothing behind"), (
     refused("NO_SUCH_PROGRAM", () => box.wirescript("load", "--section", "tc", dev, path("counted.bpf.ts")), 'section "tc"');
   });
 
-  test("busy device without --force", () => {
+  test("busy device without --force", async () => {
     expect(box.wirescript("load", dev, path("counted.bpf.ts")).status).toBe(0);
     const busy = box.state(unique);
     refused(
@@ -100,7 +100,7 @@ describe.skipIf(cannotRun !== null)(titled("bad input leaves nothing behind"), (
       () => box.wirescript("load", dev, path("counted.bpf.ts")),
       `already has the XDP program "${unique}"`,
     );
-    expect(box.state(unique)).toEqual(busy);
+    await expect.poll(() => box.state(unique)).toEqual(busy);
     expect(box.wirescript("unload", dev).status).toBe(0);
     box.output("umount", "/sys/fs/bpf");
   });
@@ -139,14 +139,14 @@ describe.skipIf(cannotRun !== null)(titled("bad input leaves nothing behind"), (
     expect(box.wirescript("load", "--verbose", dev, path("rejected.o")).stderr).toContain("0: (61) r0 = *(u32 *)(r1 +4096)");
   });
 
-  test("a pinned map of another layout", () => {
+  test("a pinned map of another layout", async () => {
     box.output("mount", "-t", "bpf", "bpf", "/sys/fs/bpf");
     const other = join(box.directory, "other.bpf.ts");
     writeFileSync(other, `${HEADER}${MODULES.counted.replace("entries: 1", "entries: 2")}\n`);
     expect(box.wirescript("load", dev, path("counted.bpf.ts")).status).toBe(0);
     const loaded = box.state(unique);
     refused("MAP", () => box.wirescript("load", "--force", dev, other), "another layout", "1 entries", "2 entries");
-    expect(box.state(unique)).toEqual(loaded);
+    await expect.poll(() => box.state(unique)).toEqual(loaded);
     expect(box.wirescript("unload", dev).status).toBe(0);
     box.output("umount", "/sys/fs/bpf");
     box.output("rm", other);
@@ -231,7 +231,7 @@ export const ${unique} = xdp(() => { const n = ${unique}h.lookup(0); return n ? 
         const { status, stderr } = await end;
         expect({ text, status, stderr }).toMatchObject({ status: EXIT_STATUS.INTERRUPTED });
         expect(stderr).toMatch(/^error: [\s\S]*^ {2}why: [\s\S]*^ {2}fix: /m);
-        expect(box.state(unique, "demo-")).toEqual(before);
+        await expect.poll(() => box.state(unique, "demo-")).toEqual(before);
       }
     });
 
@@ -248,7 +248,7 @@ export const ${unique} = xdp(() => { const n = ${unique}h.lookup(0); return n ? 
           stderr: expect.stringContaining("nothing was changed"),
         });
       }
-      expect(box.state(unique)).toEqual(loaded);
+      await expect.poll(() => box.state(unique)).toEqual(loaded);
       expect(box.wirescript("unload", dev).status).toBe(0);
       box.output("umount", "/sys/fs/bpf");
     });

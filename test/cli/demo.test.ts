@@ -14,7 +14,7 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
   const suggested = (stdout: string) =>
     stdout.split("\n").flatMap((line) => /^ {2}(npx wirescript .*?)(?: {2}.*)?$/.exec(line)?.[1] ?? []);
 
-  test("pings over both families, counts exactly them, and leaves nothing", () => {
+  test("pings over both families, counts exactly them, and leaves nothing", async () => {
     const before = box.state("demo-");
     const { status, stdout, stderr } = box.wirescript("demo");
     expect(stderr).toBe("");
@@ -24,7 +24,7 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
     expect(stdout).toMatch(/^ {5}fc00:dead:cafe:1::1 +5 of 5 answered, \d+ µs on average/m);
     expect(stdout).toMatch(/^ {5}XDP_TX +10 pkts /m);
     expect(stdout).toContain("XDP_TX counts exactly the 10 pings.");
-    expect(box.state("demo-")).toEqual(before);
+    await expect.poll(() => box.state("demo-")).toEqual(before);
     const commands = suggested(stdout);
     expect(commands.length).toBeGreaterThan(3);
     for (const line of commands.filter((each) => !each.includes("--keep"))) {
@@ -32,7 +32,7 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
     }
   });
 
-  test("--keep leaves the lab, and the commands that it prints show and remove it", () => {
+  test("--keep leaves the lab, and the commands that it prints show and remove it", async () => {
     const before = box.state("demo-");
     const { status, stdout } = box.wirescript("demo", "--keep");
     expect(status).toBe(0);
@@ -46,6 +46,6 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
     }
     // The mounted BPF file system stays for those who keep the lab.
     const withoutBpffs = (state: object) => ({ ...state, mounts: null, pins: null });
-    expect(withoutBpffs(box.state("demo-"))).toEqual(withoutBpffs(before));
+    await expect.poll(() => withoutBpffs(box.state("demo-"))).toEqual(withoutBpffs(before));
   });
 });

@@ -106,7 +106,10 @@ export class Sandbox implements Disposable {
     this.output("ip", "link", "set", `${name}p`, "up");
   }
 
-  /** All that commands could leave: devices with their programs, mounts, pins, labs, and programs and maps of these names. */
+  /**
+   * All that commands could leave: devices with their programs, mounts, pins, labs, and programs and maps of these names. Compare by
+   * `expect.poll`: the kernel frees maps and programs a moment after their last use.
+   */
   state(...names: string[]): object {
     const mine = (name: string) => names.some((each) => name.includes(each));
     return {
