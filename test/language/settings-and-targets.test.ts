@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
+import { check, compile } from "../../src/compiler/compile.ts";
 import { HashMap, type LoadedMap, loadSpec } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
@@ -162,5 +162,29 @@ describe.skipIf(noKernel)("maps", () => {
     table(object.map("next")).set(2, object.program("other").fd.number);
     const verdicts = [0n, 2n, 9n].map((index) => object.program("p").run(frame([index], 64)).action);
     expect(verdicts).toEqual([2, 3, 2]);
+  });
+});
+
+describe("a section", () => {
+  const codes = (section: string) => {
+    const file = resolve("test/example.bpf.ts");
+    const text = `${PRELUDE} export const p = xdp(() => XDP_PASS, { section: "${section}" });`;
+    return check(file, { overlay: new Map([[file, text]]) }).map(({ code }) => code);
+  };
+
+  test.each(["xdp", "xdp_pass", "xdp.frags", "xdp/devmap", "filter", "rx", "prog"])("may be %s", (section) => {
+    expect(codes(section)).toEqual([]);
+  });
+
+  test.each(["", "tc", "classifier", "kprobe/x", "socket", "license", "maps", ".text", ".maps", "a b"])(
+    "may not be %j",
+    (section) => {
+      expect(codes(section)).toEqual(["WS3008"]);
+    },
+  );
+
+  test("that says nothing of its program's type is an XDP program's for those who read the object", () => {
+    const [program] = readElf(writeElf(build('export const p = xdp(() => XDP_DROP, { section: "filter" });'))).programs;
+    expect(program).toMatchObject({ name: "p", section: "filter", type: "xdp" });
   });
 });

@@ -352,9 +352,9 @@ export const CATALOGUE = {
     example: null,
   },
   WS3008: {
-    what: "A program's section must be `xdp`, or start with `xdp`.",
-    why: "Loaders tell from the section's name what kind of program is in it.",
-    fix: 'Use a section such as "xdp" or "xdp_echo".',
+    what: "An XDP program's section cannot have this name.",
+    why: "Loaders tell from a section's name what is in it, and this one stands for something else.",
+    fix: 'Use a section such as "xdp", "xdp_echo" or "filter".',
     example: 'export const p = xdp(() => XDP_PASS, { section: "tc" });',
   },
   WS3009: {

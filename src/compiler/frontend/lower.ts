@@ -1,5 +1,6 @@
 /** From a read module to IR: finds the programs that it exports, and lowers each. */
 import ts from "typescript";
+import { isXdpSection } from "../../object/elf/program-type.ts";
 import type { Diagnostic } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
@@ -133,7 +134,7 @@ function optionsOf(l: Lowering, exportName: string, call: ts.CallExpression): { 
   const name = text(l, node, options, "name") ?? exportName;
   const section = text(l, node, options, "section") ?? "xdp";
   if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) l.fail(node, "WS3009", { name, reason: "it is not a symbol name" });
-  if (!/^xdp[A-Za-z0-9_./]*$/.test(section)) l.fail(node, "WS3008");
+  if (!isXdpSection(section)) l.fail(node, "WS3008");
   return { name, section };
 }
 

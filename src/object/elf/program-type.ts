@@ -24,3 +24,13 @@ export function programTypeOf(section: string): ProgramType {
   }
   return "xdp";
 }
+
+/** What objects keep in sections of these names is no code. */
+const NO_CODE = /^(license|version|maps)$/;
+
+/** Whether loaders take a program in this section for an XDP program. */
+export function isXdpSection(section: string): boolean {
+  return (
+    /^[A-Za-z_][A-Za-z0-9_./]*$/.test(section) && !NO_CODE.test(section) && !SCHED_CLS.test(section) && !OTHERS.test(section)
+  );
+}
