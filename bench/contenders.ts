@@ -6,11 +6,30 @@ import { countSlots } from "../src/object/encoding.ts";
 import type { ObjectSpec } from "../src/object/spec.ts";
 import { loadSpec } from "../src/runtime/load.ts";
 import type { LoadedObject } from "../src/runtime/loaded-object.ts";
+import type { LoadedProgram } from "../src/runtime/program.ts";
 import { VerifierError } from "../src/runtime/verifier-log.ts";
 import { type Clang, compileC, LEVELS, type Level } from "./clang.ts";
+import { CONDITIONS, type Conditions, fill } from "./conditions.ts";
 
-export const PROGRAMS = ["pass", "drop", "aborted", "echo"] as const;
-export type ProgramName = (typeof PROGRAMS)[number];
+/** The program's name in each file. */
+const NAMES = {
+  pass: "pass",
+  drop: "drop",
+  aborted: "aborted",
+  echo: "echo",
+  redirect: "xdp_redirect_func",
+  "redirect-map": "xdp_redirect_map_func",
+  "patch-ports": "xdp_patch_ports_func",
+  "vlan-swap": "xdp_vlan_swap_func",
+  tcpfilter: "tcpfilter",
+  portfilter: "portfilter",
+  "flow-counters": "rx",
+  "protocol-counter": "xdp_prog1",
+} as const;
+
+/** A file in src/programs/, and in bench/c/. */
+export type ProgramName = keyof typeof NAMES;
+export const PROGRAMS = Object.keys(NAMES) as ProgramName[];
 
 export function sourceOf(program: ProgramName): string {
   return fileURLToPath(new URL(`../src/programs/${program}.bpf.ts`, import.meta.url));
@@ -27,11 +46,13 @@ export interface Size {
 
 export interface Contender extends Disposable {
   object: LoadedObject;
+  program: LoadedProgram;
+  conditions: Conditions;
   size: Size;
 }
 
-export function loadOurs(program: ProgramName): Contender {
-  return contender(program, compile(sourceOf(program)).spec);
+export function loadOurs(program: ProgramName, conditions?: Conditions): Contender {
+  return contender(program, compile(sourceOf(program)).spec, conditions);
 }
 
 export interface Theirs extends Disposable {
@@ -44,7 +65,7 @@ export interface Theirs extends Disposable {
   refused: Level[];
 }
 
-export function loadTheirs(program: ProgramName, clang: Clang): Theirs {
+export function loadTheirs(program: ProgramName, clang: Clang, conditions?: Conditions): Theirs {
   const levels = new Map<Level, Contender>();
   const refused: Level[] = [];
   const close = () => {
@@ -53,7 +74,8 @@ export function loadTheirs(program: ProgramName, clang: Clang): Theirs {
   try {
     for (const level of LEVELS) {
       try {
-        levels.set(level, contender(program, readElf(compileC(clang, program, level), `bench/c/${program}.c at ${level}`)));
+        const spec = readElf(compileC(clang, program, level), `bench/c/${program}.c at ${level}`);
+        levels.set(level, contender(program, spec, conditions));
       } catch (error) {
         if (!(error instanceof VerifierError) || level !== "v4") throw error;
         refused.push(level);
@@ -69,16 +91,21 @@ export function loadTheirs(program: ProgramName, clang: Clang): Theirs {
   }
 }
 
-function contender(program: ProgramName, spec: ObjectSpec): Contender {
-  const object = loadSpec(spec);
-  const functions = spec.programs.find(({ name }) => name === program)?.functions ?? [];
-  const { jitedBytes, verifiedInstructions } = object.program(program).info();
-  const instructions = functions.reduce((sum, fn) => sum + countSlots(fn.instructions), 0);
-  return {
-    object,
-    size: { instructions, jitedBytes, processed: verifiedInstructions },
-    [Symbol.dispose]: () => object.close(),
-  };
+function contender(file: ProgramName, spec: ObjectSpec, conditions: Conditions = CONDITIONS[file] ?? {}): Contender {
+  const name = NAMES[file];
+  const object = loadSpec(spec, { settings: conditions.settings ?? {} });
+  try {
+    fill(object, conditions);
+    const program = object.program(name);
+    const functions = spec.programs.find((each) => each.name === name)?.functions ?? [];
+    const { jitedBytes, verifiedInstructions } = program.info();
+    const instructions = functions.reduce((sum, fn) => sum + countSlots(fn.instructions), 0);
+    const size = { instructions, jitedBytes, processed: verifiedInstructions };
+    return { object, program, conditions, size, [Symbol.dispose]: () => object.close() };
+  } catch (error) {
+    object.close();
+    throw error;
+  }
 }
 
 function isSmaller(a: Size, b: Size): boolean {

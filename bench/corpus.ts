@@ -1,17 +1,21 @@
-/** Packets on which two programs should agree: every kind that echo tells apart, whole and cut off at every byte, behind 0 to 3 VLAN tags. */
+/** Packets on which two programs should agree: every kind that one of them tells apart, whole and cut off at every byte, behind 0 to 3 VLAN tags. */
 import {
   changed,
   ETHERTYPE,
   frame,
+  HOST,
   ICMP_TYPE,
   ICMPV6_TYPE,
   icmp,
   icmpv6,
   ipv4,
   ipv6,
+  PEER,
   PROTOCOL,
   pattern,
+  pingV4,
 } from "../test/packets/index.ts";
+import { cutOffTransport, transport } from "./corpus-transport.ts";
 
 const { IPV4, IPV6, ARP, VLAN, QINQ } = ETHERTYPE;
 
@@ -22,12 +26,25 @@ export const SHORTEST = 14;
 
 /** All of them, some thousands. */
 export function* corpus(): Generator<Uint8Array> {
+  yield* strangers();
   for (const tags of TAGS) {
-    for (const [type, payload] of payloads()) yield frame(type, payload, tags);
-    for (const [type, payload] of cutOff()) {
+    for (const [type, payload] of [...payloads(), ...transport()]) yield frame(type, payload, tags);
+    for (const [type, payload] of [...cutOff(), ...cutOffTransport()]) {
       const whole = frame(type, payload, tags);
       for (let length = SHORTEST; length < whole.length; length++) yield whole.subarray(0, length);
     }
+  }
+}
+
+/** Other hosts' packets: MAC addresses that differ in one bit from one that is known. */
+function* strangers(): Generator<Uint8Array> {
+  const ping = pingV4();
+  for (let at = 0; at < 12; at++) {
+    for (let bit = 0; bit < 8; bit++) yield changed(ping, at, (ping[at] ?? 0) ^ (1 << bit));
+  }
+  for (const mac of [HOST.mac, [0, 0, 0, 0, 0, 0], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]]) {
+    yield frame(IPV4, ipv4(icmp()), [], { from: { ...PEER, mac }, to: HOST });
+    yield frame(IPV4, ipv4(icmp()), [], { from: PEER, to: { ...HOST, mac } });
   }
 }
 

@@ -80,7 +80,7 @@ async function measure(clang: Clang, open: <T extends Disposable>(resource: T) =
     const ours = open(loadOurs(program));
     const theirs = open(loadTheirs(program, clang));
     pairs.set(program, { ours, theirs });
-    for (const { object } of theirs.levels.values()) mustAgree(program, ours, object, packets);
+    for (const each of theirs.levels.values()) mustAgree(ours, each, packets);
   }
   const programs = [...pairs].map(([program, { ours, theirs }]) => sizes(program, ours, theirs));
 
@@ -91,7 +91,7 @@ async function measure(clang: Clang, open: <T extends Disposable>(resource: T) =
     const pair = pairs.get(program);
     const best = pair?.theirs.levels.get(pair.theirs.best);
     if (pair === undefined || best === undefined) throw new Error(`${program} was not loaded`);
-    const contest = { ours: pair.ours.object.program(program), theirs: best.object.program(program), nothing };
+    const contest = { ours: pair.ours.program, theirs: best.program, nothing };
     timings.push({ program, path, method, ...time(contest, packet, method) });
   }
   await progress("timing wirescript load");
@@ -110,8 +110,8 @@ function sizes(program: ProgramName, ours: Contender, { best, least, levels }: T
   return { program, ours: ours.size, theirs: least, best, levels: each };
 }
 
-function mustAgree(program: ProgramName, ours: Contender, theirs: Contender["object"], packets: readonly Uint8Array[]): void {
-  const difference = firstDifference(program, ours.object, theirs, packets);
+function mustAgree(ours: Contender, theirs: Contender, packets: readonly Uint8Array[]): void {
+  const difference = firstDifference(ours, theirs, packets);
   if (difference === null) return;
   throw new WirescriptError({
     code: "INTERNAL",

@@ -13,6 +13,8 @@ import {
   pattern,
   pingV4,
   pingV6,
+  tcp,
+  udp,
 } from "../test/packets/index.ts";
 import type { ProgramName } from "./contenders.ts";
 import type { Method } from "./timing.ts";
@@ -26,7 +28,9 @@ export interface Workload {
 }
 
 const { IPV4, IPV6, ARP, VLAN, QINQ } = ETHERTYPE;
-const udp = ipv4(pattern(64), { protocol: PROTOCOL.UDP });
+const datagram = ipv4(udp(pattern(56)), { protocol: PROTOCOL.UDP });
+const web = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 80 }), { protocol: PROTOCOL.TCP }));
+const ssh = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 22 }), { protocol: PROTOCOL.TCP }));
 const replyV4 = ipv4(icmp({ type: ICMP_TYPE.ECHO_REPLY }));
 const replyV6 = ipv6(icmpv6({ type: ICMPV6_TYPE.ECHO_REPLY }));
 
@@ -35,9 +39,21 @@ export const WORKLOADS: readonly Workload[] = [
   { program: "drop", path: "any packet", packet: pingV4(), method: "repeated" },
   { program: "aborted", path: "any packet", packet: pingV4(), method: "repeated" },
   { program: "echo", path: "ARP passes", packet: frame(ARP, pattern(28)), method: "repeated" },
-  { program: "echo", path: "UDP over IPv4 passes", packet: frame(IPV4, udp), method: "repeated" },
+  { program: "echo", path: "UDP over IPv4 passes", packet: frame(IPV4, datagram), method: "repeated" },
   { program: "echo", path: "IPv4 echo reply passes", packet: frame(IPV4, replyV4), method: "repeated" },
   { program: "echo", path: "IPv6 echo reply passes, two tags", packet: frame(IPV6, replyV6, [QINQ, VLAN]), method: "repeated" },
   { program: "echo", path: "IPv4 ping answered", packet: pingV4(), method: "single" },
   { program: "echo", path: "IPv6 ping answered", packet: pingV6(), method: "single" },
+  { program: "redirect", path: "any packet", packet: pingV4(), method: "repeated" },
+  { program: "redirect-map", path: "known sender", packet: pingV4(), method: "repeated" },
+  { program: "patch-ports", path: "TCP over IPv4", packet: ssh, method: "repeated" },
+  { program: "patch-ports", path: "UDP over IPv4, two tags", packet: frame(IPV4, datagram, [QINQ, VLAN]), method: "repeated" },
+  { program: "vlan-swap", path: "tag pushed", packet: pingV4(), method: "single" },
+  { program: "vlan-swap", path: "tag popped", packet: pingV4([VLAN]), method: "single" },
+  { program: "tcpfilter", path: "TCP passes", packet: ssh, method: "repeated" },
+  { program: "portfilter", path: "port 80 dropped", packet: web, method: "repeated" },
+  { program: "portfilter", path: "port 22 passes", packet: ssh, method: "repeated" },
+  { program: "flow-counters", path: "known pair", packet: pingV4(), method: "repeated" },
+  { program: "protocol-counter", path: "IPv4", packet: pingV4(), method: "repeated" },
+  { program: "protocol-counter", path: "IPv6, two tags", packet: pingV6([QINQ, VLAN]), method: "repeated" },
 ];

@@ -38,20 +38,19 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
   function expectAgreement(program: ProgramName, level: Level, packets: Iterable<Uint8Array>): void {
     const [mine, other] = [ours.get(program), theirs.get(program)?.levels.get(level)];
     if (mine === undefined || other === undefined) throw new Error(`${program} at ${level} was not loaded`);
-    expect(firstDifference(program, mine.object, other.object, packets)).toBeNull();
+    expect(firstDifference(mine, other, packets)).toBeNull();
   }
 
-  it.each(PROGRAMS.filter((program) => program !== "echo"))(
-    "%s: every kind of packet, whole and cut off anywhere",
-    (program) => {
-      expectAgreement(program, "v3", packets);
-    },
-  );
+  for (const program of PROGRAMS) {
+    for (const level of LEVELS) {
+      it(`${program}, clang's for ${level}: every kind of packet, whole and cut off anywhere, behind 0 to 3 tags`, (ctx) => {
+        if (theirs.get(program)?.refused.includes(level)) ctx.skip(`this kernel does not know the instructions of ${level}`);
+        expectAgreement(program, level, packets);
+      });
+    }
 
-  for (const level of LEVELS) {
-    it(`echo, clang's for ${level}: every kind of packet, whole and cut off anywhere, behind 0 to 3 tags`, (ctx) => {
-      if (theirs.get("echo")?.refused.includes(level)) ctx.skip(`this kernel does not know the instructions of ${level}`);
-      expectAgreement("echo", level, packets);
+    it(`${program}: ${MUTANTS} packets with random bytes changed, inserted and cut`, () => {
+      expectAgreement(program, "v3", fc.sample(mutant, { seed: SEED, numRuns: MUTANTS }));
     });
   }
 
@@ -69,10 +68,6 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
       "v3",
       everyChecksum((checksum) => frame(ETHERTYPE.IPV6, ipv6(icmpv6({ checksum, data: pattern(0) })))),
     );
-  });
-
-  it(`echo: ${MUTANTS} packets with random bytes changed, inserted and cut`, () => {
-    expectAgreement("echo", "v3", fc.sample(mutant, { seed: SEED, numRuns: MUTANTS }));
   });
 
   it("echo: answers pings at all, so that agreeing is not agreeing to pass", () => {

@@ -3,7 +3,6 @@
  * Answers pings over IPv4 and IPv6 in the driver: the counterpart of src/programs/echo.bpf.ts, to the byte. Written the way C for
  * XDP is written: the kernel's headers, a cursor that checks bounds, small functions for the compiler to inline.
  */
-#include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>
 #include <linux/icmp.h>
@@ -14,15 +13,9 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "checksum.h"
+#include "cursor.h"
 #include "stats.h"
-
-#define VLAN_MAX_DEPTH 2
-
-/* Not in the kernel's headers for user space. */
-struct vlan_hdr {
-	__be16 h_vlan_TCI;
-	__be16 h_vlan_encapsulated_proto;
-};
 
 /* What ICMP and ICMPv6 messages start with. */
 struct icmp_common {
@@ -31,40 +24,6 @@ struct icmp_common {
 	__sum16 cksum;
 };
 
-struct cursor {
-	void *pos;
-	void *end;
-};
-
-/* Moves over the next size bytes; false when the packet ends before they do. */
-static __always_inline bool advance(struct cursor *cur, size_t size)
-{
-	void *next = cur->pos + size;
-
-	if (next > cur->end)
-		return false;
-	cur->pos = next;
-	return true;
-}
-
-static __always_inline bool is_vlan(__be16 proto)
-{
-	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
-}
-
-static __always_inline __be16 skip_vlan_tags(struct cursor *cur, __be16 proto)
-{
-#pragma unroll
-	for (int depth = 0; depth < VLAN_MAX_DEPTH; depth++) {
-		struct vlan_hdr *vlan = cur->pos;
-
-		if (!is_vlan(proto) || !advance(cur, sizeof(*vlan)))
-			break;
-		proto = vlan->h_vlan_encapsulated_proto;
-	}
-	return proto;
-}
-
 static __always_inline void swap_macs(struct ethhdr *eth)
 {
 	__u8 tmp[ETH_ALEN];
@@ -72,19 +31,6 @@ static __always_inline void swap_macs(struct ethhdr *eth)
 	__builtin_memcpy(tmp, eth->h_source, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth->h_dest, tmp, ETH_ALEN);
-}
-
-static __always_inline __u16 csum_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
-/* The checksum after one 16-bit word of what it covers went from old to new: RFC 1624, equation 3. */
-static __always_inline __sum16 csum_replace(__sum16 check, __be16 old, __be16 new)
-{
-	return csum_fold((__u16)~check + (__u16)~old + new);
 }
 
 /* The echo request over IPv4 behind the cursor, or NULL; its source and destination are swapped. */

@@ -6,4 +6,5 @@ export * from "./hosts.ts";
 export * from "./icmp.ts";
 export * from "./ip.ts";
 export * from "./ping.ts";
+export * from "./tcp.ts";
 export * from "./udp.ts";

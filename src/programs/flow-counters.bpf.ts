@@ -1,0 +1,41 @@
+/**
+ * Counts what comes in over IPv4 by who talks with whom: the receiving half of the ACM tutorial's layercoop, whose sending half counts in the
+ * same map from TC. Everything passes; bytes include the Ethernet header. When the map is full, new pairs are not counted.
+ *
+ * Packets of one pair may arrive on several CPUs at once, and be sent meanwhile: the additions are atomic, which the tutorial's are not.
+ */
+import { atomicAdd, be32, hash, type Infer, struct, u64, XDP_PASS, xdp } from "wirescript/kernel";
+import { Ethernet, EtherType, IPv4 } from "wirescript/net";
+
+/** This host's address, and the other's. */
+const Pair = struct({ lip: be32, rip: be32 });
+type Pair = Infer<typeof Pair>;
+
+const Counters = struct({ tx_cnt: u64, rx_cnt: u64, tx_bytes: u64, rx_bytes: u64 });
+type Counters = Infer<typeof Counters>;
+
+export const trackers = hash({ key: Pair, value: Counters, entries: 2048, pinned: true });
+
+export const rx = xdp(
+  (ctx) => {
+    const eth = ctx.at(Ethernet);
+    if (!eth || eth.type !== EtherType.IPv4) return XDP_PASS;
+    const ip = ctx.at(IPv4, Ethernet.size);
+    if (!ip) return XDP_PASS;
+    const counters = countersOf({ lip: ip.dst, rip: ip.src });
+    if (!counters) return XDP_PASS;
+    atomicAdd(counters.rx_cnt, 1);
+    atomicAdd(counters.rx_bytes, ctx.length);
+    return XDP_PASS;
+  },
+  { section: "rx" },
+);
+
+/** The pair's counters, made when it is new; `null` when there is no room. */
+function countersOf(pair: Pair): Counters | null {
+  const known = trackers.lookup(pair);
+  if (known) return known;
+  // Another CPU may be first. Then this fails, and its counters are there.
+  trackers.update(pair, { tx_cnt: 0, rx_cnt: 0, tx_bytes: 0, rx_bytes: 0 }, "noexist");
+  return trackers.lookup(pair);
+}
