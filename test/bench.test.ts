@@ -6,10 +6,29 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { firstDifference } from "../bench/behaviour.ts";
 import { findClang, LEVELS, type Level, missingForC } from "../bench/clang.ts";
+import type { Conditions } from "../bench/conditions.ts";
 import { type Contender, loadOurs, loadTheirs, PROGRAMS, type ProgramName, type Theirs } from "../bench/contenders.ts";
+import { contents } from "../bench/contents.ts";
 import { corpus, SHORTEST } from "../bench/corpus.ts";
 import { isRoot } from "./own-network.ts";
-import { ETHERTYPE, frame, icmp, icmpv6, ipv4, ipv6, PROTOCOL, pattern, pingV4, pingV6 } from "./packets/index.ts";
+import {
+  ETHERTYPE,
+  frame,
+  HOST,
+  icmp,
+  icmpv6,
+  ipv4,
+  ipv6,
+  join,
+  PEER,
+  PROTOCOL,
+  pattern,
+  pingV4,
+  pingV6,
+  tcp,
+  u16,
+  udp,
+} from "./packets/index.ts";
 
 const clang = findClang();
 const missing = isRoot ? missingForC(clang) : "loading programs needs root on Linux";
@@ -36,9 +55,9 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
   });
 
   function expectAgreement(program: ProgramName, level: Level, packets: Iterable<Uint8Array>): void {
-    const [mine, other] = [ours.get(program), theirs.get(program)?.levels.get(level)];
-    if (mine === undefined || other === undefined) throw new Error(`${program} at ${level} was not loaded`);
-    expect(firstDifference(mine, other, packets)).toBeNull();
+    const other = member(theirs, program).levels.get(level);
+    if (other === undefined) throw new Error(`${program} at ${level} was not loaded`);
+    expect(firstDifference(member(ours, program), other, packets)).toBeNull();
   }
 
   for (const program of PROGRAMS) {
@@ -70,6 +89,75 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
     );
   });
 
+  const port = (destinationPort: number, sum: number) => tcp(pattern(4), { destinationPort, checksum: sum });
+
+  it("patch-ports: every checksum of TCP and UDP, and every port", () => {
+    const { TCP, UDP } = PROTOCOL;
+    const asUdp = (destinationPort: number, sum: number) => withChecksum(udp(pattern(4), { destinationPort }), sum);
+    for (const [protocol, segment] of [[TCP, port] as const, [UDP, asUdp] as const]) {
+      const packet = (payload: Uint8Array) => frame(ETHERTYPE.IPV4, ipv4(payload, { protocol }));
+      expectAgreement(
+        "patch-ports",
+        "v3",
+        everyChecksum((sum) => packet(segment(80, sum))),
+      );
+      expectAgreement(
+        "patch-ports",
+        "v3",
+        everyChecksum((number) => packet(segment(number, 0x1aff))),
+      );
+    }
+  });
+
+  it("portfilter: every port", () => {
+    const packet = (payload: Uint8Array) => frame(ETHERTYPE.IPV4, ipv4(payload, { protocol: PROTOCOL.TCP }));
+    expectAgreement(
+      "portfilter",
+      "v3",
+      everyChecksum((number) => packet(port(number, 0))),
+    );
+  });
+
+  it("flow-counters: more pairs than the map has room for", () => {
+    const from = (host: number) => ({ ...PEER, ipv4: [10, 0, host >> 8, host & 0xff] });
+    const pairs = Array.from({ length: 2500 }, (_, host) => frame(ETHERTYPE.IPV4, ipv4(icmp(), { from: from(host) })));
+    expectAgreement("flow-counters", "v3", [...pairs, ...pairs]);
+    expect(contents(member(ours, "flow-counters").object)).toHaveLength(2048);
+  });
+
+  const OTHER_CONDITIONS: [program: ProgramName, what: string, conditions: Conditions][] = [
+    ["redirect", "that keeps the sender's address", { settings: { ifindex: 1, dest_mac: Uint8Array.of(1, 2, 3, 4, 5, 6) } }],
+    ["redirect", "without an interface", {}],
+    ["redirect-map", "without entries", {}],
+    ["redirect-map", "without an interface", { tables: { redirect_params: [[PEER.mac, [1, 2, 3, 4, 5, 6]]] } }],
+    ["portfilter", "for another port", { settings: { port: 0x0100 } }],
+  ];
+
+  it.each(OTHER_CONDITIONS)("%s %s", (program, _, conditions) => {
+    if (clang === null) throw new Error("without clang this is skipped");
+    using mine = loadOurs(program, conditions);
+    using others = loadTheirs(program, clang, conditions);
+    for (const other of others.levels.values()) expect(firstDifference(mine, other, packets)).toBeNull();
+  });
+
+  /** What each program does with these packets: agreeing is not agreeing to do nothing. */
+  const VERDICTS: [program: ProgramName, verdicts: number[]][] = [
+    ["redirect", [XDP_REDIRECT, XDP_REDIRECT, XDP_REDIRECT, XDP_REDIRECT]],
+    ["redirect-map", [XDP_REDIRECT, XDP_REDIRECT, XDP_REDIRECT, XDP_PASS]],
+    ["patch-ports", [XDP_PASS, XDP_PASS, XDP_ABORTED, XDP_PASS]],
+    ["vlan-swap", [XDP_PASS, XDP_PASS, XDP_PASS, XDP_PASS]],
+    ["tcpfilter", [XDP_DROP, XDP_PASS, XDP_PASS, XDP_DROP]],
+    ["portfilter", [XDP_PASS, XDP_DROP, XDP_PASS, XDP_PASS]],
+    ["flow-counters", [XDP_PASS, XDP_PASS, XDP_PASS, XDP_PASS]],
+    ["protocol-counter", [XDP_DROP, XDP_DROP, XDP_DROP, XDP_DROP]],
+  ];
+  it.each(VERDICTS)("%s: tells packets apart at all, so that agreeing is not agreeing to do nothing", (program, verdicts) => {
+    const web = frame(ETHERTYPE.IPV4, ipv4(port(80, 0), { protocol: PROTOCOL.TCP }));
+    const stranger = frame(ETHERTYPE.ARP, pattern(28), [], { from: { ...PEER, mac: [2, 0, 0, 0, 0, 9] }, to: HOST });
+    const run = (packet: Uint8Array) => member(ours, program).program.run(packet).action;
+    expect([pingV4(), web, web.subarray(0, 53), stranger].map(run)).toEqual(verdicts);
+  });
+
   it("echo: answers pings at all, so that agreeing is not agreeing to pass", () => {
     const echo = ours.get("echo")?.object.program("echo");
     for (const tags of [[], [ETHERTYPE.VLAN], [ETHERTYPE.QINQ, ETHERTYPE.VLAN]]) {
@@ -79,7 +167,17 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
   });
 });
 
-const XDP_TX = 3;
+const [XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT] = [0, 1, 2, 3, 4] as const;
+
+function withChecksum(datagram: Uint8Array, sum: number): Uint8Array {
+  return join(datagram.subarray(0, 6), u16(sum), datagram.subarray(8));
+}
+
+function member<T>(loaded: ReadonlyMap<ProgramName, T>, program: ProgramName): T {
+  const found = loaded.get(program);
+  if (found === undefined) throw new Error(`${program} was not loaded`);
+  return found;
+}
 
 function* everyChecksum(packet: (checksum: number) => Uint8Array): Generator<Uint8Array> {
   for (let checksum = 0; checksum <= 0xffff; checksum++) yield packet(checksum);
