@@ -8,8 +8,8 @@ import { WirescriptError } from "../errors.ts";
 import { decodeBtf } from "../object/btf/decode.ts";
 import { describe } from "../object/btf/describe.ts";
 import type { Btf } from "../object/btf/types.ts";
-import type { MapSpec } from "../object/spec.ts";
-import { btfById, btfBytes, type MapFd, mapInfo, objectGet } from "../sys/bpf.ts";
+import { MAP_TYPE, type MapSpec } from "../object/spec.ts";
+import { BPF, btfById, btfBytes, type MapFd, mapInfo, objectGet } from "../sys/bpf.ts";
 import { mapTypeName } from "./maps/type-name.ts";
 import { sameLayout } from "./same-layout.ts";
 
@@ -52,7 +52,7 @@ interface Shape {
 }
 
 function checkLayout(path: string, fd: MapFd, spec: MapSpec, btf: Btf | null): void {
-  const there = mapInfo(fd);
+  const there = asAskedFor(mapInfo(fd));
   const itsBtf = there.btfId === 0 ? null : readBtf(there.btfId);
   const differs = (["type", "keySize", "valueSize", "maxEntries", "flags"] as const).some((name) => there[name] !== spec[name]);
   if (!differs && sameTypes(there, itsBtf, spec, btf)) return;
@@ -61,6 +61,12 @@ function checkLayout(path: string, fd: MapFd, spec: MapSpec, btf: Btf | null): v
     spec,
     `The pinned map has another layout.\n  pinned: ${describeShape(there, itsBtf)}\n  wanted: ${describeShape(spec, btf)}`,
   );
+}
+
+/** Programs may not write to maps of devices: the kernel adds that flag itself when it makes one. */
+function asAskedFor<T extends Shape>(map: T): T {
+  const isOfDevices = map.type === MAP_TYPE.DEVMAP || map.type === MAP_TYPE.DEVMAP_HASH;
+  return isOfDevices ? { ...map, flags: map.flags & ~BPF.BPF_F_RDONLY_PROG } : map;
 }
 
 function sameTypes(left: Shape, leftBtf: Btf | null, right: Shape, rightBtf: Btf | null): boolean {
