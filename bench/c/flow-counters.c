@@ -49,9 +49,7 @@ int rx(struct xdp_md *ctx)
 	struct counters *counters;
 	struct pair pair;
 
-	if ((void *)(eth + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
-		return XDP_PASS;
-	if ((void *)(ip + 1) > data_end)
+	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 
 	pair.lip = ip->daddr;

@@ -12,8 +12,8 @@
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
 
-/* Set by the loader. */
-const volatile __u16 port = 80;
+/* Set by the loader. In network byte order, as it is in the packet. */
+const volatile __be16 port = bpf_htons(80);
 
 SEC("xdp")
 int portfilter(struct xdp_md *ctx)
@@ -29,7 +29,7 @@ int portfilter(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (ip->ihl != 5 || ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
 		return XDP_PASS;
-	if (tcp->source == bpf_htons(port) || tcp->dest == bpf_htons(port))
+	if (tcp->source == port || tcp->dest == port)
 		return XDP_DROP;
 	return XDP_PASS;
 }

@@ -14,15 +14,16 @@ type Pair = Infer<typeof Pair>;
 const Counters = struct({ tx_cnt: u64, rx_cnt: u64, tx_bytes: u64, rx_bytes: u64 });
 type Counters = Infer<typeof Counters>;
 
+/** One check of the packet's length is enough for both. */
+const Headers = struct({ eth: Ethernet, ip: IPv4 });
+
 export const trackers = hash({ key: Pair, value: Counters, entries: 2048, pinned: true });
 
 export const rx = xdp(
   (ctx) => {
-    const eth = ctx.at(Ethernet);
-    if (!eth || eth.type !== EtherType.IPv4) return XDP_PASS;
-    const ip = ctx.at(IPv4, Ethernet.size);
-    if (!ip) return XDP_PASS;
-    const counters = countersOf({ lip: ip.dst, rip: ip.src });
+    const headers = ctx.at(Headers);
+    if (!headers || headers.eth.type !== EtherType.IPv4) return XDP_PASS;
+    const counters = countersOf({ lip: headers.ip.dst, rip: headers.ip.src });
     if (!counters) return XDP_PASS;
     atomicAdd(counters.rx_cnt, 1);
     atomicAdd(counters.rx_bytes, ctx.length);

@@ -186,11 +186,14 @@ async function captured(namespace: string, count: number, work: () => void): Pro
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   const closed = once(child, "close");
-  let said = "";
-  for await (const chunk of child.stderr) {
-    said += chunk;
-    if (said.includes("listening on")) break;
-  }
+  await new Promise<void>((resolve, reject) => {
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said += chunk;
+      if (said.includes("listening on")) resolve();
+    });
+    child.once("exit", () => reject(new Error(`tcpdump ended: ${said}`)));
+  });
   work();
   await closed;
   return [...framesOf(Buffer.concat(chunks))].map(hex);
