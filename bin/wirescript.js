@@ -14,7 +14,11 @@ if (!existsSync(built)) {
 
 // A reader that closed the pipe has seen enough: `wirescript status | head -1` is no failure.
 process.stdout.on("error", (error) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code === "EPIPE") return;
+  process.stderr.write(
+    `error: The output cannot be written.\n  why: ${error.message}\n  fix: Make room, or send it somewhere else.\n`,
+  );
+  process.exit(1);
 });
 
 const { main } = await import(built.href);

@@ -57,7 +57,8 @@ function list(directory: string): string[] {
     return readdirSync(directory).sort();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return [];
+    // EPERM: bpffs allows no dots in names, so there is nothing of that name either.
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "EPERM") return [];
     throw error;
   }
 }

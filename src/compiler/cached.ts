@@ -3,7 +3,7 @@
  * object file and the hash of each file that it was made from; it counts only while all of them are unchanged.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,7 +51,8 @@ export async function compileCached(path: string): Promise<CachedCompilation> {
 
 function cacheFolder(): string {
   const base = process.env.XDG_CACHE_HOME;
-  return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "wirescript");
+  // The XDG specification says to ignore relative paths.
+  return join(base?.startsWith("/") === true ? base : join(homedir(), ".cache"), "wirescript");
 }
 
 /** Changes with every build of the compiler; `null` when it runs from its sources, which nothing is cached for. */
@@ -78,7 +79,9 @@ function read(entryFile: string): ObjectSpec | null {
 /** Written beside and renamed, so that a reader never sees half of it. A cache that cannot be written is only slower. */
 function write(entryFile: string, entry: Entry): void {
   try {
-    mkdirSync(dirname(entryFile), { recursive: true, mode: 0o700 });
+    // Not `recursive`: Node.js never ends where a file system such as /proc has no place for the folder.
+    const folder = dirname(entryFile);
+    for (const each of [dirname(folder), folder]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 });
     const temporary = `${entryFile}.${process.pid}`;
     writeFileSync(temporary, JSON.stringify(entry));
     renameSync(temporary, entryFile);

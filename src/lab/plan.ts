@@ -106,12 +106,12 @@ export function checkName(name: string, options: { vlan: boolean }): void {
       fix: "Choose a shorter name.",
     });
   }
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(name)) {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_-]*$/.test(name)) {
     throw new WirescriptError({
       code: "USAGE",
       what: `Environment name '${name}' cannot be used.`,
-      why: "It is also the name of a network device, a namespace and files.",
-      fix: "Use letters, digits, '_', '-' and '.', and begin with a letter, digit or '_'.",
+      why: "It is also the name of a network device, a namespace and files, one of them in a BPF file system, which allows no dots.",
+      fix: "Use letters, digits, '_' and '-', and begin with a letter, digit or '_'.",
     });
   }
   if (RESERVED.has(name)) {

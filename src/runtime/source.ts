@@ -2,7 +2,7 @@
  * What `load` is given, as an ObjectSpec: a TypeScript module is compiled (or taken from the compiler's cache), an ELF object is read, a
  * spec is itself. The compiler is imported only when a module has to be compiled: who loads prebuilt objects needs none.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { WirescriptError } from "../errors.ts";
 import { readElf } from "../object/elf/read.ts";
@@ -22,10 +22,23 @@ export async function readSource(source: Source): Promise<ObjectSpec> {
   return readElf(readBytes(path), path);
 }
 
+/** Far more than any object: the kernel takes a million instructions of 8 bytes. */
+const LARGEST_OBJECT = 256 * 1024 * 1024;
+
 function readBytes(path: string): Uint8Array {
   try {
+    const file = statSync(path);
+    if (!file.isFile() || file.size > LARGEST_OBJECT) {
+      throw new WirescriptError({
+        code: "BAD_FILE",
+        what: `${path} is no eBPF object.`,
+        why: file.isFile() ? `It has ${file.size} bytes.` : "It is not a regular file.",
+        fix: "Give the path of a *.bpf.ts module or of an eBPF object (.o).",
+      });
+    }
     return new Uint8Array(readFileSync(path));
   } catch (cause) {
+    if (cause instanceof WirescriptError) throw cause;
     const code = (cause as NodeJS.ErrnoException).code;
     throw new WirescriptError({
       code: "BAD_FILE",

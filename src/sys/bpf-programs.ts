@@ -32,6 +32,7 @@ export interface LoadFailure {
 
 const FUNC_INFO_SIZE = 8;
 const LINE_INFO_SIZE = 16;
+const E2BIG = 7;
 const ENOSPC = 28;
 const BTF_LOG_BYTES = 1 << 20;
 /**
@@ -44,6 +45,11 @@ const LOGS = [
   { level: 2, bytes: 1 << 24 },
   { level: 1, bytes: 1 << 26 },
 ] as const;
+/**
+ * A program that the verifier gave up on after a million instructions: walking it again takes seconds, and every state on the way
+ * says nothing more. Level 4 gives the verdict and the counts only.
+ */
+const LOGS_OF_TOO_LARGE = [{ level: 4, bytes: 1 << 16 }] as const;
 
 /**
  * Loads a program. The log is asked for only after a failure, because it slows the verifier down; its buffer grows until the whole
@@ -53,7 +59,7 @@ export function programLoad(program: ProgramLoad): ProgramFd | LoadFailure {
   const quiet = attempt(program, 0, null);
   if (quiet >= 0) return new Fd("program", quiet);
   let log = "";
-  for (const { level, bytes } of LOGS) {
+  for (const { level, bytes } of quiet === -E2BIG ? LOGS_OF_TOO_LARGE : LOGS) {
     const buffer = new Uint8Array(bytes);
     const result = attempt(program, level, buffer);
     // The first failure was not the program's (memory, a signal).

@@ -1,6 +1,9 @@
 /** Control flow, null, functions, maps: paths that meet carry the right values. */
+
+import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { frame, noKernel, runOnce, start, word } from "../kernel.ts";
+import { check } from "../../src/compiler/compile.ts";
+import { frame, noKernel, PRELUDE, runOnce, start, word } from "../kernel.ts";
 
 /** Runs `body` for each input; `input` and `out` are u64s in the packet. */
 function results(body: string, inputs: readonly bigint[], declarations = ""): bigint[] {
@@ -275,4 +278,16 @@ describe.skipIf(noKernel)("helpers", () => {
   test("redirect gives XDP_REDIRECT, and trace loads", () => {
     expect(runOnce("trace`length ${ctx.length} 100%`; return redirect(1);", frame([], 64)).action).toBe(4);
   });
+});
+
+test("a counter that wraps before its limit is refused, and one that just fits is not", () => {
+  const check8 = (header: string) => {
+    const file = resolve("test/example.bpf.ts");
+    const text = `${PRELUDE}\nexport const p = xdp((ctx) => {\nlet n = 0;\nfor (${header}) n++;\nreturn n > ctx.length ? XDP_DROP : XDP_PASS;\n});`;
+    return check(file, { overlay: new Map([[file, text]]) }).map(({ code }) => code);
+  };
+  expect(check8("let i: u8 = 0; i < 300; i++")).toEqual(["WS2001"]);
+  expect(check8("let i: u8 = 0; i < 256; i++")).toEqual(["WS2001"]);
+  expect(check8("let i: u8 = 0; i < 255; i++")).toEqual([]);
+  expect(check8("let i: i8 = -128; i < 127; i++")).toEqual([]);
 });

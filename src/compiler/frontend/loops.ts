@@ -6,6 +6,7 @@ import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
 import { lowerExpression, symbolOf } from "./expressions.ts";
+import { intTypeOf } from "./flavours.ts";
 import type { Lowering } from "./lowering.ts";
 import { newPlace, readPlace, writePlace } from "./places.ts";
 import { bindPattern, lowerStatement } from "./statements.ts";
@@ -41,6 +42,9 @@ export function lowerFor(l: Lowering, node: ts.ForStatement): void {
   const signed = start < 0n || limit.value < 0n || step < 0n;
   const count = countRounds(start, limit, step);
   if (count === null) return l.fail(node, "WS2001");
+  // A counter of an annotated type wraps at its width, and may then never reach the limit.
+  const declared = intTypeOf(l.checker, l.checker.getTypeAtLocation(name));
+  if (declared !== null && !holds(declared, start, start + BigInt(count) * step)) return l.fail(node, "WS2001");
   lowerRounds(l, node, name, statement, { start, step, count, type: signed ? I64 : U64 });
 }
 
@@ -62,6 +66,11 @@ export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   const [start, end] = second == null ? [0n, first] : [first, second];
   const count = Number(end > start ? end - start : 0n);
   lowerRounds(l, node, declaration.name, statement, { start, step: 1n, count, type: start < 0n ? I64 : U64 });
+}
+
+function holds({ bits, signed }: IntType, ...values: bigint[]): boolean {
+  const wrap = signed ? BigInt.asIntN : BigInt.asUintN;
+  return values.every((value) => wrap(bits, value) === value);
 }
 
 function constant(l: Lowering, node: ts.Expression): bigint | null {
