@@ -1,6 +1,6 @@
 /** The programs that run against each other, in the kernel: ours as our compiler makes it, theirs at each level of clang. */
 import { fileURLToPath } from "node:url";
-import { compile } from "../src/compiler/compile.ts";
+import { type CompileOptions, compile } from "../src/compiler/compile.ts";
 import { readElf } from "../src/object/elf/read.ts";
 import { countSlots } from "../src/object/encoding.ts";
 import type { ObjectSpec } from "../src/object/spec.ts";
@@ -51,8 +51,8 @@ export interface Contender extends Disposable {
   size: Size;
 }
 
-export function loadOurs(program: ProgramName, conditions?: Conditions): Contender {
-  return contender(program, compile(sourceOf(program)).spec, conditions);
+export function loadOurs(program: ProgramName, conditions?: Conditions, options: CompileOptions = {}): Contender {
+  return contender(program, compile(sourceOf(program), options).spec, conditions);
 }
 
 export interface Theirs extends Disposable {

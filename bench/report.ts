@@ -66,7 +66,7 @@ function sizesText({ programs, comparedPackets }: Results): string {
   return [
     table(["Size", "ours", "clang's best", ...LEVELS.map((level) => `-mcpu=${level}`), "ratio"], rows),
     "",
-    `The C in bench/c/ gives the same verdicts, bytes and counts on ${comparedPackets} packets a program. clang -O2, the best of its`,
+    `The C in bench/c/ leaves the same verdicts, bytes and maps for ${comparedPackets} packets a program. clang -O2, the best of its`,
     "levels for each figure; ours for v3. Instructions are slots of 8 bytes, as the kernel counts them. Below 1, ours is smaller.",
   ].join("\n");
 }
