@@ -291,3 +291,30 @@ test("a counter that wraps before its limit is refused, and one that just fits i
   expect(check8("let i: u8 = 0; i < 255; i++")).toEqual([]);
   expect(check8("let i: i8 = -128; i < 127; i++")).toEqual([]);
 });
+
+describe.skipIf(noKernel)("optional chains and variables around loops", () => {
+  test("a?.b.c and a?.b[0] are left as a whole when a is null", () => {
+    const body = `const pair = ctx.at(Pair, input === 0 ? 32 : 5000);
+      const n = pair?.inner.n ?? 77;
+      const byte = pair?.mac[1] ?? 88;
+      const same = pair?.mac.equals(pair.mac) ?? false;
+      io.out = n + byte * 1000 + (same ? 1000000 : 0);`;
+    const declarations = "const Pair = struct({ inner: struct({ n: be16 }), mac: bytes(6) });";
+    expect(results(body, [0n, 1n], declarations)).toEqual([1000000n, 88077n]);
+  });
+
+  test("a view that is kept through a long loop, or found in one, can be used behind it", () => {
+    const body = `let before = ctx.at(be16, 40);
+      let last: Ref<u8> | null = null;
+      let sum = 0;
+      for (let i = 0; i < 200; i++) {
+        const byte = ctx.at(u8, 14 + i);
+        if (!byte) break;
+        last = byte;
+        sum++;
+      }
+      if (input === 9) before = ctx.at(be16, 42);
+      io.out = sum + (last ? 1000 : 0) + (before ? 10000 : 0);`;
+    expect(results(body, [0n, 9n])).toEqual([11050n, 11050n]);
+  });
+});

@@ -46,6 +46,7 @@ export class Epochs {
 export class HeldEpochs {
   readonly #epochs: Epochs;
   readonly #atEnd = new Map<Block, Epoch>();
+  readonly #asked = new Set<Block>();
 
   constructor(epochs: Epochs) {
     this.#epochs = epochs;
@@ -61,7 +62,12 @@ export class HeldEpochs {
     if (block === null) return this.#epochs.at(null);
     const known = this.#atEnd.get(block);
     if (known !== undefined) return known;
-    const paths = block.predecessors.map((predecessor) => ({ held: this.at(predecessor), now: this.#epochs.at(predecessor) }));
+    // A path around a loop brings nothing new: loops do not move the packet.
+    this.#asked.add(block);
+    const paths = block.predecessors
+      .filter((predecessor) => !this.#asked.has(predecessor))
+      .map((predecessor) => ({ held: this.at(predecessor), now: this.#epochs.at(predecessor) }));
+    this.#asked.delete(block);
     const result = joined(paths, this.#epochs.atStart(block));
     this.#atEnd.set(block, result);
     return result;

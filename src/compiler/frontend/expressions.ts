@@ -139,11 +139,10 @@ function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
 
 // -- access --
 
-/** `a.b`, and `a?.b` where `a` may be null. */
+/** `a.b`; `a?.b` where `a` may be null, and what follows it in the same chain, which is left when `a` is null. */
 function lowerPropertyAccess(l: Lowering, node: ts.PropertyAccessExpression): Value {
   const object = lowerExpression(l, node.expression);
-  if (node.questionDotToken !== undefined)
-    return optional(l, node, object, (value) => property(l, node, value, node.name.text));
+  if (ts.isOptionalChain(node)) return optional(l, node, object, (value) => property(l, node, value, node.name.text));
   return property(l, node, present(object), node.name.text);
 }
 
@@ -221,12 +220,16 @@ function contextProperty(l: Lowering, name: string, context: Value): Value {
 }
 
 function lowerElementAccess(l: Lowering, node: ts.ElementAccessExpression): Value {
-  const { bytes, index } = elementOf(l, node);
-  return byteAt(l, bytes, index);
+  const object = lowerExpression(l, node.expression);
+  const read = (value: Value): Value => {
+    const { bytes, index } = elementOf(l, node, value);
+    return byteAt(l, bytes, index);
+  };
+  return ts.isOptionalChain(node) ? optional(l, node, object, read) : read(object);
 }
 
-function elementOf(l: Lowering, node: ts.ElementAccessExpression) {
-  const bytes = present(lowerExpression(l, node.expression));
+function elementOf(l: Lowering, node: ts.ElementAccessExpression, object: Value) {
+  const bytes = present(object);
   if (bytes.kind !== "bytes" && bytes.kind !== "bytesPlace") {
     return l.fail(node, "WS2013", { operator: "[…]", kind: describeValue(bytes) });
   }
@@ -241,7 +244,7 @@ function elementOf(l: Lowering, node: ts.ElementAccessExpression) {
 
 function lowerCall(l: Lowering, node: ts.CallExpression): Value {
   const { expression } = node;
-  if (ts.isPropertyAccessExpression(expression) && expression.questionDotToken !== undefined) {
+  if (ts.isPropertyAccessExpression(expression) && ts.isOptionalChain(expression)) {
     const object = lowerExpression(l, expression.expression);
     return optional(l, node, object, (value) => call(l, node, property(l, expression, value, expression.name.text)));
   }
@@ -394,7 +397,7 @@ export function assign(l: Lowering, target: ts.Expression, value: Value): Value 
   if (ts.isIdentifier(target)) return assignName(l, target, value);
   if (ts.isPropertyAccessExpression(target)) return assignProperty(l, target, value);
   if (ts.isElementAccessExpression(target)) {
-    const { bytes, index } = elementOf(l, target);
+    const { bytes, index } = elementOf(l, target, lowerExpression(l, target.expression));
     if (bytes.kind === "bytes") return l.fail(target, "WS2008");
     if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
     l.assertAlive(bytes.memory);

@@ -64,10 +64,8 @@ export function newPlace(l: Lowering, name: string, value: Value, type: IntType 
   if (value.kind === "int" && type === null) {
     place.type = value.type.bits === 1 ? BOOL : { bits: 64, signed: value.type.signed };
   }
-  if (value.kind !== "null") {
-    place.nullIn = null;
-    writePlace(l, null, place, value);
-  }
+  if (value.kind !== "null") place.nullIn = null;
+  writePlace(l, null, place, value);
   return place;
 }
 
@@ -77,14 +75,15 @@ export function readPlace(l: Lowering, place: Place): Value {
     return { kind: "null" };
   }
   const leaves = place.leaves.map((leaf) => l.builder.read(leaf));
-  return rebuild(place.shape, leaves, place.epochs.at(l.builder.block));
+  const block = epochOf(place.shape) === null ? null : l.builder.block;
+  return rebuild(place.shape, leaves, place.epochs.at(block));
 }
 
 /** Assigns. `node` is where messages point; `null` for a first value, which always fits. */
 export function writePlace(l: Lowering, node: ts.Node | null, place: Place, value: Value): void {
   const wrapped = value.kind === "int" && place.type !== null ? l.wrap(value, place.type) : value;
   if (place.shape === null) {
-    if (wrapped.kind === "null") return;
+    if (wrapped.kind === "null") return place.epochs.set(l.builder.block, l.epochs.at(l.builder.block));
     if (place.readAsNull && node !== null) l.fail(node, "WS2018", { name: place.name });
     giveShape(l, place, wrapped);
   }
