@@ -86,6 +86,8 @@ export class ModuleTypes {
       }
     }
     const shown = members.filter((member) => member.bitSize === 0 || !hidden.has(runOf(fields, member)));
+    // The kernel wants ascending offsets; bit fields of one byte, most significant first, come in descending ones.
+    shown.sort((a, b) => a.bitOffset - b.bitOffset);
     return this.btf.add({ kind: "struct", name, size, members: shown });
   }
 

@@ -225,3 +225,19 @@ describe.skipIf(noKernel)("packed structs on the stack", () => {
     expect(action).toBe(3);
   });
 });
+
+describe.skipIf(noKernel)("map types with bit fields", () => {
+  test("load and are decoded in user space, whatever the fields' order in a byte", () => {
+    using running = start(
+      `export const table = hash({ key: struct({ high: bits(4), low: bits(4) }), value: struct({ a: bits(1), b: bits(7), n: u8 }), entries: 2 });
+       export const p = xdp(() => (table.update({ high: 2, low: 9 }, { a: 1, b: 100, n: 7 }) ? XDP_TX : XDP_PASS));`,
+    );
+    expect(running.run(frame([], 64)).action).toBe(3);
+    expect([...(running.object.map("table") as Iterable<unknown>)]).toEqual([
+      [
+        { high: 2, low: 9 },
+        { a: 1, b: 100, n: 7 },
+      ],
+    ]);
+  });
+});
