@@ -68,9 +68,9 @@ function compute(value: Value, known: Map<Value, bigint>): bigint {
       return amount !== null && amount < 64n && of(0) <= 1n << (63n - amount) ? of(0) << amount : U64_MAX;
     }
     case "lshr": {
+      // By an amount that is no constant, the verifier knows nothing afterwards (`is_safe_to_compute_dst_reg_range`).
       const amount = constant(1);
-      if (amount !== null) return amount < 64n ? of(0) >> amount : U64_MAX;
-      return of(1) < 64n ? of(0) : U64_MAX;
+      return amount !== null && amount < 64n ? of(0) >> amount : U64_MAX;
     }
     case "ashr": {
       const amount = constant(1);

@@ -10,6 +10,7 @@ import type { Block, Function, Instruction, Value } from "./ir.ts";
  * do. `definitions` holds what `value` is at the end of each block that computes it.
  */
 export function rejoin(fn: Function, value: Value, definitions: ReadonlyMap<Block, Value>): void {
+  if (value.op === "const") return repeat(fn, value, definitions);
   const atEnd = new Map<Block, Value>(definitions);
   const atStart = new Map<Block, Value>();
 
@@ -49,6 +50,31 @@ export function rejoin(fn: Function, value: Value, definitions: ReadonlyMap<Bloc
     if (defines) continue;
     for (const [index, argument] of block.terminator.args.entries()) {
       if (argument === value) block.terminator.args[index] = readAtStart(block);
+    }
+  }
+}
+
+/**
+ * A constant is made anew wherever it is used: a phi of constants would hide from everyone, the verifier included, that a pointer is
+ * compared with null.
+ */
+function repeat(fn: Function, value: Value, definitions: ReadonlyMap<Block, Value>): void {
+  const made = new Map<Block, Value>(definitions);
+  const within = (block: Block): Value => {
+    const known = made.get(block);
+    if (known !== undefined) return known;
+    const copy: Instruction = { ...value, id: fn.nextId++, args: [] };
+    block.instructions.splice(phisOf(block).length, 0, copy);
+    made.set(block, copy);
+    return copy;
+  };
+  for (const block of [...fn.blocks]) {
+    for (const user of [...block.instructions, block.terminator]) {
+      for (const [index, argument] of user.args.entries()) {
+        if (argument !== value) continue;
+        if (user.op === "phi") user.args[index] = within(block.predecessors[index] as Block);
+        else if (!definitions.has(block)) user.args[index] = within(block);
+      }
     }
   }
 }

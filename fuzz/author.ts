@@ -1,0 +1,156 @@
+/**
+ * Writes a random module that is well-typed: TypeScript accepts it, and so must the compiler and the verifier. What the language leaves
+ * open is avoided: element views after the table was changed, numbers that differ from kernel to kernel.
+ */
+import { PREFIX, randomMap, randomSetting, randomStruct, scalarStruct } from "./declarations.ts";
+import { Expressions } from "./expressions.ts";
+import { Random } from "./random.ts";
+import { leaves } from "./reachability.ts";
+import { binary, cast, into, isInt, literal, placesIn, Scope } from "./scope.ts";
+import { StatementAuthor } from "./statements.ts";
+import {
+  FLAVOURS,
+  type Fn,
+  flavourOf,
+  type Int,
+  isSigned,
+  type Module,
+  type Parameter,
+  type Statement,
+  type Struct,
+} from "./tree.ts";
+
+/** The module that `seed` decides on. */
+export function randomModule(seed: number): Module {
+  const random = new Random(seed);
+  const sizes = new Set<number>();
+  const structs: Struct[] = [];
+  for (let index = 0; index < random.between(1, 4); index++) structs.push(randomStruct(random, `S${index}`, structs, sizes));
+  const module: Module = { structs: [], byteSizes: [], settings: [], maps: [], functions: [], body: [] };
+  for (let index = 0; index < random.between(0, 3); index++)
+    module.settings.push(randomSetting(random, `setting${index}`, sizes));
+  const keys = structs.filter(({ size }) => size <= 64);
+  for (let index = 0; index < random.between(0, 3); index++) module.maps.push(randomMap(random, `map${index}`, keys));
+
+  const top = new Scope();
+  for (const setting of module.settings) {
+    if ("scalar" in setting) {
+      const flavour = flavourOf(setting.scalar);
+      top.ints.push({ name: setting.name, flavour, signed: isSigned(setting.scalar), mutable: false });
+    } else top.bytes.push({ name: setting.name, size: setting.size, mutable: false });
+  }
+  const expressions = new Expressions(random, structs, module.maps, sizes);
+  const author = new StatementAuthor(random, expressions);
+  for (let index = 0; index < random.between(0, 3); index++) {
+    const { fn, updates } = author.inFunction(() => randomFunction(random, author, structs, top, `fn${index}`));
+    module.functions.push(fn);
+    top.functions.push({ fn, updates });
+  }
+  module.body = body(random, author, expressions, structs, top);
+  const usesPrefix = module.maps.some(({ key }) => key === PREFIX);
+  module.structs = [...structs, ...(usesPrefix ? [PREFIX] : []), OUT].map((struct) => ({ ...struct, d: "struct" as const }));
+  module.byteSizes = [...sizes];
+  return module;
+}
+
+/** What all that is alive at the end goes to: many values must be kept until there. */
+const OUT: Struct = {
+  name: "Out",
+  scalar: false,
+  size: 32,
+  fields: [0, 1, 2, 3].map((index) => ({ name: `o${index}`, type: { kind: "scalar", scalar: "u64" }, offset: index * 8 })),
+};
+
+function randomFunction(random: Random, author: StatementAuthor, structs: readonly Struct[], top: Scope, name: string): Fn {
+  const scope = top.inner();
+  const parameters: Parameter[] = [];
+  for (let index = 0; index < random.between(0, 3); index++) {
+    const parameter = `${name}_${index}`;
+    const kind = random.weighted<"int" | "view" | "record">([
+      [5, "int"],
+      [3, "view"],
+      [1, "record"],
+    ]);
+    if (kind === "int") {
+      const flavour = random.pick(FLAVOURS);
+      parameters.push({ p: "int", name: parameter, flavour });
+      scope.ints.push({ name: parameter, flavour, signed: flavour.startsWith("i"), mutable: true });
+    } else if (kind === "view") {
+      const struct = random.pick(structs);
+      parameters.push({ p: "view", name: parameter, struct });
+      // It may be an element of any map: such functions change no map.
+      scope.views.push({ name: parameter, struct, map: "any", life: { alive: true } });
+    } else {
+      parameters.push({ p: "record", name: parameter, type: "" });
+      scope.records.push(parameter);
+    }
+  }
+  const returns = random.chance(80) ? random.pick(FLAVOURS) : null;
+  return { d: "function", name, parameters, returns, body: author.functionBody(scope, returns, random.between(1, 5)) };
+}
+
+function body(
+  random: Random,
+  author: StatementAuthor,
+  expressions: Expressions,
+  structs: readonly Struct[],
+  top: Scope,
+): Statement[] {
+  const scope = top.inner();
+  const statements: Statement[] = [];
+  const struct = random.chance(80) ? random.pick(structs) : scalarStruct("u64");
+  statements.push(
+    author.guard(scope, "start", { w: "at", struct, offset: literal(random.between(0, 20)), through: "at" }, "verdict"),
+  );
+  if (random.chance(50)) statements.push(...pressure(random, scope));
+  statements.push(...author.block(scope, random.between(4, 14), { returns: "verdict" }));
+  if (leaves(statements)) return statements;
+  statements.push(
+    author.guard(scope, "out", { w: "at", struct: OUT, offset: literal(random.between(0, 30)), through: "at" }, "verdict"),
+  );
+  statements.push(...sink(random, scope));
+  statements.push({ s: "verdict", verdict: expressions.verdict(scope) });
+  return statements;
+}
+
+/** More values at once than there are registers. */
+function pressure(random: Random, scope: Scope): Statement[] {
+  const places = scope.living().flatMap((view) => placesIn(view, isInt));
+  if (places.length === 0) return [];
+  return Array.from({ length: random.between(8, 16) }, (_, index): Statement => {
+    const place = random.pick(places);
+    const field: Int = {
+      k: "field",
+      place,
+      signed: place.type.kind === "scalar" && isSigned(place.type.scalar),
+      flavour: null,
+    };
+    const value = binary(random.pick(["+", "*", "^"]), field, literal(random.below(1000)));
+    const name = `live${index}`;
+    scope.ints.push({ name, signed: value.signed, flavour: null, mutable: false });
+    return { s: "int", name, keyword: "const", annotation: null, wrap: null, value };
+  });
+}
+
+function sink(random: Random, scope: Scope): Statement[] {
+  const values: Int[] = [
+    ...scope.ints.map(({ name, signed, flavour }): Int => ({ k: "name", name, signed, flavour })),
+    ...scope.bools.map(({ name }): Int => choice(name)),
+    ...scope.records.map((record): Int => ({ k: "record", record, path: ["a"], signed: false, flavour: null })),
+  ];
+  return OUT.fields.map((field, index): Statement => {
+    const own = values.filter((_, at) => at % OUT.fields.length === index);
+    const sum = own.reduce((left, right) => binary("^", binary("*", left, literal(31)), right), literal(random.below(100)));
+    const place = { view: "out", path: [field.name], offset: field.offset, type: field.type };
+    const target = { t: "field" as const, place, signed: false, wrap: "u64" as const };
+    const value = into(sum.signed ? cast("u64", sum) : sum, "u64");
+    return {
+      s: "expression",
+      value: { k: "assign", target, operator: random.pick([null, "^"]), value, signed: false, flavour: "mixed" },
+    };
+  });
+}
+
+function choice(name: string): Int {
+  return { k: "choice", condition: { b: "name", name }, yes: literal(1), no: literal(0), signed: false, flavour: "mixed" };
+}

@@ -1,0 +1,96 @@
+/** Runs many cases and collects what fails, each failure made small. */
+import { randomModule } from "./author.ts";
+import { randomPackets } from "./packets.ts";
+import { print } from "./print.ts";
+import { type Case, type Failure, runCase, type Way } from "./run-case.ts";
+import { shrink } from "./shrink.ts";
+import { OTHERS, USUAL } from "./ways.ts";
+
+export interface Campaign {
+  /** The first case's seed; the others follow. */
+  seed: number;
+  count: number;
+  packets: number;
+  /** Compile each module in one more way, in turn: another instruction set, or without a pass. */
+  otherWays: boolean;
+  kernel: boolean;
+  /** Run only every `stride`-th case, from `first` on: for several processes. */
+  stride?: number;
+  first?: number;
+  /** Changes that may be tried to make a failing case smaller; 0 leaves it as it is. */
+  shrinkTries: number;
+  /** Called after each case. */
+  progress?: () => void;
+}
+
+export interface Tally {
+  programs: number;
+  runs: number;
+  /** Instructions of all programs together, as compiled in the usual way. */
+  instructions: number;
+  /** Instructions that the interpreter executed. */
+  executed: number;
+  tooLarge: number;
+  tooComplex: number;
+}
+
+export interface Finding {
+  seed: number;
+  way: string;
+  signature: string;
+  /** For people: the small module, the packet, and what each made of it. */
+  report: string;
+}
+
+/** At most one finding for each way in which cases fail, and how often each happened. */
+export function runCampaign(campaign: Campaign): { tally: Tally; findings: Finding[]; failures: number } {
+  const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, tooLarge: 0, tooComplex: 0 };
+  const findings = new Map<string, Finding>();
+  let failures = 0;
+  const { stride = 1, first = 0 } = campaign;
+  for (let index = first; index < campaign.count; index += stride) {
+    const seed = campaign.seed + index;
+    const each: Case = { module: randomModule(seed), packets: randomPackets(seed, campaign.packets) };
+    const other = OTHERS[index % OTHERS.length];
+    const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];
+    for (const way of ways) {
+      const verdict = runCase(each, way, campaign.kernel);
+      if (verdict === "too large") tally.tooLarge++;
+      else if (verdict === "too complex") tally.tooComplex++;
+      else if (verdict.passed) {
+        tally.programs++;
+        tally.runs += each.packets.length;
+        if (way === USUAL) tally.instructions += verdict.instructions;
+        tally.executed += verdict.executed;
+      } else {
+        failures++;
+        const { signature } = verdict.failure;
+        if (!findings.has(signature)) findings.set(signature, finding(seed, each, way, verdict.failure, campaign));
+        break;
+      }
+      // What is too large in one way would only be so in the next.
+      if (typeof verdict === "string") break;
+    }
+    campaign.progress?.();
+  }
+  return { tally, findings: [...findings.values()], failures };
+}
+
+function finding(seed: number, each: Case, way: Way, failure: Failure, { kernel, shrinkTries }: Campaign): Finding {
+  const fails = (candidate: Case): Failure | null => {
+    const verdict = runCase(candidate, way, kernel);
+    return typeof verdict === "string" || verdict.passed ? null : verdict.failure;
+  };
+  const small = shrinkTries === 0 ? each : shrink(each, failure, fails, shrinkTries);
+  const last = fails(small) ?? failure;
+  const lines = [`seed ${seed}, ${way.name}: ${last.kind}`, "", print(small.module), last.message];
+  if (last.packet !== undefined) lines.push("", `packet: ${Buffer.from(last.packet).toString("hex")}`);
+  const contents = small.module.maps.flatMap(({ name, contents }) =>
+    contents.map(
+      ({ key, value }) => `${name} begins with ${Buffer.from(key).toString("hex")}: ${Buffer.from(value).toString("hex")}`,
+    ),
+  );
+  lines.push(...contents);
+  for (const [who, result] of Object.entries(last.results ?? {})) lines.push("", `${who}:`, result);
+  return { seed, way: way.name, signature: failure.signature, report: lines.join("\n") };
+}

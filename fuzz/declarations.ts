@@ -1,0 +1,172 @@
+/** Random schemas, maps and settings. */
+import type { Random } from "./random.ts";
+import {
+  type Field,
+  type FieldType,
+  type MapDeclaration,
+  type MapKindName,
+  type ScalarName,
+  type Setting,
+  type Struct,
+  sizeOfScalar,
+} from "./tree.ts";
+
+const SCALARS: readonly ScalarName[] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64"];
+/** Lengths of byte arrays: MAC and IP addresses, odd ones, and one that takes many registers. */
+const BYTE_SIZES = [4, 6, 16, 3, 7, 12, 40];
+const MAP_KINDS: readonly MapKindName[] = ["array", "perCpuArray", "hash", "perCpuHash", "lruHash", "lruPerCpuHash", "lpmTrie"];
+
+export const INTERESTING = [
+  0n,
+  1n,
+  2n,
+  3n,
+  7n,
+  8n,
+  14n,
+  31n,
+  32n,
+  63n,
+  64n,
+  127n,
+  128n,
+  255n,
+  256n,
+  0x7fffn,
+  0x8000n,
+  0xffffn,
+  0x1_0000n,
+  0x7fff_ffffn,
+  0x8000_0000n,
+  0xffff_ffffn,
+  0x1_0000_0000n,
+  0x8000_0000_0000_0000n,
+  0xffff_ffff_ffff_ffffn,
+  0x0102_0304_0506_0708n,
+];
+
+export function scalarStruct(scalar: ScalarName): Struct {
+  const size = sizeOfScalar(scalar);
+  return { name: scalar, scalar: true, size, fields: [{ name: "value", type: { kind: "scalar", scalar }, offset: 0 }] };
+}
+
+/** A schema of up to eight fields; a run of bit fields fills whole bytes. `inner` are schemas that it may hold. */
+export function randomStruct(random: Random, name: string, inner: readonly Struct[], sizes: Set<number>): Struct {
+  const fields: Field[] = [];
+  let size = 0;
+  const add = (type: FieldType, bytes: number) => {
+    fields.push({ name: `f${fields.length}`, type, offset: size });
+    size += bytes;
+  };
+  const count = random.between(1, 6);
+  while (fields.length < count) {
+    random.weighted<() => void>([
+      [
+        10,
+        () => {
+          const scalar = random.pick(SCALARS);
+          add({ kind: "scalar", scalar }, sizeOfScalar(scalar));
+        },
+      ],
+      [2, () => add({ kind: "bool" }, 1)],
+      [
+        4,
+        () => {
+          const run = bitRun(random);
+          const start = size;
+          let position = 0;
+          for (const bits of run) {
+            fields.push({ name: `f${fields.length}`, type: { kind: "bits", bits, position }, offset: start });
+            position += bits;
+          }
+          size += position / 8;
+          // A run goes on in the next bit field, so something else must stand between two runs.
+          add({ kind: "scalar", scalar: "u8" }, 1);
+        },
+      ],
+      [
+        4,
+        () => {
+          const bytes = random.pick(BYTE_SIZES);
+          sizes.add(bytes);
+          add({ kind: "bytes", size: bytes }, bytes);
+        },
+      ],
+      [
+        inner.length > 0 ? 3 : 0,
+        () => {
+          const struct = random.pick(inner);
+          if (size + struct.size < 80) add({ kind: "struct", struct }, struct.size);
+          else add({ kind: "bool" }, 1);
+        },
+      ],
+    ])();
+  }
+  return { name, scalar: false, size, fields };
+}
+
+/** Widths that fill 1 to 8 bytes together. */
+function bitRun(random: Random): number[] {
+  let left = random.between(1, random.chance(20) ? 8 : 4) * 8;
+  const widths: number[] = [];
+  while (left > 0) {
+    const width = Math.min(left, random.between(1, random.chance(20) ? 32 : 13));
+    widths.push(width);
+    left -= width;
+  }
+  return widths;
+}
+
+export function randomSetting(random: Random, name: string, sizes: Set<number>): Setting {
+  if (random.chance(25)) {
+    const size = random.pick([4, 6, 16]);
+    sizes.add(size);
+    return { d: "setting", name, size, values: [...random.bytes(size)] };
+  }
+  const scalar = random.pick(SCALARS.filter((each) => !each.startsWith("i")));
+  const bits = BigInt(sizeOfScalar(scalar) * 8);
+  return { d: "setting", name, scalar, value: BigInt.asUintN(Number(bits), random.pick(INTERESTING)) };
+}
+
+/** Prefixes of IPv4 addresses: what a trie is for. */
+export const PREFIX: Struct = {
+  name: "Prefix",
+  scalar: false,
+  size: 8,
+  fields: [
+    { name: "prefixLength", type: { kind: "scalar", scalar: "u32" }, offset: 0 },
+    { name: "address", type: { kind: "scalar", scalar: "be32" }, offset: 4 },
+  ],
+};
+
+export function randomMap(random: Random, name: string, structs: readonly Struct[]): MapDeclaration {
+  const kind = random.pick(MAP_KINDS);
+  const indexed = kind === "array" || kind === "perCpuArray";
+  const schema = () => (structs.length > 0 && random.chance(60) ? random.pick(structs) : scalarStruct(random.pick(SCALARS)));
+  const key = indexed ? scalarStruct("u32") : kind === "lpmTrie" ? PREFIX : schema();
+  const value = schema();
+  // Tables that forget must not have to: which elements the kernel forgets is its own affair.
+  const entries = kind.startsWith("lru") ? 256 : random.pick([1, 2, 4, 4]);
+  const contents = new Map<string, { key: Uint8Array; value: Uint8Array }>();
+  for (let index = 0; index < Math.min(entries, random.between(0, 4)); index++) {
+    const bytes = indexed ? new Uint8Array([index, 0, 0, 0]) : smallKey(random, key);
+    contents.set(String(bytes), { key: bytes, value: random.bytes(value.size) });
+  }
+  return { d: "map", name, kind, key, value, entries, contents: [...contents.values()] };
+}
+
+/** Keys are few, so that programs find some of them: the first number is small, and all else is zero. */
+function smallKey(random: Random, key: Struct): Uint8Array {
+  const bytes = new Uint8Array(key.size);
+  if (key === PREFIX) {
+    const length = random.pick([0, 8, 16, 24, 32]);
+    bytes.set([length, 0, 0, 0, 10, 0, 0, random.below(4)]);
+    return bytes;
+  }
+  const field = key.fields[0];
+  if (field?.type.kind === "scalar") {
+    const { scalar } = field.type;
+    bytes[scalar.startsWith("be") ? sizeOfScalar(scalar) - 1 : 0] = random.below(8);
+  }
+  return bytes;
+}

@@ -1,0 +1,99 @@
+/** The maps of a loaded module, in bytes: set to what the module declares, and read back. */
+import type { LoadedObject } from "../src/index.ts";
+import { type MapFd, mapDelete, mapLookup, mapNextKey, mapUpdate } from "../src/sys/bpf.ts";
+import { possibleCpus } from "../src/sys/cpus.ts";
+import { type Contents, element } from "./map-model.ts";
+import { hex } from "./memory.ts";
+import type { MapDeclaration, Module } from "./tree.ts";
+
+export class KernelMaps {
+  readonly #maps: { map: MapDeclaration; fd: MapFd }[];
+
+  constructor(module: Module, object: LoadedObject) {
+    this.#maps = module.maps.map((map) => ({ map, fd: object.map(map.name).fd }));
+  }
+
+  /** Contents as before each packet. */
+  reset(): void {
+    for (const { map, fd } of this.#maps) {
+      for (const key of this.#keys(map, fd)) {
+        if (isIndexed(map)) mapUpdate(fd, key, new Uint8Array(bytesOf(map)), 0);
+        else mapDelete(fd, key);
+      }
+      for (const { key, value } of map.contents) {
+        const bytes = new Uint8Array(bytesOf(map));
+        for (let at = 0; at < bytes.length; at += stride(map)) bytes.set(value, at);
+        const result = mapUpdate(fd, key, bytes, 0);
+        if (result < 0) throw new Error(`${map.name} does not take ${hex(key)}: errno ${-result}`);
+      }
+    }
+  }
+
+  /**
+   * One line an element, as the evaluation has it. A test run may happen on any CPU: where one copy is what the evaluation wants of the
+   * CPU that ran, and all others are what it wants of the others, they are reported as that.
+   */
+  describe(wanted: ReadonlyMap<string, Contents>): string[] {
+    return this.#maps.flatMap(({ map, fd }) =>
+      this.#keys(map, fd)
+        .map((key) => {
+          const bytes = new Uint8Array(bytesOf(map));
+          const result = mapLookup(fd, key, bytes);
+          if (result < 0) throw new Error(`${map.name} has no ${hex(key)}: errno ${-result}`);
+          const copies: string[] = [];
+          for (let at = 0; at < bytes.length; at += stride(map)) copies.push(hex(bytes.subarray(at, at + map.value.size)));
+          return describeElement(map, hex(key), copies, wanted.get(map.name));
+        })
+        .sort(),
+    );
+  }
+
+  #keys(map: MapDeclaration, fd: MapFd): Uint8Array[] {
+    const keys: Uint8Array[] = [];
+    let last: Uint8Array | null = null;
+    for (;;) {
+      const next = new Uint8Array(map.key.size);
+      if (mapNextKey(fd, last, next) < 0) return keys;
+      keys.push(next);
+      last = next;
+    }
+  }
+}
+
+function describeElement(map: MapDeclaration, key: string, copies: string[], wanted: Contents | undefined): string {
+  const [first = "", second] = copies;
+  if (!isPerCpu(map)) return element(map.name, key, { own: first, others: null });
+  const expected = wanted?.get(key);
+  const own = expected === undefined ? 0 : copies.findIndex((copy, index) => fits(copies, index, copy, expected));
+  if (own < 0 || expected === undefined) return `${map.name} ${key}: ${copies.join(" | ")}`;
+  return element(map.name, key, {
+    own: copies[own] ?? "",
+    others: second === undefined ? expected.others : (copies[own === 0 ? 1 : 0] ?? ""),
+  });
+}
+
+function fits(
+  copies: readonly string[],
+  index: number,
+  copy: string,
+  { own, others }: { own: string; others: string | null },
+): boolean {
+  return copy === own && copies.every((each, at) => at === index || each === others);
+}
+
+function isIndexed({ kind }: MapDeclaration): boolean {
+  return kind === "array" || kind === "perCpuArray";
+}
+
+function isPerCpu({ kind }: MapDeclaration): boolean {
+  return kind.toLowerCase().includes("percpu");
+}
+
+/** Bytes from one CPU's copy to the next. */
+function stride(map: MapDeclaration): number {
+  return isPerCpu(map) ? Math.ceil(map.value.size / 8) * 8 : map.value.size;
+}
+
+function bytesOf(map: MapDeclaration): number {
+  return isPerCpu(map) ? stride(map) * possibleCpus() : map.value.size;
+}

@@ -1,0 +1,120 @@
+/** The command line of the fuzzer: `npm run fuzz -- --help`. Cases are shared out to processes, since a test run occupies a CPU. */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { type Campaign, type Finding, runCampaign, type Tally } from "./campaign.ts";
+
+const HELP = `Usage: npm run fuzz -- [options]
+
+Compiles random modules, and compares what the kernel, the reference interpreter and an evaluation of the source make of random packets.
+
+  --count N       modules (10000)
+  --packets N     packets for each (16)
+  --seed N        seed of the first module (1); the others follow
+  --usual-only    compile each module once; otherwise each is compiled in one more way: another instruction set, or a pass off
+  --no-kernel     leave the kernel out: needs neither root nor Linux
+  --jobs N        processes (one for each CPU)
+  --case SEED     only this module; as --seed SEED --count 1 --jobs 1
+`;
+
+interface Outcome {
+  tally: Tally;
+  findings: Finding[];
+  failures: number;
+}
+
+/** Returns the exit status: 0 when everything agreed, 1 when not, 2 when the command line is wrong. */
+export async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      count: { type: "string", default: "10000" },
+      packets: { type: "string", default: "16" },
+      seed: { type: "string", default: "1" },
+      "usual-only": { type: "boolean", default: false },
+      "no-kernel": { type: "boolean", default: false },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      case: { type: "string" },
+      /** Internal: which share of the cases this process runs. */
+      share: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const single = values.case !== undefined;
+  const [count, packets, seed, jobs] = [
+    single ? 1 : values.count,
+    values.packets,
+    values.case ?? values.seed,
+    single ? 1 : values.jobs,
+  ].map(Number);
+  if (!isCount(count) || !isCount(packets) || !isCount(jobs) || seed === undefined || !Number.isInteger(seed)) {
+    console.error(`What is given is not a whole number.\n\n${HELP}`);
+    return 2;
+  }
+  const kernel = !values["no-kernel"];
+  if (kernel && (process.platform !== "linux" || process.getuid?.() !== 0)) {
+    console.error("Loading programs needs Linux and root. Run it as root, or with --no-kernel to compare the other two.");
+    return 2;
+  }
+  const campaign: Campaign = { seed, count, packets, otherWays: !values["usual-only"], kernel, shrinkTries: 3000 };
+  if (values.share !== undefined) {
+    const progress = () => process.send?.({ progress: 1 });
+    process.send?.({ outcome: runCampaign({ ...campaign, first: Number(values.share), stride: jobs, progress }) });
+    return 0;
+  }
+  const started = performance.now();
+  const outcome = jobs === 1 ? runCampaign(campaign) : await share(campaign, jobs);
+  report(outcome, (performance.now() - started) / 1000);
+  return outcome.failures === 0 ? 0 : 1;
+}
+
+function isCount(value: number | undefined): value is number {
+  return value !== undefined && Number.isInteger(value) && value > 0;
+}
+
+async function share(campaign: Campaign, jobs: number): Promise<Outcome> {
+  let done = 0;
+  const progress = () => {
+    if (++done % 500 === 0) console.error(`${done} of ${campaign.count} modules`);
+  };
+  const outcomes = await Promise.all(Array.from({ length: jobs }, (_, index) => worker(index, progress)));
+  const [first, ...others] = outcomes;
+  if (first === undefined) throw new Error("no processes");
+  for (const { tally, findings, failures } of others) {
+    for (const key of Object.keys(tally) as (keyof Tally)[]) first.tally[key] += tally[key];
+    first.findings.push(...findings.filter((each) => first.findings.every(({ signature }) => signature !== each.signature)));
+    first.failures += failures;
+  }
+  return first;
+}
+
+function worker(index: number, progress: () => void): Promise<Outcome> {
+  const [, script = ""] = process.argv;
+  const child = spawn(process.execPath, [script, ...process.argv.slice(2), "--share", String(index)], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  return new Promise((resolve, reject) => {
+    let outcome: Outcome | null = null;
+    child.on("message", (message: { outcome: Outcome } | { progress: number }) => {
+      if ("outcome" in message) outcome = message.outcome;
+      else progress();
+    });
+    child.on("exit", (code) => {
+      if (outcome !== null) resolve(outcome);
+      else reject(new Error(`a process of the fuzzer ended with status ${code}`));
+    });
+  });
+}
+
+function report({ tally, findings, failures }: Outcome, seconds: number): void {
+  for (const finding of findings) console.log(`${"=".repeat(100)}\n${finding.report}\n`);
+  const { programs, runs, executed, tooLarge, tooComplex } = tally;
+  console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
+  console.log(
+    `Left out: ${tooLarge} beyond a limit that the compiler reports, ${tooComplex} beyond the verifier's million instructions.`,
+  );
+  console.log(failures === 0 ? "Everything agreed." : `${failures} failed, in ${findings.length} ways.`);
+}

@@ -1,0 +1,348 @@
+/** A tree as TypeScript. Everything is in parentheses: precedence is the parser's business, and TypeScript's parser is not under test. */
+import {
+  type Argument,
+  type Bool,
+  type Bytes,
+  type FieldPlace,
+  type FieldType,
+  type Fn,
+  type Int,
+  type MapDeclaration,
+  type Module,
+  type Parameter,
+  RECORD_TYPE,
+  type Setting,
+  type Statement,
+  type Struct,
+  type Target,
+  type Value,
+  type ViewSource,
+} from "./tree.ts";
+
+const IMPORTS = `import {
+  array, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, hash, i16, i32, i64, i8, lpmTrie, lruHash, lruPerCpuHash, perCpuArray, perCpuHash,
+  range, type Schema, setting, struct, u16, u32, u64, u8, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
+} from "wirescript/kernel";
+`;
+
+const GENERICS = `function behind<S extends Schema>(ctx: XdpContext, schema: S, offset: number): View<S> | null {
+  return ctx.at(schema, offset);
+}
+function either<S extends Schema>(ctx: XdpContext, schema: S, first: number, second: number): View<S> | null {
+  const found = ctx.at(schema, first);
+  if (found) return found;
+  return ctx.at(schema, second);
+}
+`;
+
+export const VERDICTS = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX"] as const;
+
+/** The whole module: its program is called `p`. */
+export function print(module: Module): string {
+  const lines: string[] = [];
+  for (const size of module.byteSizes) lines.push(`const b${size} = bytes(${size});`);
+  for (const struct of module.structs) lines.push(schema(struct));
+  for (const setting of module.settings) lines.push(printSetting(setting));
+  for (const map of module.maps) lines.push(printMap(map));
+  for (const fn of module.functions) lines.push(`function ${fn.name}${signature(fn)} {`, ...block(fn.body, 1), "}");
+  const body = ["export const p = xdp((ctx) => {", ...block(module.body, 1), "});"];
+  const text = [...lines, ...body].join("\n");
+  const generics = /\b(behind|either)\(/.test(text) ? GENERICS : "";
+  return `${IMPORTS}${generics}${text}\n`;
+}
+
+function schema({ name, fields }: Struct): string {
+  return `const ${name} = struct({ ${fields.map((field) => `${field.name}: ${fieldType(field.type)}`).join(", ")} });`;
+}
+
+function fieldType(type: FieldType): string {
+  switch (type.kind) {
+    case "scalar":
+      return type.scalar;
+    case "bool":
+      return "bool";
+    case "bits":
+      return `bits(${type.bits})`;
+    case "bytes":
+      return `b${type.size}`;
+    case "struct":
+      return type.struct.name;
+  }
+}
+
+function printSetting(setting: Setting): string {
+  if ("scalar" in setting) return `const ${setting.name} = setting(${setting.scalar}, ${literal(setting.value)});`;
+  return `const ${setting.name} = setting(b${setting.size}, b${setting.size}(${setting.values.join(", ")}));`;
+}
+
+function printMap({ name, kind, key, value, entries }: MapDeclaration): string {
+  const keys = kind === "array" || kind === "perCpuArray" ? "" : `key: ${key.name}, `;
+  return `export const ${name} = ${kind}({ ${keys}value: ${value.name}, entries: ${entries} });`;
+}
+
+function signature({ parameters, returns }: Fn): string {
+  return `(${["ctx: XdpContext", ...parameters.map(printParameter)].join(", ")}): ${returns ?? "void"}`;
+}
+
+function printParameter(parameter: Parameter): string {
+  switch (parameter.p) {
+    case "int":
+      return `${parameter.name}: ${parameter.flavour}`;
+    case "view":
+      return `${parameter.name}: View<typeof ${parameter.struct.name}>`;
+    case "record":
+      return `${parameter.name}: ${RECORD_TYPE}`;
+  }
+}
+
+// -- statements --
+
+function block(statements: readonly Statement[], depth: number): string[] {
+  return statements.flatMap((statement) => printStatement(statement).flatMap((line) => indent(line, depth)));
+}
+
+function indent(line: string, depth: number): string {
+  return "  ".repeat(depth) + line;
+}
+
+function braces(head: string, body: readonly Statement[], tail = "}"): string[] {
+  return [`${head} {`, ...block(body, 1), tail];
+}
+
+function ifElse(condition: string, then: readonly Statement[], otherwise: readonly Statement[]): string[] {
+  const first = braces(`if (${condition})`, then);
+  return otherwise.length === 0 ? first : [...first.slice(0, -1), ...braces("} else", otherwise)];
+}
+
+function printStatement(st: Statement): string[] {
+  switch (st.s) {
+    case "int":
+      return [`${st.keyword} ${st.name}${st.annotation === null ? "" : `: ${st.annotation}`} = ${int(st.value)};`];
+    case "bool":
+      return [`${st.keyword} ${st.name}${st.keyword === "let" ? ": boolean" : ""} = ${bool(st.value)};`];
+    case "set-bool":
+      return [`${st.name} = ${bool(st.value)};`];
+    case "set-bool-field":
+      return [`${place(st.place)} = ${bool(st.value)};`];
+    case "bytes":
+      return [`${st.keyword} ${st.name} = ${bytes(st.value)};`];
+    case "set-bytes-name":
+      return [`${st.name} = ${bytes(st.value)};`];
+    case "set-bytes":
+      return [`${place(st.place)} = ${bytes(st.value)};`];
+    case "set-struct":
+      return [`${place(st.place)} = ${value(st.value)};`];
+    case "record": {
+      const fields = st.fields.map(({ name, value: content }) => {
+        if (!Array.isArray(content)) return `${name}: ${int(content)}`;
+        return `${name}: { ${content.map((each) => `${each.name}: ${int(each.value)}`).join(", ")} }`;
+      });
+      return [`const ${st.name} = { ${fields.join(", ")} };`];
+    }
+    case "alias":
+      return [`const ${st.name} = ${[st.view, ...st.path].join(".")};`];
+    case "destructure":
+      return [`const { ${st.fields.map(({ field, name }) => `${field.name}: ${name}`).join(", ")} } = ${st.view};`];
+    case "expression":
+      return [`${int(st.value)};`];
+    case "effect":
+      return [`${bool(st.value)};`];
+    case "void-call":
+      return [`${call(st.callee, st.args)};`];
+    case "atomic":
+      return [`atomicAdd(${place(st.place)}, ${int(st.value)});`];
+    case "if":
+      return ifElse(bool(st.condition), st.then, st.otherwise);
+    case "switch": {
+      const clauses = st.clauses.flatMap(({ label, body }) => [
+        `  ${label === null ? "default" : `case ${literal(label)}`}: {`,
+        ...block(body, 2),
+        "  }",
+      ]);
+      return [`switch (${int(st.value)}) {`, ...clauses, "}"];
+    }
+    case "for": {
+      const { name, start, limit, step } = st;
+      const next = step === 1 ? `${name}++` : step === -1 ? `${name}--` : `${name} ${step < 0 ? "-" : "+"}= ${Math.abs(step)}`;
+      return braces(`for (let ${name} = ${start}; ${name} ${step < 0 ? ">" : "<"} ${limit}; ${next})`, st.body);
+    }
+    case "range":
+      return braces(`for (const ${st.name} of range(${st.start === 0 ? st.end : `${st.start}, ${st.end}`}))`, st.body);
+    case "break":
+      return ["break;"];
+    case "continue":
+      return ["continue;"];
+    case "guard":
+      return [`const ${st.name} = ${source(st.source)};`, ...braces(`if (!${st.name})`, st.otherwise)];
+    case "if-view":
+      return [`const ${st.name} = ${source(st.source)};`, ...ifElse(st.name, st.then, st.otherwise)];
+    case "let-view": {
+      const type = st.first === null ? `: View<typeof ${st.struct.name}> | null` : "";
+      return [
+        `let ${st.name}${type} = ${st.first === null ? "null" : source(st.first)};`,
+        `if (${bool(st.condition)}) ${st.name} = ${source(st.second)};`,
+        ...braces(`if (${st.name})`, st.then),
+      ];
+    }
+    case "move":
+      return braces(`if (!ctx.adjust${st.edge === "head" ? "Head" : "Tail"}(${int(st.delta)}))`, st.otherwise);
+    case "closure":
+      return braces(`const ${st.fn.name} = ${signature(st.fn)} =>`, st.fn.body, "};");
+    case "return":
+      return [st.value === null ? "return;" : `return ${int(st.value)};`];
+    case "verdict": {
+      const { condition, yes, no } = st.verdict;
+      return [`return ${condition === null ? VERDICTS[yes] : `${bool(condition)} ? ${VERDICTS[yes]} : ${VERDICTS[no]}`};`];
+    }
+  }
+}
+
+// -- expressions --
+
+function literal(value: bigint): string {
+  return value > BigInt(Number.MAX_SAFE_INTEGER) ? `u64(0x${value.toString(16)}n)` : String(value);
+}
+
+function int(e: Int): string {
+  switch (e.k) {
+    case "literal":
+      return literal(e.value);
+    case "name":
+      return e.name;
+    case "field":
+      return place(e.place);
+    case "byte":
+      return `${bytes(e.bytes)}[${e.index}]`;
+    case "record":
+      return [e.record, ...e.path].join(".");
+    case "length":
+      return "ctx.length";
+    case "binary":
+      return `(${int(e.left)} ${e.operator} ${int(e.right)})`;
+    case "unary":
+      return `(${e.operator}${int(e.operand)})`;
+    case "cast":
+      return `${e.to}(${int(e.operand)})`;
+    case "choice":
+      return `(${bool(e.condition)} ? ${int(e.yes)} : ${int(e.no)})`;
+    case "coalesce":
+      return `(${source(e.source)}?.${e.place.path.join(".")} ?? ${int(e.otherwise)})`;
+    case "checksum":
+      return `(csumDiff(${e.from === null ? "null" : bytes(e.from)}, ${e.to === null ? "null" : bytes(e.to)}, ${int(e.seed)}) % 65535)`;
+    case "call":
+      return call(e.callee, e.args);
+    case "assign":
+      return `(${target(e.target)} ${e.operator ?? ""}= ${int(e.value)})`;
+    case "step":
+      return e.prefix ? `(${e.operator}${target(e.target)})` : `(${target(e.target)}${e.operator})`;
+  }
+}
+
+function bool(e: Bool): string {
+  switch (e.b) {
+    case "compare":
+      return `(${int(e.left)} ${e.operator} ${int(e.right)})`;
+    case "and":
+      return `(${bool(e.left)} && ${bool(e.right)})`;
+    case "or":
+      return `(${bool(e.left)} || ${bool(e.right)})`;
+    case "not":
+      return `(!${bool(e.operand)})`;
+    case "truth":
+      return `(!!${int(e.operand)})`;
+    case "name":
+      return e.name;
+    case "field":
+      return place(e.place);
+    case "equals":
+      return `${bytes(e.left)}.equals(${bytes(e.right)})`;
+    case "update":
+      return `${e.map}.update(${value(e.key)}, ${value(e.value)}${e.mode === "any" ? "" : `, "${e.mode}"`})`;
+    case "delete":
+      return `${e.map}.delete(${value(e.key)})`;
+    case "present":
+      return `(${source(e.source)} !== null)`;
+  }
+}
+
+function bytes(e: Bytes): string {
+  switch (e.y) {
+    case "field":
+      return place(e.place);
+    case "name":
+      return e.name;
+    case "constant":
+      return `b${e.size}(${e.values.join(", ")})`;
+  }
+}
+
+function value(e: Value): string {
+  switch (e.v) {
+    case "int":
+      return int(e.value);
+    case "view":
+      return [e.view, ...e.path].join(".");
+    case "literal":
+      return `{ ${e.fields.map((each) => `${each.field.name}: ${fieldValue(each.value)}`).join(", ")} }`;
+  }
+}
+
+function fieldValue(e: Extract<Value, { v: "literal" }>["fields"][number]["value"]): string {
+  switch (e.f) {
+    case "int":
+      return int(e.value);
+    case "bool":
+      return bool(e.value);
+    case "bytes":
+      return bytes(e.value);
+    case "struct":
+      return value(e.value);
+  }
+}
+
+function source(e: ViewSource): string {
+  switch (e.w) {
+    case "at":
+      return e.through === "at"
+        ? `ctx.at(${e.struct.name}, ${int(e.offset)})`
+        : `behind(ctx, ${e.struct.name}, ${int(e.offset)})`;
+    case "either":
+      return `either(ctx, ${e.struct.name}, ${int(e.first)}, ${int(e.second)})`;
+    case "lookup":
+      return `${e.map}.lookup(${value(e.key)})`;
+    case "choice":
+      return `(${bool(e.condition)} ? ${source(e.yes)} : ${source(e.no)})`;
+  }
+}
+
+function place(e: FieldPlace): string {
+  return [e.view, ...e.path].join(".");
+}
+
+function target(e: Target): string {
+  switch (e.t) {
+    case "name":
+      return e.name;
+    case "field":
+      return place(e.place);
+    case "byte":
+      return `${place(e.place)}[${e.index}]`;
+    case "record":
+      return [e.record, ...e.path].join(".");
+  }
+}
+
+function call(callee: string, args: readonly Argument[]): string {
+  return `${callee}(${["ctx", ...args.map(printArgument)].join(", ")})`;
+}
+
+function printArgument(argument: Argument): string {
+  switch (argument.a) {
+    case "int":
+      return int(argument.value);
+    case "view":
+      return [argument.view, ...argument.path].join(".");
+    case "record":
+      return argument.record;
+  }
+}

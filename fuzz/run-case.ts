@@ -1,0 +1,162 @@
+/**
+ * One case: a module and packets. The kernel runs it by test-run, the reference interpreter runs the same bytecode, and the tree is
+ * evaluated; all three must agree on verdict, packet and maps. The first disagreement is the result.
+ */
+import { resolve } from "node:path";
+import { type CompileOptions, compile } from "../src/compiler/compile.ts";
+import { CompileError } from "../src/compiler/diagnostics/diagnostic.ts";
+import { type LoadedObject, loadSpec, type ObjectSpec, VerifierError, WirescriptError } from "../src/index.ts";
+import { Vm, VmFault } from "../src/vm/index.ts";
+import { evaluate, type Outcome } from "./evaluate.ts";
+import { KernelMaps } from "./kernel-maps.ts";
+import { element } from "./map-model.ts";
+import { hex } from "./memory.ts";
+import { print } from "./print.ts";
+import type { Module } from "./tree.ts";
+
+export interface Case {
+  module: Module;
+  packets: Uint8Array[];
+}
+
+/** What is wrong, and for whom; `packet` and `results` when it shows on a packet. */
+export interface Failure {
+  kind: "refused" | "crashed" | "rejected" | "different" | "fault";
+  /** Equal for failures of the same cause, as far as one can tell: what the shrinker must keep. */
+  signature: string;
+  message: string;
+  packet?: Uint8Array;
+  results?: { evaluation: string; interpreter: string; kernel: string };
+}
+
+export type Verdict = { passed: true; instructions: number; executed: number } | { passed: false; failure: Failure };
+
+export interface Way extends CompileOptions {
+  /** For reports, e.g. "cpu 4, without simplify". */
+  name: string;
+}
+
+/** What the compiler may refuse in a random module: its size, and what TypeScript takes for type arguments (`a << b … c > (d)`). */
+const LIMITS = new Set(["WS2002", "WS4001", "WS4004"]);
+const FILE = resolve("fuzz.bpf.ts");
+
+/**
+ * "too large": the compiler said that a limit is exceeded; "too complex": the verifier gave up after a million instructions, which happens
+ * with long loops of many branches in any language. `kernel` false leaves the kernel out: no root, no Linux.
+ */
+export function runCase({ module, packets }: Case, way: Way, kernel = true): Verdict | "too large" | "too complex" {
+  const failed = (failure: Failure): Verdict => ({ passed: false, failure });
+  let spec: ObjectSpec;
+  try {
+    spec = compile(FILE, { ...way, overlay: new Map([[FILE, print(module)]]) }).spec;
+  } catch (error) {
+    if (!(error instanceof CompileError)) {
+      return failed({ kind: "crashed", signature: `crashed ${firstLine(error)}`, message: stack(error) });
+    }
+    const [first] = error.diagnostics;
+    if (first !== undefined && error.diagnostics.some(({ code }) => LIMITS.has(code) || /^TS1\d\d\d$/.test(code)))
+      return "too large";
+    const message = error.diagnostics
+      .map(({ code, line, what, text }) => `${code} line ${line}: ${what}\n    ${text.trim()}`)
+      .join("\n");
+    return failed({
+      kind: "refused",
+      signature: `refused ${first?.code} ${first?.code === "WS9001" ? first.what : ""}`,
+      message,
+    });
+  }
+  let object: LoadedObject | null = null;
+  try {
+    object = kernel ? loadSpec(spec) : null;
+  } catch (error) {
+    if (!(error instanceof WirescriptError)) throw error;
+    if (!(error instanceof VerifierError)) {
+      return failed({
+        kind: "rejected",
+        signature: `rejected ${error.message}`,
+        message: `${error.message}\n${error.why ?? ""}`,
+      });
+    }
+    const log = error.log.trimEnd().split("\n");
+    if (log.some((line) => line.startsWith("BPF program is too large. Processed"))) return "too complex";
+    const last = log.findLast((line) => !/^(processed|verification time|stack depth|mark_precise)/.test(line)) ?? "";
+    const signature = `rejected ${last.replace(/\d+/g, "#")}`;
+    return failed({ kind: "rejected", signature, message: `${error.message}\n${log.slice(-25).join("\n")}` });
+  }
+  try {
+    return runPackets(module, packets, spec, object);
+  } finally {
+    object?.close();
+  }
+}
+
+function runPackets(module: Module, packets: readonly Uint8Array[], spec: ObjectSpec, object: LoadedObject | null): Verdict {
+  const maps = object === null ? null : new KernelMaps(module, object);
+  let executed = 0;
+  for (const packet of packets) {
+    const outcome = evaluate(module, packet);
+    const evaluation = describe(outcome);
+    let interpreter: string;
+    try {
+      const vm = new Vm(spec, { cpus: 2 });
+      for (const map of module.maps) for (const { key, value } of map.contents) vm.maps.get(map.name)?.set(key, value);
+      const result = vm.run("p", packet);
+      executed += result.executed;
+      interpreter = describeVm(module, vm, result.action, result.packet);
+    } catch (error) {
+      if (!(error instanceof VmFault)) throw error;
+      const message = `${error.message} (slot ${error.slot})`;
+      return {
+        passed: false,
+        failure: { kind: "fault", signature: `fault ${error.message.replace(/\d+/g, "#")}`, message, packet },
+      };
+    }
+    let kernel = evaluation;
+    if (object !== null && maps !== null) {
+      maps.reset();
+      const { action, packet: out } = object.program("p").run(packet);
+      kernel = [...head(action, out), ...maps.describe(outcome.maps)].join("\n");
+    }
+    if (interpreter !== evaluation || kernel !== evaluation) {
+      const who = [interpreter !== evaluation ? "interpreter" : "", kernel !== evaluation ? "kernel" : ""].join(" ");
+      const results = { evaluation, interpreter, kernel };
+      return {
+        passed: false,
+        failure: { kind: "different", signature: `different ${who}`, message: `disagree: ${who}`, packet, results },
+      };
+    }
+  }
+  const [program] = spec.programs;
+  return { passed: true, instructions: program?.functions[0]?.instructions.length ?? 0, executed };
+}
+
+function head(verdict: number, packet: Uint8Array): string[] {
+  return [`verdict ${verdict}`, `packet  ${hex(packet)}`];
+}
+
+function describe({ verdict, packet, maps }: Outcome): string {
+  const contents = [...maps].flatMap(([name, elements]) =>
+    [...elements].map(([key, copies]) => element(name, key, copies)).sort(),
+  );
+  return [...head(verdict, packet), ...contents].join("\n");
+}
+
+function describeVm(module: Module, vm: Vm, action: number, packet: Uint8Array): string {
+  const contents = module.maps.flatMap(({ name }) =>
+    [...(vm.maps.get(name)?.elements() ?? [])]
+      .map(({ key, copies }) => {
+        const [own, others] = copies.map(({ bytes }) => hex(bytes));
+        return element(name, hex(key), { own: own ?? "", others: others ?? null });
+      })
+      .sort(),
+  );
+  return [...head(action, packet), ...contents].join("\n");
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+}
+
+function stack(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,6 @@
+/** `npm run fuzz`. As the benchmark, it is TypeScript whose types are stripped while loading. */
+import { register } from "node:module";
+
+register("../bench/strip-types.js", import.meta.url);
+const { main } = await import("./main.ts");
+process.exitCode = await main();

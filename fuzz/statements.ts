@@ -1,0 +1,468 @@
+/** Random statements. What they declare is in the scope afterwards. */
+import { type Expressions, sizeOfBytes } from "./expressions.ts";
+import type { Random } from "./random.ts";
+import { leaves } from "./reachability.ts";
+import { into, isInt, literal, placesIn, type Scope } from "./scope.ts";
+import {
+  type Bool,
+  FLAVOURS,
+  type Flavour,
+  type Fn,
+  type Int,
+  isSigned,
+  type Statement,
+  sizeOfScalar,
+  type ViewSource,
+} from "./tree.ts";
+
+/** How a function ends: a program with a verdict, others with a value of this type, or with none. */
+type Returns = Flavour | "verdict" | null;
+
+interface Place {
+  returns: Returns;
+  /** Loops around it in its function. */
+  loops?: number;
+  /** It is in a `switch`, where `break` leaves that. */
+  switches?: boolean;
+}
+
+export class StatementAuthor {
+  readonly #random: Random;
+  readonly #e: Expressions;
+  #names = 0;
+  /** Statements that may still be written: modules stay small. */
+  #fuel = 60;
+  #depth = 0;
+  #inFunction = false;
+  #updates = new Set<string>();
+
+  constructor(random: Random, expressions: Expressions) {
+    this.#random = random;
+    this.#e = expressions;
+  }
+
+  /** What `make` writes is the inside of a function; tells which maps it may change. */
+  inFunction(make: () => Fn): { fn: Fn; updates: Set<string> } {
+    const outer = this.#updates;
+    const wasIn = this.#inFunction;
+    this.#updates = new Set();
+    this.#inFunction = true;
+    try {
+      return { fn: make(), updates: this.#updates };
+    } finally {
+      this.#updates = outer;
+      this.#inFunction = wasIn;
+    }
+  }
+
+  functionBody(scope: Scope, returns: Flavour | null, count: number): Statement[] {
+    const statements = this.block(scope, count, { returns });
+    if (returns !== null && !leaves(statements)) statements.push(this.#return(scope, returns));
+    return statements;
+  }
+
+  /** `count` statements, and more below them. */
+  block(scope: Scope, count: number, place: Place): Statement[] {
+    const statements: Statement[] = [];
+    for (let index = 0; index < count && this.#fuel > 0; index++) {
+      this.#fuel--;
+      this.#e.allowed = ({ updates }) => [...updates].every((map) => this.#mayChange(scope, map, place));
+      this.#e.called = ({ updates }) => {
+        for (const map of updates) this.#changed(scope, map);
+      };
+      statements.push(...this.#statement(scope, place));
+      // What is never reached, TypeScript does not narrow.
+      if (leaves(statements)) break;
+    }
+    return statements;
+  }
+
+  guard(scope: Scope, name: string, source: ViewSource, returns: Returns): Statement {
+    const otherwise = [this.#return(scope, returns)];
+    this.#declareView(scope, name, source);
+    return { s: "guard", name, source, otherwise };
+  }
+
+  #statement(scope: Scope, place: Place): Statement[] {
+    const random = this.#random;
+    const e = this.#e;
+    const loops = place.loops ?? 0;
+    const nest = this.#depth < 4 ? 1 : 0;
+    const targets = e.targets(scope);
+    const byteFields = e.places(scope, (type) => type.kind === "bytes");
+    const structFields = e.places(scope, (type) => type.kind === "struct");
+    const flags = e.places(scope, (type) => type.kind === "bool");
+    const mutableBools = scope.bools.filter(({ mutable }) => mutable);
+    const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
+    const changeable = e.maps.filter((map) => this.#mayChange(scope, map.name, place));
+    const atomics = this.#atomics(scope);
+    const callables = scope.functions.filter((each) => e.allowed(each));
+    const one = (statement: Statement) => [statement];
+    const make = random.weighted<() => Statement[]>([
+      [10, () => one(this.#declareInt(scope))],
+      [2, () => one(this.#declareBool(scope))],
+      [targets.length > 0 ? 12 : 0, () => one({ s: "expression", value: e.assign(scope, random.pick(targets), 3) })],
+      [targets.length > 0 ? 3 : 0, () => one({ s: "expression", value: e.step(random.pick(targets)) })],
+      [
+        mutableBools.length > 0 ? 3 : 0,
+        () => one({ s: "set-bool", name: random.pick(mutableBools).name, value: e.bool(scope, 2) }),
+      ],
+      [flags.length > 0 ? 3 : 0, () => one({ s: "set-bool-field", place: random.pick(flags), value: e.bool(scope, 2) })],
+      [byteFields.length > 0 ? 4 : 0, () => one(this.#declareBytes(scope))],
+      [byteFields.length > 0 ? 4 : 0, () => one(this.#setBytes(scope))],
+      [byteFields.length > 0 ? 1 : 0, () => this.#swap(scope)],
+      [mutableBytes.length > 0 ? 2 : 0, () => one(this.#setBytesName(scope))],
+      [
+        structFields.length > 0 ? 4 : 0,
+        () => {
+          const target = random.pick(structFields);
+          if (target.type.kind !== "struct") return [];
+          const { struct } = target.type;
+          return one({ s: "set-struct", place: target, value: e.pure(() => e.value(scope, struct)) });
+        },
+      ],
+      [structFields.length > 0 ? 2 : 0, () => this.#alias(scope)],
+      [scope.living().length > 0 ? 2 : 0, () => this.#destructure(scope)],
+      [2, () => one(this.#declareRecord(scope))],
+      [nest * 8, () => one(this.#if(scope, place))],
+      [nest * 3, () => one(this.#switch(scope, place))],
+      [loops < 2 ? nest * 4 : 0, () => one(this.#loop(scope, place))],
+      [loops > 0 ? 3 : 0, () => this.#jump(scope, place)],
+      [4, () => one(this.guard(scope, this.#name("v"), e.source(scope, 2), place.returns))],
+      [nest * 5, () => one(this.#ifView(scope, place))],
+      [nest * 3, () => one(this.#letView(scope, place))],
+      [changeable.length > 0 ? 7 : 0, () => one(this.#change(scope, random.pick(changeable).name))],
+      [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
+      [loops === 0 && place.returns === "verdict" && !this.#inFunction ? 2 : 0, () => one(this.#move(scope, place.returns))],
+      [this.#inFunction || loops > 0 ? 0 : 2, () => one(this.#closure(scope))],
+      [callables.length > 0 ? 4 : 0, () => this.#call(scope, random.pick(callables))],
+    ]);
+    return make();
+  }
+
+  // -- declarations --
+
+  #name(prefix: string): string {
+    return `${prefix}${this.#names++}`;
+  }
+
+  #declareInt(scope: Scope): Statement {
+    const random = this.#random;
+    const raw = this.#e.int(scope, 4);
+    const keyword = random.chance(50) ? "let" : "const";
+    // A literal without an annotation would have its own value for a type; of mixed types nobody should have to tell the result.
+    const annotate = raw.flavour === "mixed" || raw.k === "literal" || raw.k === "assign" || random.chance(50);
+    const annotation = annotate ? random.pick(FLAVOURS) : null;
+    const value = annotation === null ? raw : into(raw, annotation);
+    const flavour = annotation ?? (raw.flavour === "mixed" ? null : raw.flavour);
+    const name = this.#name("x");
+    const signed = flavour === null ? value.signed : flavour.startsWith("i");
+    scope.ints.push({ name, signed, flavour, mutable: keyword === "let" });
+    return { s: "int", name, keyword, annotation, wrap: flavour, value };
+  }
+
+  #declareBool(scope: Scope): Statement {
+    const value = this.#e.bool(scope, 3);
+    const keyword = this.#random.chance(50) ? "let" : "const";
+    const name = this.#name("c");
+    scope.bools.push({ name, mutable: keyword === "let" });
+    return { s: "bool", name, keyword, value };
+  }
+
+  #declareBytes(scope: Scope): Statement {
+    const value = this.#e.bytes(scope, null, false);
+    const keyword = this.#random.chance(40) ? "let" : "const";
+    const name = this.#name("y");
+    scope.bytes.push({ name, size: sizeOfBytes(value), mutable: keyword === "let" });
+    return { s: "bytes", name, keyword, value };
+  }
+
+  #declareRecord(scope: Scope): Statement {
+    const field = (name: string): { name: string; value: Int } => {
+      const value = this.#e.int(scope, 2);
+      // Plain numbers, so that anything can be assigned to the field.
+      const plain = value.signed || value.flavour === "mixed" || value.flavour !== null;
+      return {
+        name,
+        value: plain
+          ? {
+              k: "binary",
+              operator: "+",
+              left: into(castUnsigned(value), "u64"),
+              right: literal(0),
+              signed: false,
+              flavour: null,
+            }
+          : value,
+      };
+    };
+    const record = this.#name("r");
+    const statement: Statement = {
+      s: "record",
+      name: record,
+      fields: [field("a"), field("b"), { name: "inner", value: [field("c")] }],
+    };
+    scope.records.push(record);
+    return statement;
+  }
+
+  #alias(scope: Scope): Statement[] {
+    const place = this.#random.pick(this.#e.places(scope, (type) => type.kind === "struct"));
+    const owner = scope.views.find(({ name }) => name === place.view);
+    if (place.type.kind !== "struct" || owner === undefined) return [];
+    const name = this.#name("v");
+    scope.views.push({ ...owner, name, struct: place.type.struct });
+    return [{ s: "alias", name, view: place.view, path: place.path, offset: place.offset }];
+  }
+
+  #destructure(scope: Scope): Statement[] {
+    const view = this.#random.pick(scope.living());
+    const fields = view.struct.fields.filter(() => this.#random.chance(50)).map((field) => ({ field, name: this.#name("d") }));
+    if (fields.length === 0) return [];
+    for (const { field, name } of fields) {
+      const { type } = field;
+      if (type.kind === "bytes") scope.bytes.push({ name, size: type.size, mutable: false });
+      else if (type.kind === "bool") scope.bools.push({ name, mutable: false });
+      else if (type.kind === "struct") scope.views.push({ ...view, name, struct: type.struct });
+      else {
+        const scalar = type.kind === "scalar" ? type.scalar : null;
+        const flavour = scalar === null ? null : (scalar.replace("be", "u") as Flavour);
+        scope.ints.push({ name, signed: scalar !== null && isSigned(scalar), flavour, mutable: false });
+      }
+    }
+    return [{ s: "destructure", view: view.name, fields }];
+  }
+
+  #declareView(scope: Scope, name: string, source: ViewSource): void {
+    scope.views.push({ name, struct: source.struct, map: mapOf(source), life: { alive: true } });
+  }
+
+  // -- byte arrays --
+
+  #setBytes(scope: Scope): Statement {
+    const place = this.#random.pick(this.#e.places(scope, (type) => type.kind === "bytes"));
+    const size = place.type.kind === "bytes" ? place.type.size : 0;
+    return { s: "set-bytes", place, value: this.#e.bytes(scope, size, true) };
+  }
+
+  #setBytesName(scope: Scope): Statement {
+    const { name, size } = this.#random.pick(scope.bytes.filter(({ mutable }) => mutable));
+    return { s: "set-bytes-name", name, value: this.#e.bytes(scope, size, true) };
+  }
+
+  #swap(scope: Scope): Statement[] {
+    const places = this.#e.places(scope, (type) => type.kind === "bytes");
+    const a = this.#random.pick(places);
+    const size = a.type.kind === "bytes" ? a.type.size : 0;
+    const b = this.#random.pick(places.filter(({ type }) => type.kind === "bytes" && type.size === size));
+    const name = this.#name("y");
+    return [
+      { s: "bytes", name, keyword: "const", value: { y: "field", place: a } },
+      { s: "set-bytes", place: a, value: { y: "field", place: b } },
+      { s: "set-bytes", place: b, value: { y: "name", name, size } },
+    ];
+  }
+
+  // -- control flow --
+
+  #nested<T>(make: () => T): T {
+    this.#depth++;
+    try {
+      return make();
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #inner(scope: Scope, most: number, place: Place): Statement[] {
+    const inner = scope.inner();
+    const statements = this.#nested(() => this.block(inner, this.#random.between(0, most), place));
+    this.#e.allowed = () => false;
+    return statements;
+  }
+
+  /** A branch that may leave the function at its end. */
+  #branch(scope: Scope, most: number, place: Place): Statement[] {
+    const inner = scope.inner();
+    const statements = this.#nested(() => this.block(inner, this.#random.between(0, most), place));
+    if (this.#random.chance(15) && !leaves(statements)) statements.push(this.#return(inner, place.returns));
+    return statements;
+  }
+
+  #if(scope: Scope, place: Place): Statement {
+    const condition = this.#e.bool(scope, 3);
+    const then = this.#branch(scope, 3, place);
+    return { s: "if", condition, then, otherwise: this.#random.chance(50) ? this.#branch(scope, 3, place) : [] };
+  }
+
+  #switch(scope: Scope, place: Place): Statement {
+    const random = this.#random;
+    const value = this.#e.variable(scope, 2);
+    const labels = new Set(Array.from({ length: random.between(1, 4) }, () => BigInt(random.below(8))));
+    const clauses: { label: bigint | null; body: Statement[] }[] = [...labels].map((label) => ({ label, body: [] }));
+    if (random.chance(60)) clauses.splice(random.below(clauses.length + 1), 0, { label: null, body: [] });
+    for (const clause of clauses) {
+      clause.body = this.#branch(scope, 2, { ...place, switches: true });
+      if (random.chance(60) && !leaves(clause.body)) clause.body.push({ s: "break" });
+    }
+    return { s: "switch", value, clauses };
+  }
+
+  #loop(scope: Scope, place: Place): Statement {
+    const random = this.#random;
+    const name = this.#name("n");
+    // Now and then a loop that is not unrolled.
+    const rounds = random.chance(4) ? random.between(40, 120) : random.between(0, 6);
+    const inner = scope.inner();
+    const down = random.chance(25);
+    const step = (down ? -1 : 1) * random.pick([1, 1, 1, 2, 3]);
+    const start = random.between(down ? 0 : -3, 5);
+    const useRange = random.chance(30);
+    const limit = start + step * rounds;
+    const signed = useRange ? false : start < 0 || limit < 0 || step < 0;
+    inner.ints.push({ name, signed, flavour: null, mutable: false });
+    const loops = (place.loops ?? 0) + (rounds > 6 ? 2 : 1);
+    const body = this.#nested(() =>
+      this.block(inner, random.between(1, rounds > 6 ? 2 : 3), { ...place, loops, switches: false }),
+    );
+    if (useRange) return { s: "range", name, start: 0, end: rounds, body };
+    return { s: "for", name, start, limit, step, body };
+  }
+
+  #jump(scope: Scope, place: Place): Statement[] {
+    const leave: Statement = { s: place.switches === true || this.#random.chance(50) ? "continue" : "break" };
+    return [{ s: "if", condition: this.#e.bool(scope, 2), then: [leave], otherwise: [] }];
+  }
+
+  #return(scope: Scope, returns: Returns): Statement {
+    if (returns === "verdict") return { s: "verdict", verdict: this.#e.verdict(scope) };
+    return { s: "return", value: returns === null ? null : into(this.#e.int(scope, 2), returns) };
+  }
+
+  #ifView(scope: Scope, place: Place): Statement {
+    const source = this.#e.source(scope, 2);
+    const name = this.#name("v");
+    const otherwise = this.#random.chance(40) ? this.#inner(scope, 2, place) : [];
+    const inner = scope.inner();
+    this.#declareView(inner, name, source);
+    return {
+      s: "if-view",
+      name,
+      source,
+      then: this.#nested(() => this.block(inner, this.#random.between(1, 4), place)),
+      otherwise,
+    };
+  }
+
+  /** A variable that holds one of two views: both in the packet, or both of one map. */
+  #letView(scope: Scope, place: Place): Statement {
+    const second = this.#e.source(scope, 1);
+    const alike = Array.from({ length: 6 }, () => this.#e.source(scope, 1)).find(
+      (each) => each.struct.name === second.struct.name && each.struct === second.struct && mapOf(each) === mapOf(second),
+    );
+    const first = second.struct.scalar ? (alike ?? second) : (alike ?? null);
+    const name = this.#name("v");
+    const condition = this.#e.bool(scope, 2);
+    const inner = scope.inner();
+    this.#declareView(inner, name, second);
+    const then = this.#nested(() => this.block(inner, this.#random.between(1, 3), place));
+    return { s: "let-view", name, struct: second.struct, first, condition, second, then };
+  }
+
+  #move(scope: Scope, returns: Returns): Statement {
+    const random = this.#random;
+    const edge = random.pick(["head", "tail"] as const);
+    const amount = literal(random.between(1, 24));
+    const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
+    const delta = random.chance(50) ? minus : amount;
+    for (const view of scope.views) if (view.map === null) view.life.alive = false;
+    return { s: "move", edge, delta, otherwise: [this.#return(scope, returns)] };
+  }
+
+  // -- functions --
+
+  #closure(scope: Scope): Statement {
+    const name = this.#name("f");
+    const returns = this.#random.chance(80) ? this.#random.pick(FLAVOURS) : null;
+    const parameter = `${name}_0`;
+    const flavour = this.#random.pick(FLAVOURS);
+    const { fn, updates } = this.inFunction(() => {
+      const inner = scope.closure();
+      inner.ints.push({ name: parameter, flavour, signed: flavour.startsWith("i"), mutable: true });
+      const body = this.#nested(() => this.functionBody(inner, returns, this.#random.between(1, 3)));
+      return { d: "function", name, parameters: [{ p: "int", name: parameter, flavour }], returns, body };
+    });
+    scope.functions.push({ fn, updates });
+    return { s: "closure", fn };
+  }
+
+  #call(scope: Scope, callable: Scope["functions"][number]): Statement[] {
+    if (callable.fn.returns !== null) {
+      const value = this.#e.call(scope, callable, 2);
+      return value.k === "call" ? [{ s: "expression", value }] : [];
+    }
+    const args = this.#e.args(scope, callable, 2);
+    return args === null ? [] : [{ s: "void-call", callee: callable.fn.name, args }];
+  }
+
+  // -- maps --
+
+  /** Changing a table ends the views of its elements; in a loop they would be used again. */
+  #mayChange(scope: Scope, map: string, { loops = 0 }: Place): boolean {
+    const views = scope.living();
+    if (views.some((view) => view.map === "any")) return false;
+    return loops === 0 && !this.#inFunction ? true : !views.some((view) => view.map === map);
+  }
+
+  #changed(scope: Scope, map: string): void {
+    this.#updates.add(map);
+    const kind = this.#e.maps.find(({ name }) => name === map)?.kind;
+    if (kind === "array" || kind === "perCpuArray") return;
+    for (const view of scope.views) if (view.map === map) view.life.alive = false;
+  }
+
+  #change(scope: Scope, name: string): Statement {
+    const random = this.#random;
+    const e = this.#e;
+    const map = e.maps.find((each) => each.name === name);
+    if (map === undefined) throw new Error(`there is no map ${name}`);
+    const indexed = map.kind === "array" || map.kind === "perCpuArray";
+    const change: Bool = e.pure(() => {
+      const key = e.key(scope, map);
+      if (!indexed && random.chance(30)) return { b: "delete", map: name, key };
+      const mode = random.pick(["any", "any", "noexist", "exist"] as const);
+      return { b: "update", map: name, key, value: e.value(scope, map.value), mode };
+    });
+    this.#changed(scope, name);
+    if (random.chance(50)) return { s: "effect", value: change };
+    const result = this.#name("c");
+    scope.bools.push({ name: result, mutable: false });
+    return { s: "bool", name: result, keyword: "const", value: change };
+  }
+
+  /** Aligned integers of 4 and 8 bytes in host order, in elements of maps that are looked at directly. */
+  #atomics(scope: Scope) {
+    const views = scope.living().filter(({ map, name }) => map !== null && map !== "any" && name.startsWith("v"));
+    return views.flatMap((view) => {
+      const direct = placesIn(view, isInt).filter(({ path }) => path.length === 1);
+      return direct.filter(({ type, offset }) => {
+        if (type.kind !== "scalar" || type.scalar.startsWith("be")) return false;
+        const size = sizeOfScalar(type.scalar);
+        return size >= 4 && offset % size === 0 && this.#isElement(view.struct, view.map);
+      });
+    });
+  }
+
+  #isElement(struct: object, map: string | null): boolean {
+    return this.#e.maps.some((each) => each.name === map && each.value === struct);
+  }
+}
+
+function castUnsigned(value: Int): Int {
+  return value.signed ? { k: "cast", to: "u64", operand: value, signed: false, flavour: "u64" } : value;
+}
+
+function mapOf(source: ViewSource): string | null {
+  if (source.w === "lookup") return source.map;
+  return source.w === "choice" ? mapOf(source.yes) : null;
+}

@@ -1,0 +1,221 @@
+/**
+ * A random module as a tree of plain data: what the generator makes, the printer turns into source, the evaluator runs, and the shrinker
+ * takes apart. Names are unique in a module. Everything that the language decides statically (signs, places of fields) is written in
+ * the nodes, so that no one has to infer it a second time.
+ */
+
+export type Flavour = "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64";
+export type ScalarName = Flavour | "be16" | "be32" | "be64";
+
+export type FieldType =
+  | { kind: "scalar"; scalar: ScalarName }
+  | { kind: "bool" }
+  /** `position`: bits from the start of the struct's byte `offset`, in wire order. */
+  | { kind: "bits"; bits: number; position: number }
+  | { kind: "bytes"; size: number }
+  | { kind: "struct"; struct: Struct };
+
+export interface Field {
+  name: string;
+  type: FieldType;
+  /** Bytes from the struct's start; for bit fields, of their run. */
+  offset: number;
+}
+
+/** A `struct`, or a scalar schema seen as a struct with the one field `value`. */
+export interface Struct {
+  /** The name of the schema in the source, e.g. "S1" or "u32". */
+  name: string;
+  scalar: boolean;
+  size: number;
+  fields: Field[];
+}
+
+/** A field below a view: `view.path[0].path[1]…`. */
+export interface FieldPlace {
+  view: string;
+  path: string[];
+  /** Bytes from the view's start. */
+  offset: number;
+  type: FieldType;
+}
+
+/** `flavour`: the integer type in TypeScript's eyes; `null` for a plain number; "mixed" when it fits nowhere without a cast. */
+interface IntNode {
+  signed: boolean;
+  flavour: Flavour | "mixed" | null;
+}
+
+export type BinaryOperator = "+" | "-" | "*" | "/" | "%" | "&" | "|" | "^" | "<<" | ">>" | ">>>";
+export type Comparison = "===" | "!==" | "<" | "<=" | ">" | ">=";
+
+export type Int = IntNode &
+  (
+    | { k: "literal"; value: bigint }
+    | { k: "name"; name: string }
+    | { k: "field"; place: FieldPlace }
+    | { k: "byte"; bytes: Bytes; index: number }
+    | { k: "record"; record: string; path: string[] }
+    | { k: "length" }
+    | { k: "binary"; operator: BinaryOperator; left: Int; right: Int }
+    | { k: "unary"; operator: "-" | "~" | "+"; operand: Int }
+    | { k: "cast"; to: Flavour; operand: Int }
+    | { k: "choice"; condition: Bool; yes: Int; no: Int }
+    /** `source?.path ?? otherwise`; `place.view` is not used. */
+    | { k: "coalesce"; source: ViewSource; place: FieldPlace; otherwise: Int }
+    /** Taken modulo 0xffff: kernels differ in whether they fold the sum, and in which of two zeros they give. */
+    | { k: "checksum"; from: Bytes | null; to: Bytes | null; seed: Int }
+    | { k: "call"; callee: string; args: Argument[] }
+    | { k: "assign"; target: Target; operator: BinaryOperator | null; value: Int }
+    | { k: "step"; target: Target; operator: "++" | "--"; prefix: boolean }
+  );
+
+export type Bool =
+  | { b: "compare"; operator: Comparison; left: Int; right: Int }
+  | { b: "and" | "or"; left: Bool; right: Bool }
+  | { b: "not"; operand: Bool }
+  | { b: "truth"; operand: Int }
+  | { b: "name"; name: string }
+  | { b: "field"; place: FieldPlace }
+  | { b: "equals"; left: Bytes; right: Bytes }
+  | { b: "update"; map: string; key: Key; value: Value; mode: "any" | "noexist" | "exist" }
+  | { b: "delete"; map: string; key: Key }
+  | { b: "present"; source: ViewSource };
+
+export type Bytes =
+  | { y: "field"; place: FieldPlace }
+  | { y: "name"; name: string; size: number }
+  | { y: "constant"; values: number[]; size: number };
+
+/** A map's key: a number, an object literal, or a view that lies somewhere. */
+export type Key = Value;
+export type Value =
+  | { v: "int"; struct: Struct; value: Int }
+  | { v: "literal"; struct: Struct; fields: FieldValue[] }
+  | { v: "view"; struct: Struct; view: string; path: string[]; offset: number };
+
+export interface FieldValue {
+  field: Field;
+  value: { f: "int"; value: Int } | { f: "bool"; value: Bool } | { f: "bytes"; value: Bytes } | { f: "struct"; value: Value };
+}
+
+export type ViewSource =
+  | { w: "at"; struct: Struct; offset: Int; through: "at" | "generic" }
+  /** The first of two places that the packet reaches. */
+  | { w: "either"; struct: Struct; first: Int; second: Int }
+  | { w: "lookup"; struct: Struct; map: string; key: Key }
+  | { w: "choice"; struct: Struct; condition: Bool; yes: ViewSource; no: ViewSource };
+
+export type Argument =
+  | { a: "int"; value: Int }
+  | { a: "view"; view: string; path: string[]; offset: number }
+  | { a: "record"; record: string };
+
+/** What is assigned to; `wrap` is the type that what is written wraps at, 64 bits where it is `null`. */
+export type Target = { signed: boolean; wrap: Flavour | null } & (
+  | { t: "name"; name: string }
+  | { t: "field"; place: FieldPlace }
+  | { t: "byte"; place: FieldPlace; index: number }
+  | { t: "record"; record: string; path: string[] }
+);
+
+export type Statement =
+  | { s: "int"; name: string; keyword: "const" | "let"; annotation: Flavour | null; wrap: Flavour | null; value: Int }
+  | { s: "bool"; name: string; keyword: "const" | "let"; value: Bool }
+  | { s: "set-bool"; name: string; value: Bool }
+  | { s: "set-bool-field"; place: FieldPlace; value: Bool }
+  | { s: "bytes"; name: string; keyword: "const" | "let"; value: Bytes }
+  | { s: "set-bytes-name"; name: string; value: Bytes }
+  | { s: "set-bytes"; place: FieldPlace; value: Bytes }
+  | { s: "set-struct"; place: FieldPlace; value: Value }
+  | { s: "record"; name: string; fields: { name: string; value: Int | { name: string; value: Int }[] }[] }
+  | { s: "alias"; name: string; view: string; path: string[]; offset: number }
+  | { s: "destructure"; view: string; fields: { field: Field; name: string }[] }
+  | { s: "expression"; value: Int }
+  | { s: "effect"; value: Bool }
+  | { s: "void-call"; callee: string; args: Argument[] }
+  | { s: "atomic"; place: FieldPlace; value: Int }
+  | { s: "if"; condition: Bool; then: Statement[]; otherwise: Statement[] }
+  | { s: "switch"; value: Int; clauses: { label: bigint | null; body: Statement[] }[] }
+  | { s: "for"; name: string; start: number; limit: number; step: number; body: Statement[] }
+  | { s: "range"; name: string; start: number; end: number; body: Statement[] }
+  | { s: "break" }
+  | { s: "continue" }
+  /** `const name = source; if (!name) { otherwise }`, where `otherwise` leaves the function. */
+  | { s: "guard"; name: string; source: ViewSource; otherwise: Statement[] }
+  | { s: "if-view"; name: string; source: ViewSource; then: Statement[]; otherwise: Statement[] }
+  /** `let name = first; if (condition) name = second; if (name) { then }`. */
+  | {
+      s: "let-view";
+      name: string;
+      struct: Struct;
+      first: ViewSource | null;
+      condition: Bool;
+      second: ViewSource;
+      then: Statement[];
+    }
+  | { s: "move"; edge: "head" | "tail"; delta: Int; otherwise: Statement[] }
+  | { s: "closure"; fn: Fn }
+  | { s: "return"; value: Int | null }
+  | { s: "verdict"; verdict: Verdict };
+
+export type Verdict = { condition: Bool | null; yes: number; no: number };
+
+export type Parameter =
+  | { p: "int"; name: string; flavour: Flavour }
+  | { p: "view"; name: string; struct: Struct }
+  | { p: "record"; name: string; type: string };
+
+export interface Fn {
+  d: "function";
+  name: string;
+  parameters: Parameter[];
+  returns: Flavour | null;
+  body: Statement[];
+}
+
+export type MapKindName = "array" | "perCpuArray" | "hash" | "perCpuHash" | "lruHash" | "lruPerCpuHash" | "lpmTrie";
+
+export interface MapDeclaration {
+  d: "map";
+  name: string;
+  kind: MapKindName;
+  key: Struct;
+  value: Struct;
+  entries: number;
+  /** Contents before each packet. */
+  contents: { key: Uint8Array; value: Uint8Array }[];
+}
+
+export type Setting = { d: "setting"; name: string } & (
+  | { scalar: ScalarName; value: bigint }
+  | { size: number; values: number[] }
+);
+
+export interface Module {
+  structs: (Struct & { d: "struct" })[];
+  /** Lengths of byte arrays that have a schema of their own. */
+  byteSizes: number[];
+  settings: Setting[];
+  maps: MapDeclaration[];
+  functions: Fn[];
+  body: Statement[];
+}
+
+export const FLAVOURS: readonly Flavour[] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"];
+
+export function isSigned(scalar: ScalarName): boolean {
+  return scalar.startsWith("i");
+}
+
+export function sizeOfScalar(scalar: ScalarName): number {
+  return Number(scalar.replace(/\D/g, "")) / 8;
+}
+
+/** The type of a scalar's values: `be16` reads as `u16`. */
+export function flavourOf(scalar: ScalarName): Flavour {
+  return scalar.replace("be", "u") as Flavour;
+}
+
+/** The fields of a record by which functions take it. */
+export const RECORD_TYPE = "{ a: number; b: number; inner: { c: number } }";

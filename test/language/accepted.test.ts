@@ -1,0 +1,47 @@
+/** Programs that the compiler accepted and the verifier did not, or that crashed the compiler: found by `npm run fuzz`, made small. */
+import { describe, expect, test } from "vitest";
+import { PASSES } from "../../src/compiler/passes/pipeline.ts";
+import { frame, noKernel, runOnce } from "../kernel.ts";
+
+const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
+
+describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
+  test("an offset that was shifted by an amount that the verifier does not know", () => {
+    for (const shift of [">>", ">>>"]) {
+      const body = `const start = ctx.at(u8, 2);
+        if (!start) return XDP_DROP;
+        return ctx.at(u32, start.value ${shift} (start.value & 3)) ? XDP_TX : XDP_PASS;`;
+      expect(runOnce(body, frame([], 64)).action).toBe(3);
+    }
+  });
+
+  test("a null check behind a test that some paths pass by, with each pass off", () => {
+    const declarations = `
+      import { setting } from "wirescript/kernel";
+      const chosen = setting(u64, 4294967295);
+      export const m = perCpuHash({ key: u32, value: u32, entries: 1 });
+      function either(ctx: XdpContext, first: number, second: number): View<typeof u8> | null {
+        const found = ctx.at(u8, first);
+        if (found) return found;
+        return ctx.at(u8, second);
+      }
+      function code(ctx: XdpContext, n: u64): u16 {
+        if (n) {
+          const offset = m.lookup(5);
+          if (!offset) return 0;
+          const found = either(ctx, offset.value, 38);
+          if (!found) return 25;
+        }
+        return 3;
+      }`;
+    const body = `if (chosen === 1) code(ctx, chosen);
+      const result = code(ctx, chosen);
+      const out = ctx.at(u64, 29);
+      if (!out) return result === 0 ? XDP_PASS : XDP_ABORTED;
+      return XDP_TX;`;
+    for (const disabled of [[], ...PASSES.map(({ name }) => [name])]) {
+      const { action } = runOnce(body, frame([], 64), declarations, { disabledPasses: disabled });
+      expect(action, `without ${disabled}`).toBe(3);
+    }
+  });
+});
