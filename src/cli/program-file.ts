@@ -3,11 +3,11 @@
 import { WirescriptError } from "../errors.ts";
 import { countSlots } from "../object/encoding.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
+import { type Origin, readSource } from "../runtime/source.ts";
 
 export interface ProgramFile {
   spec: ObjectSpec;
-  /** "cache": compiled at an earlier time, and unchanged since. */
-  origin: "compiled" | "cache" | "object";
+  origin: Origin;
   /** What that took. */
   milliseconds: number;
 }
@@ -15,18 +15,7 @@ export interface ProgramFile {
 /** @throws WirescriptError BAD_FILE, COMPILE. */
 export async function openProgramFile(path: string): Promise<ProgramFile> {
   const begin = performance.now();
-  const opened = await open(path);
-  return { ...opened, milliseconds: performance.now() - begin };
-}
-
-async function open(path: string): Promise<Pick<ProgramFile, "spec" | "origin">> {
-  if (!path.endsWith(".ts")) {
-    const { readSource } = await import("../runtime/source.ts");
-    return { spec: await readSource(path), origin: "object" };
-  }
-  const { compileCached } = await import("../compiler/cached.ts");
-  const { spec, fromCache } = await compileCached(path);
-  return { spec, origin: fromCache ? "cache" : "compiled" };
+  return { ...(await readSource(path)), milliseconds: performance.now() - begin };
 }
 
 export interface Choice {

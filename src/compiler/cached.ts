@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { readElf } from "../object/elf/read.ts";
 import { writeElf } from "../object/elf/write.ts";
 import type { ObjectSpec } from "../object/spec.ts";
+import type { Cpu } from "./backend/machine.ts";
 
 interface Entry {
   /** [absolute path, SHA-256 of its contents] */
@@ -26,18 +27,18 @@ export interface CachedCompilation {
 
 /**
  * The object of the kernel module at `path`, compiled when it is not in the cache ($XDG_CACHE_HOME/wirescript, or
- * ~/.cache/wirescript).
+ * ~/.cache/wirescript). `cpu` is the instruction set of the kernel that it is for.
  *
  * @throws CompileError, or WirescriptError BAD_FILE, as `compile` does.
  */
-export async function compileCached(path: string): Promise<CachedCompilation> {
+export async function compileCached(path: string, cpu: Cpu): Promise<CachedCompilation> {
   const file = resolve(path);
   const version = compilerVersion();
-  const entryFile = version === null ? null : join(cacheFolder(), `${hash(`${file}\0${version}`)}.json`);
+  const entryFile = version === null ? null : join(cacheFolder(), `${hash(`${file}\0${version}\0v${cpu}`)}.json`);
   const known = entryFile === null ? null : read(entryFile);
   if (known !== null) return { spec: known, fromCache: true };
   const { compile } = await import("./compile.ts");
-  const { spec, files } = compile(file);
+  const { spec, files } = compile(file, { cpu });
   const object = writeElf(spec);
   if (entryFile !== null) {
     write(entryFile, {

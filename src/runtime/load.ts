@@ -43,7 +43,7 @@ export interface LoadOptions {
  * @throws WirescriptError BAD_FILE, COMPILE, NO_SUCH_PROGRAM, VERIFIER (a `VerifierError`), MAP, NO_PRIVILEGES, KERNEL.
  */
 export async function load<M = unknown>(source: Source, options: LoadOptions = {}): Promise<LoadedObject<M>> {
-  return loadSpec<M>(await readSource(source), options);
+  return loadSpec<M>((await readSource(source)).spec, options);
 }
 
 /** As `load`, synchronously: for `inNamespace`, and for those who have the spec. */

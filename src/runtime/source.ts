@@ -1,25 +1,28 @@
 /**
- * What `load` is given, as an ObjectSpec: a TypeScript module is compiled (or taken from the compiler's cache), an ELF object is read, a
- * spec is itself. The compiler is imported only when a module has to be compiled: who loads prebuilt objects needs none.
+ * What `load` is given, as an ObjectSpec: a TypeScript module is compiled for this kernel (or taken from the compiler's cache), an ELF object
+ * is read, a spec is itself. The compiler is imported only when a module has to be compiled: who loads prebuilt objects needs none.
  */
 import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { WirescriptError } from "../errors.ts";
 import { readElf } from "../object/elf/read.ts";
 import type { ObjectSpec } from "../object/spec.ts";
+import { newestInstructionSet } from "./instruction-set.ts";
 
 /** A path or file URL of a `*.bpf.ts` module or an ELF object, or the object itself. */
 export type Source = string | URL | ObjectSpec;
 
+/** "cache": compiled at an earlier time, and unchanged since. */
+export type Origin = "compiled" | "cache" | "object";
+
 /** @throws WirescriptError BAD_FILE, COMPILE. */
-export async function readSource(source: Source): Promise<ObjectSpec> {
-  if (typeof source !== "string" && !(source instanceof URL)) return source;
+export async function readSource(source: Source): Promise<{ spec: ObjectSpec; origin: Origin }> {
+  if (typeof source !== "string" && !(source instanceof URL)) return { spec: source, origin: "object" };
   const path = source instanceof URL || source.startsWith("file://") ? fileURLToPath(source) : source;
-  if (path.endsWith(".ts")) {
-    const { compileCached } = await import("../compiler/cached.ts");
-    return (await compileCached(path)).spec;
-  }
-  return readElf(readBytes(path), path);
+  if (!path.endsWith(".ts")) return { spec: readElf(readBytes(path), path), origin: "object" };
+  const { compileCached } = await import("../compiler/cached.ts");
+  const { spec, fromCache } = await compileCached(path, newestInstructionSet());
+  return { spec, origin: fromCache ? "cache" : "compiled" };
 }
 
 /** Far more than any object: the kernel takes a million instructions of 8 bytes. */
