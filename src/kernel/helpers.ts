@@ -4,7 +4,7 @@
  */
 import { WirescriptError } from "../errors.ts";
 import type { XdpAction } from "./actions.ts";
-import type { XdpContext } from "./context.ts";
+import type { PacketContext } from "./context.ts";
 import type { i64, u32, u64 } from "./integers.ts";
 import type { Bytes, Fields, Infer, Struct } from "./schema.ts";
 
@@ -82,6 +82,6 @@ export function local<F extends Fields>(_schema: Struct<F>, _value: Infer<Struct
  * Asks the kernel's routing table and neighbour table where a packet goes (struct bpf_fib_lookup, 64 bytes, which is filled in).
  * Gives 0 or one of `FibResult`, or a negative errno. `fibLookupIPv4` and `fibLookupIPv6` of wirescript/net are easier to use.
  */
-export function fibLookup(_ctx: XdpContext, _params: object, _flags: u32): i64 {
+export function fibLookup(_ctx: PacketContext, _params: object, _flags: u32): i64 {
   return kernelOnly("fibLookup");
 }

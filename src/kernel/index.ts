@@ -1,6 +1,6 @@
 /** `wirescript/kernel`: what a `*.bpf.ts` module imports. */
 export * from "./actions.ts";
-export type { XdpContext } from "./context.ts";
+export type { PacketContext, XdpContext } from "./context.ts";
 export * from "./helpers.ts";
 export * from "./integers.ts";
 export * from "./maps/array.ts";

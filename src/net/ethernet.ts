@@ -1,5 +1,5 @@
 /** Ethernet and the VLAN tags behind it. Source: IEEE 802.3, IEEE 802.1Q. */
-import { be16, bytes, type Infer, struct, type u32, type XdpContext } from "../kernel/index.ts";
+import { be16, bytes, type Infer, type PacketContext, struct, type u32 } from "../kernel/index.ts";
 
 /** A MAC address. */
 export const mac = bytes(6);
@@ -34,7 +34,7 @@ export interface EthernetPayload {
 }
 
 /** What the frame carries, VLAN tags skipped; `null` when it is shorter than an Ethernet header. */
-export function ethernetPayload(ctx: XdpContext): EthernetPayload | null {
+export function ethernetPayload(ctx: PacketContext): EthernetPayload | null {
   const eth = ctx.at(Ethernet);
   if (!eth) return null;
   let type: be16 = eth.type;

@@ -2,7 +2,7 @@
  * Where the kernel would send a packet: its routing table and neighbour table, from inside a program.
  * Source: bpf_fib_lookup in bpf-helpers(7); struct bpf_fib_lookup of linux/bpf.h.
  */
-import { be16, be32, bytes, fibLookup, type i64, local, struct, u8, u16, u32, type XdpContext } from "../kernel/index.ts";
+import { be16, be32, bytes, fibLookup, type i64, local, type PacketContext, struct, u8, u16, u32 } from "../kernel/index.ts";
 import { type Mac, mac } from "./ethernet.ts";
 import { type IPv4, type IPv6, ipv6Address } from "./ip.ts";
 
@@ -80,7 +80,7 @@ export interface FibTarget {
 }
 
 /** The route of the packet with the header `ip`. */
-export function fibLookupIPv4(ctx: XdpContext, ip: IPv4, flags: u32 = 0): FibRoute {
+export function fibLookupIPv4(ctx: PacketContext, ip: IPv4, flags: u32 = 0): FibRoute {
   const params = local(Params4, {
     family: AF_INET,
     protocol: ip.protocol,
@@ -102,7 +102,7 @@ export function fibLookupIPv4(ctx: XdpContext, ip: IPv4, flags: u32 = 0): FibRou
 }
 
 /** The route of the packet with the header `ip`. */
-export function fibLookupIPv6(ctx: XdpContext, ip: IPv6, flags: u32 = 0): FibRoute {
+export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0): FibRoute {
   const params = local(Params6, {
     family: AF_INET6,
     protocol: ip.nextHeader,
