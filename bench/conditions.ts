@@ -3,7 +3,7 @@ import type { Settings } from "../src/runtime/data-section.ts";
 import type { LoadedObject } from "../src/runtime/loaded-object.ts";
 import { mapUpdate } from "../src/sys/bpf.ts";
 import { HOST, PEER } from "../test/packets/index.ts";
-import type { ProgramName } from "./contenders.ts";
+import type { ProgramName } from "./programs.ts";
 
 export interface Conditions {
   settings?: Settings;

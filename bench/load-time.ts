@@ -11,7 +11,7 @@ import { EXIT_STATUS, WirescriptError } from "../src/errors.ts";
 import { ensureBpffs, unmount } from "../src/sys/mount.ts";
 import { createNamespace, deleteNamespace, inNamespace } from "../src/sys/namespaces.ts";
 import { addVethPair, getLink, setLinkUp } from "../src/sys/netlink/index.ts";
-import { type ProgramName, sourceOf } from "./contenders.ts";
+import { type ProgramName, sourceOf } from "./programs.ts";
 
 export interface LoadTime {
   /** Milliseconds, medians. */

@@ -1,33 +1,53 @@
 /**
  * The benchmark: the same programs in TypeScript through our compiler and in C through clang, side by side in one run on the kernel of
  * this machine. Prints tables, and keeps them as JSON in bench/results/latest.json.
+ *
+ * With `--counts` it only counts: seconds instead of minutes, no clock and no comparison of behaviour (which test/bench.test.ts has
+ * too), for daily work on the compiler. Names of programs leave out the others.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT_STATUS, WirescriptError } from "../src/errors.ts";
 import { firstDifference } from "./behaviour.ts";
-import { type Clang, findClang, missingForC } from "./clang.ts";
-import { type Contender, loadOurs, loadTheirs, PROGRAMS, type ProgramName, type Theirs } from "./contenders.ts";
+import { type Clang, findClang, isWritten, missingForC } from "./clang.ts";
+import { type Contender, loadOurs, loadTheirs, type Theirs } from "./contenders.ts";
 import { corpus } from "./corpus.ts";
 import { timeLoad } from "./load-time.ts";
 import { describeMachine } from "./machine.ts";
 import { loadNothing } from "./nothing.ts";
-import { type ProgramResult, type Results, report, type TimingResult } from "./report.ts";
+import { PROGRAMS, type ProgramName } from "./programs.ts";
+import {
+  type Counts,
+  countsReport,
+  type PathResult,
+  type ProgramResult,
+  type Results,
+  report,
+  type TheirResult,
+  type TimingResult,
+} from "./report.ts";
 import { time } from "./timing.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
+const COUNTS = fileURLToPath(new URL("results/counts.json", import.meta.url));
 
 /** @returns the exit status. */
-export async function main(): Promise<number> {
+export async function main(args: readonly string[] = process.argv.slice(2)): Promise<number> {
   // With a handler Ctrl-C no longer ends this process at once: the measurement that it interrupts cleans up first.
   process.on("SIGINT", () => process.exit(EXIT_STATUS.INTERRUPTED));
   try {
     const clang = clangOrRefuse();
-    const results = await run(clang);
-    mkdirSync(dirname(RESULTS), { recursive: true });
-    writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
+    const programs = chosen(args.filter((each) => each !== "--counts"));
+    if (args.includes("--counts")) {
+      const counts = await count(clang, programs);
+      keep(COUNTS, counts);
+      process.stdout.write(`\n${countsReport(counts)}\n\nWritten to ${relative(process.cwd(), COUNTS)}.\n`);
+      return 0;
+    }
+    const results = await inOrder((open) => measure(clang, programs, open));
+    keep(RESULTS, results);
     process.stdout.write(`\n${report(results)}Written to ${relative(process.cwd(), RESULTS)}.\n`);
     return 0;
   } catch (error) {
@@ -35,6 +55,23 @@ export async function main(): Promise<number> {
     process.stderr.write(`error: ${error.message}\n  why: ${error.why ?? ""}\n  fix: ${error.fix ?? ""}\n`);
     return EXIT_STATUS[error.code];
   }
+}
+
+/** @throws WirescriptError USAGE for a name that is none. */
+function chosen(names: readonly string[]): readonly ProgramName[] {
+  const unknown = names.find((name) => !(PROGRAMS as readonly string[]).includes(name));
+  if (unknown === undefined) return names.length === 0 ? PROGRAMS : PROGRAMS.filter((program) => names.includes(program));
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `There is no program "${unknown}" in the benchmark.`,
+    why: `It has ${PROGRAMS.join(", ")}.`,
+    fix: "Name one of these, or --counts, or nothing for all of them.",
+  });
+}
+
+function keep(file: string, results: Counts): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 }
 
 /** @throws WirescriptError when there is nothing to measure or to compare with. */
@@ -58,45 +95,74 @@ function clangOrRefuse(): Clang {
   });
 }
 
-async function run(clang: Clang): Promise<Results> {
-  // Node.js 20 has no DisposableStack.
+type Open = <T extends Disposable>(resource: T) => T;
+
+/** Closes what `work` opened, the last first. Node.js 20 has no DisposableStack. */
+async function inOrder<T>(work: (open: Open) => Promise<T>): Promise<T> {
   const opened: Disposable[] = [];
-  const open = <T extends Disposable>(resource: T): T => {
-    opened.push(resource);
-    return resource;
-  };
   try {
-    return await measure(clang, open);
+    return await work((resource) => {
+      opened.push(resource);
+      return resource;
+    });
   } finally {
     for (const resource of opened.reverse()) resource[Symbol.dispose]();
   }
 }
 
-async function measure(clang: Clang, open: <T extends Disposable>(resource: T) => T): Promise<Results> {
-  const packets = [...corpus()];
-  const pairs = new Map<ProgramName, { ours: Contender; theirs: Theirs }>();
-  for (const program of PROGRAMS) {
-    await progress(`${program}: compiling, loading, comparing on ${packets.length} packets`);
-    const ours = open(loadOurs(program));
-    const theirs = open(loadTheirs(program, clang));
-    pairs.set(program, { ours, theirs });
-    for (const each of theirs.levels.values()) mustAgree(ours, each, packets);
+interface Pair {
+  ours: Contender;
+  plain: Theirs;
+  wide: Theirs | null;
+}
+
+function load(program: ProgramName, clang: Clang, open: Open): Pair {
+  return {
+    ours: open(loadOurs(program)),
+    plain: open(loadTheirs(program, clang)),
+    wide: isWritten(program, "wide") ? open(loadTheirs(program, clang, undefined, "wide")) : null,
+  };
+}
+
+async function count(clang: Clang, programs: readonly ProgramName[]): Promise<Counts> {
+  const results: ProgramResult[] = [];
+  for (const program of programs) {
+    await progress(program);
+    results.push(await inOrder(async (open) => resultOf(program, load(program, clang, open))));
   }
-  const programs = [...pairs].map(([program, { ours, theirs }]) => sizes(program, ours, theirs));
+  return { machine: describeMachine(clang), programs: results };
+}
+
+async function measure(clang: Clang, programs: readonly ProgramName[], open: Open): Promise<Results> {
+  const packets = [...corpus()];
+  const pairs = new Map<ProgramName, Pair>();
+  for (const program of programs) {
+    await progress(`${program}: compiling, loading, comparing on ${packets.length} packets`);
+    const pair = load(program, clang, open);
+    pairs.set(program, pair);
+    for (const theirs of [pair.plain, pair.wide]) {
+      for (const each of theirs?.levels.values() ?? []) mustAgree(pair.ours, each, packets);
+    }
+  }
 
   const timings: TimingResult[] = [];
   const nothing = open(loadNothing()).program("nothing");
   for (const { program, path, packet, method } of WORKLOADS) {
-    await progress(`${program}: timing, ${path}`);
     const pair = pairs.get(program);
-    const best = pair?.theirs.levels.get(pair.theirs.best);
-    if (pair === undefined || best === undefined) throw new Error(`${program} was not loaded`);
+    const best = pair?.plain.levels.get(pair.plain.best);
+    if (pair === undefined || best === undefined) continue; // not chosen
+    await progress(`${program}: timing, ${path}`);
     const contest = { ours: pair.ours.program, theirs: best.program, nothing };
     timings.push({ program, path, method, ...time(contest, packet, method) });
   }
   await progress("timing wirescript load");
-  const load = timeLoad("echo");
-  return { machine: describeMachine(clang), programs, timings, comparedPackets: packets.length, load };
+  return {
+    machine: describeMachine(clang),
+    programs: [...pairs].map(([program, pair]) => resultOf(program, pair)),
+    timings,
+    comparedPackets: packets.length,
+    load: timeLoad("echo"),
+  };
 }
 
 /** Says what comes next, and lets a Ctrl-C through. */
@@ -105,9 +171,20 @@ async function progress(text: string): Promise<void> {
   await new Promise(setImmediate);
 }
 
-function sizes(program: ProgramName, ours: Contender, { best, least, levels }: Theirs): ProgramResult {
-  const each = Object.fromEntries([...levels].map(([level, { size }]) => [level, size]));
-  return { program, ours: ours.size, theirs: least, best, levels: each };
+function resultOf(program: ProgramName, { ours, plain, wide }: Pair): ProgramResult {
+  const workloads = WORKLOADS.filter((each) => each.program === program);
+  const paths = workloads.map(
+    ({ path }, index): PathResult => ({
+      path,
+      ours: ours.paths[index] ?? Number.NaN,
+      plain: plain.leastPaths[index] ?? Number.NaN,
+    }),
+  );
+  return { program, ours: ours.figures, plain: theirResult(plain), wide: wide === null ? null : theirResult(wide), paths };
+}
+
+function theirResult({ best, least, levels }: Theirs): TheirResult {
+  return { least, best, levels: Object.fromEntries([...levels].map(([level, { figures }]) => [level, figures])) };
 }
 
 function mustAgree(ours: Contender, theirs: Contender, packets: readonly Uint8Array[]): void {

@@ -16,7 +16,7 @@ import {
   tcp,
   udp,
 } from "../test/packets/index.ts";
-import type { ProgramName } from "./contenders.ts";
+import type { ProgramName } from "./programs.ts";
 import type { Method } from "./timing.ts";
 
 export interface Workload {

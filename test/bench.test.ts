@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { firstDifference } from "../bench/behaviour.ts";
 import { findClang, LEVELS, type Level, missingForC } from "../bench/clang.ts";
 import type { Conditions } from "../bench/conditions.ts";
-import { type Contender, loadOurs, loadTheirs, PROGRAMS, type ProgramName, type Theirs } from "../bench/contenders.ts";
+import { type Contender, loadOurs, loadTheirs, type Theirs } from "../bench/contenders.ts";
 import { contents } from "../bench/contents.ts";
 import { corpus, SHORTEST } from "../bench/corpus.ts";
+import { PROGRAMS, type ProgramName } from "../bench/programs.ts";
 import { isRoot } from "./own-network.ts";
 import {
   ETHERTYPE,

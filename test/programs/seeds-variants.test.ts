@@ -5,8 +5,9 @@
 import { release } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { firstDifference } from "../../bench/behaviour.ts";
-import { type Contender, loadOurs, type ProgramName } from "../../bench/contenders.ts";
+import { type Contender, loadOurs } from "../../bench/contenders.ts";
 import { corpus } from "../../bench/corpus.ts";
+import type { ProgramName } from "../../bench/programs.ts";
 import type { CompileOptions } from "../../src/compiler/compile.ts";
 import { PASSES } from "../../src/compiler/passes/pipeline.ts";
 import { noKernel } from "../kernel.ts";

@@ -1,0 +1,26 @@
+/** The programs that are measured: a module of ours each, and a C file that says the same. */
+import { fileURLToPath } from "node:url";
+
+/** The program's name in each file. */
+export const PROGRAM_NAMES = {
+  pass: "pass",
+  drop: "drop",
+  aborted: "aborted",
+  echo: "echo",
+  redirect: "xdp_redirect_func",
+  "redirect-map": "xdp_redirect_map_func",
+  "patch-ports": "xdp_patch_ports_func",
+  "vlan-swap": "xdp_vlan_swap_func",
+  tcpfilter: "tcpfilter",
+  portfilter: "portfilter",
+  "flow-counters": "rx",
+  "protocol-counter": "xdp_prog1",
+} as const;
+
+/** A file in src/programs/, and in bench/c/. */
+export type ProgramName = keyof typeof PROGRAM_NAMES;
+export const PROGRAMS = Object.keys(PROGRAM_NAMES) as ProgramName[];
+
+export function sourceOf(program: ProgramName): string {
+  return fileURLToPath(new URL(`../src/programs/${program}.bpf.ts`, import.meta.url));
+}
