@@ -8,10 +8,12 @@ export { attachPersistently, detachXdp, type PersistentAttachment } from "./runt
 export { type LoadOptions, load, loadSpec } from "./runtime/load.ts";
 export { LoadedObject } from "./runtime/loaded-object.ts";
 export { ArrayMap, PerCpuArrayMap } from "./runtime/maps/array.ts";
+export { BloomFilterMap } from "./runtime/maps/bloom-filter.ts";
 export type { UpdateMode } from "./runtime/maps/elements.ts";
 export { HashMap, PerCpuHashMap } from "./runtime/maps/hash.ts";
 export { BpfMap, type MapInfo, OpaqueMap } from "./runtime/maps/map.ts";
 export type { LoadedMap } from "./runtime/maps/open.ts";
+export { type PushOptions, QueueMap, StackMap } from "./runtime/maps/queue.ts";
 export { LoadedProgram, type ProgramInfo, type RunOptions, type RunResult } from "./runtime/program.ts";
 export type { Source } from "./runtime/source.ts";
 export type { LoadedMapOf, MapsOf, ProgramsOf } from "./runtime/typed.ts";

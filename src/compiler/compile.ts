@@ -93,12 +93,13 @@ function mapSpec(types: ModuleTypes, map: MapDeclaration): MapSpec {
   return {
     name: map.name,
     type: MAP_TYPE[map.kind.type],
-    keySize: map.key.size,
+    keySize: map.key?.size ?? 0,
     valueSize: map.value.size,
     maxEntries: map.entries,
-    flags: map.kind.flags,
+    flags: map.flags,
+    extra: map.extra,
     pinning: map.pinned ? "by-name" : "none",
-    keyTypeId: types.of(map.key),
+    keyTypeId: map.key === null ? 0 : types.of(map.key),
     valueTypeId: types.of(map.value),
   };
 }

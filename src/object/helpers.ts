@@ -15,6 +15,9 @@ export const HELPER = {
   xdp_adjust_meta: 54,
   xdp_adjust_tail: 65,
   fib_lookup: 69,
+  map_push_elem: 87,
+  map_pop_elem: 88,
+  map_peek_elem: 89,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

@@ -58,6 +58,8 @@ export interface MapSpec {
   valueSize: number;
   maxEntries: number;
   flags: number;
+  /** `map_extra`: a Bloom filter's number of hash functions, 0 for the kernel's choice; 0 for other types. */
+  extra: number;
   /** "by-name": `LIBBPF_PIN_BY_NAME`, the loader shares the map through a file with its name in the pin directory. */
   pinning: "none" | "by-name";
   /** BTF ids of key and value; 0 when unknown. */

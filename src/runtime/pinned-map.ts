@@ -47,6 +47,7 @@ interface Shape {
   valueSize: number;
   maxEntries: number;
   flags: number;
+  extra: number;
   keyTypeId: number;
   valueTypeId: number;
 }
@@ -54,7 +55,9 @@ interface Shape {
 function checkLayout(path: string, fd: MapFd, spec: MapSpec, btf: Btf | null): void {
   const there = asAskedFor(mapInfo(fd));
   const itsBtf = there.btfId === 0 ? null : readBtf(there.btfId);
-  const differs = (["type", "keySize", "valueSize", "maxEntries", "flags"] as const).some((name) => there[name] !== spec[name]);
+  const differs = (["type", "keySize", "valueSize", "maxEntries", "flags", "extra"] as const).some(
+    (name) => there[name] !== spec[name],
+  );
   if (!differs && sameTypes(there, itsBtf, spec, btf)) return;
   throw refuse(
     path,
@@ -90,6 +93,7 @@ function describeShape(shape: Shape, btf: Btf | null): string {
     `value ${shape.valueSize} bytes${typed(shape.valueTypeId)}`,
     `${shape.maxEntries} entries`,
     `flags ${shape.flags}`,
+    ...(shape.extra === 0 ? [] : [`extra ${shape.extra}`]),
   ].join(", ");
 }
 

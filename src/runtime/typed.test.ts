@@ -3,11 +3,31 @@ import { expectTypeOf, it } from "vitest";
 import * as kernel from "../kernel/index.ts";
 import type { LoadedObject } from "./loaded-object.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
+import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
 import type { LoadedMap } from "./maps/open.ts";
+import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
 
-const { bytes, hash, lruHash, array, perCpuArray, perCpuHash, struct, u16, u32, u64, be32, bool, bits, xdp } = kernel;
+const {
+  bloomFilter,
+  bytes,
+  hash,
+  lruHash,
+  array,
+  perCpuArray,
+  perCpuHash,
+  queue,
+  stack,
+  struct,
+  u16,
+  u32,
+  u64,
+  be32,
+  bool,
+  bits,
+  xdp,
+} = kernel;
 const Key = struct({ address: be32, port: u16, mac: bytes(6) });
 const Value = struct({ packets: u64, up: bool, version: bits(4), rest: bits(4) });
 const Module = {
@@ -16,6 +36,9 @@ const Module = {
   recent: lruHash({ key: u64, value: u32, entries: 8 }),
   ports: array({ value: u16, entries: 8 }),
   perCpu: perCpuHash({ key: u32, value: Value, entries: 8 }),
+  waiting: queue({ value: Value, entries: 8 }),
+  undone: stack({ value: u64, entries: 8 }),
+  seen: bloomFilter({ value: Key, entries: 8 }),
   drop: xdp(() => kernel.XDP_DROP),
   Key,
   LIMIT: 5,
@@ -37,7 +60,9 @@ interface UserValue {
 
 it("gives programs and maps of the module, and nothing else", () => {
   expectTypeOf<keyof Object_["programs"]>().toEqualTypeOf<"drop">();
-  expectTypeOf<keyof Object_["maps"]>().toEqualTypeOf<"stats" | "flows" | "recent" | "ports" | "perCpu">();
+  expectTypeOf<keyof Object_["maps"]>().toEqualTypeOf<
+    "stats" | "flows" | "recent" | "ports" | "perCpu" | "waiting" | "undone" | "seen"
+  >();
   expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram>();
 });
 
@@ -47,6 +72,9 @@ it("gives keys and values their form in user space", () => {
   expectTypeOf<Object_["maps"]["recent"]>().toEqualTypeOf<HashMap<bigint, number>>();
   expectTypeOf<Object_["maps"]["ports"]>().toEqualTypeOf<ArrayMap<number>>();
   expectTypeOf<Object_["maps"]["perCpu"]>().toEqualTypeOf<PerCpuHashMap<number, UserValue>>();
+  expectTypeOf<Object_["maps"]["waiting"]>().toEqualTypeOf<QueueMap<UserValue>>();
+  expectTypeOf<Object_["maps"]["undone"]>().toEqualTypeOf<StackMap<bigint>>();
+  expectTypeOf<Object_["maps"]["seen"]>().toEqualTypeOf<BloomFilterMap<UserKey>>();
 });
 
 it("gives any name when nothing is known of the module", () => {

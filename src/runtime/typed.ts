@@ -4,8 +4,10 @@
  */
 import type { MapOptions, Program as ProgramDeclaration, Schema, User } from "../kernel/index.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
+import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
 import type { LoadedMap } from "./maps/open.ts";
+import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
 
 /** What every declaration of a map has; programs have no entries. */
@@ -25,6 +27,16 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
         : Kind extends "perCpuArray"
           ? PerCpuArrayMap<User<V & Schema>>
           : LoadedMap
+  : LoadedKeylessMap<M>;
+
+type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value: infer V }
+  ? Kind extends "queue"
+    ? QueueMap<User<V & Schema>>
+    : Kind extends "stack"
+      ? StackMap<User<V & Schema>>
+      : Kind extends "bloomFilter"
+        ? BloomFilterMap<User<V & Schema>>
+        : LoadedMap
   : never;
 
 /** The name that a program goes by: that of its options, else that of its export. */

@@ -38,6 +38,8 @@ export interface KernelMapInfo {
   valueSize: number;
   maxEntries: number;
   flags: number;
+  /** map_extra: a Bloom filter's number of hash functions. */
+  extra: number;
   /** 0 without BTF. */
   btfId: number;
   keyTypeId: number;
@@ -94,6 +96,7 @@ export function mapInfo(fd: MapFd): KernelMapInfo {
     valueSize: info.u32("value_size"),
     maxEntries: info.u32("max_entries"),
     flags: info.u32("map_flags"),
+    extra: Number(info.u64("map_extra")),
     btfId: info.u32("btf_id"),
     keyTypeId: info.u32("btf_key_type_id"),
     valueTypeId: info.u32("btf_value_type_id"),

@@ -11,6 +11,8 @@ export interface MapCreate {
   valueSize: number;
   maxEntries: number;
   flags: number;
+  /** `map_extra`: only for types that give it a meaning (Linux 5.16); 0 otherwise. */
+  extra?: number;
   btf?: { fd: BtfFd; keyTypeId: number; valueTypeId: number };
 }
 
@@ -26,6 +28,7 @@ export function mapCreate(map: MapCreate): MapFd {
     btf_fd: map.btf?.fd.number ?? 0,
     btf_key_type_id: map.btf?.keyTypeId ?? 0,
     btf_value_type_id: map.btf?.valueTypeId ?? 0,
+    map_extra: map.extra ?? 0,
   });
   return new Fd("map", result);
 }
@@ -35,13 +38,20 @@ export function kernelName(name: string): string {
   return name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, 15);
 }
 
-/** Reads the value of `key` into `value`. Returns 0 or a negative errno (-ENOENT: no such key). */
-export function mapLookup(map: MapFd, key: Uint8Array, value: Uint8Array): number {
+/**
+ * Reads the value of `key` into `value`. Without a key: a queue's or stack's next value; for a Bloom filter whether it has `value`. Returns 0 or a negative errno (-ENOENT: no such key).
+ */
+export function mapLookup(map: MapFd, key: Uint8Array | null, value: Uint8Array): number {
   return tryBpf("MAP_LOOKUP_ELEM", { map_fd: map.number, key, value }).result;
 }
 
-/** Returns 0 or a negative errno. `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST. */
-export function mapUpdate(map: MapFd, key: Uint8Array, value: Uint8Array, flags: number): number {
+/** Reads and removes the next value of a queue or stack (Linux 4.20). Returns 0 or a negative errno (-ENOENT: there is none). */
+export function mapTake(map: MapFd, value: Uint8Array): number {
+  return tryBpf("MAP_LOOKUP_AND_DELETE_ELEM", { map_fd: map.number, key: null, value }).result;
+}
+
+/** Returns 0 or a negative errno. `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST. Maps without keys take `null`. */
+export function mapUpdate(map: MapFd, key: Uint8Array | null, value: Uint8Array, flags: number): number {
   return tryBpf("MAP_UPDATE_ELEM", { map_fd: map.number, key, value, flags }).result;
 }
 

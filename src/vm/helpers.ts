@@ -3,6 +3,7 @@ import { HELPER } from "../object/helpers.ts";
 import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
 import type { VmMap } from "./maps/map.ts";
+import { VmBloomFilter, VmQueue } from "./maps/queue.ts";
 import type { AddressSpace } from "./memory.ts";
 import type { Packet } from "./packet.ts";
 
@@ -26,6 +27,7 @@ export type Helper = (host: HelperHost, argument: (index: 1 | 2 | 3 | 4 | 5) => 
 
 const XDP_ABORTED = 0n;
 const XDP_REDIRECT = 4n;
+const ENOENT = -2n;
 const EINVAL = -22n;
 const ACTION_MASK = 3n;
 
@@ -46,6 +48,17 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.map_delete_elem]: (host, argument) => {
     const map = host.mapAt(argument(1));
     return map.delete(host.space.read(argument(2), map.spec.keySize));
+  },
+  [HELPER.map_push_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    if (!(map instanceof VmQueue || map instanceof VmBloomFilter)) throw wrongMap(map, "map_push_elem");
+    return map.push(host.space.read(argument(2), map.spec.valueSize), argument(3));
+  },
+  [HELPER.map_pop_elem]: (host, argument) => copyOut(host, host.mapAt(argument(1)), argument(2), "map_pop_elem"),
+  [HELPER.map_peek_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    if (!(map instanceof VmBloomFilter)) return copyOut(host, map, argument(2), "map_peek_elem");
+    return map.has(host.space.read(argument(2), map.spec.valueSize)) ? 0n : ENOENT;
   },
   [HELPER.ktime_get_ns]: (host) => host.now(),
   [HELPER.get_prandom_u32]: (host) => BigInt(host.random()),
@@ -86,6 +99,18 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.xdp_adjust_tail]: (host, argument) => host.packet.moveTail(int32(argument(2))),
   [HELPER.xdp_adjust_meta]: (host, argument) => host.packet.moveMeta(int32(argument(2))),
 };
+
+/** Without a value the kernel clears the memory. */
+function copyOut(host: HelperHost, map: VmMap, to: bigint, name: string): bigint {
+  if (!(map instanceof VmQueue)) throw wrongMap(map, name);
+  const value = map.next(name === "map_pop_elem");
+  host.space.write(to, value ?? new Uint8Array(map.spec.valueSize));
+  return value === null ? ENOENT : 0n;
+}
+
+function wrongMap(map: VmMap, name: string): VmFault {
+  return new VmFault(`The program calls ${name} with the map ${map.spec.name}, which is not of a type for it.`);
+}
 
 /** @throws VmFault for a function that is not emulated. */
 export function helper(number: number): Helper {

@@ -5,7 +5,7 @@ import { CATALOGUE, type DiagnosticCode, type Entry } from "./catalogue.ts";
 import { format } from "./diagnostic.ts";
 import { diagnosticsPage } from "./page.ts";
 
-const IMPORTS = `import { array, atomicAdd, be32, bits, bytes, csumDiff, fibLookup, lpmTrie, setting, hash, range, struct, trace, xdp, u8, u16, u32, u64, XDP_DROP, XDP_PASS } from "wirescript/kernel";
+const IMPORTS = `import { array, atomicAdd, be32, bits, bloomFilter, bytes, csumDiff, fibLookup, lpmTrie, setting, hash, range, struct, trace, xdp, u8, u16, u32, u64, XDP_DROP, XDP_PASS } from "wirescript/kernel";
 import { Ethernet } from "wirescript/net";
 `;
 

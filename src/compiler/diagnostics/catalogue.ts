@@ -257,9 +257,9 @@ export const CATALOGUE = {
     ),
   },
   WS2017: {
-    what: "The mode of `update` must be a constant.",
+    what: "The mode of a map's method must be a constant.",
     why: "It becomes a flag of the kernel helper.",
-    fix: 'Write "any", "noexist" or "exist".',
+    fix: 'Write it as a literal, such as "any", "noexist" or "exist" for `update`.',
     example: null,
   },
   WS2018: {
@@ -382,6 +382,12 @@ export const CATALOGUE = {
     why: "It is a constant in the object that the loader can replace.",
     fix: "Write `const port = setting(u16, 80)` or `const gateway = setting(mac, mac(0x02, 0, 0, 0, 0, 1))`.",
     example: `const s = setting(struct({ a: u8 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
+  },
+  WS3073: {
+    what: "`hashes` of a `bloomFilter` must be a constant from 1 to 15.",
+    why: "It is how many hash functions the kernel computes for each value.",
+    fix: "Leave it out, which gives 5, or write a number.",
+    example: `const f = bloomFilter({ value: u32, entries: 100, hashes: 16 });\n${program("if (f.has(1)) return XDP_DROP;")}`,
   },
 
   WS4001: {

@@ -4,32 +4,45 @@ import type { MapTypeName } from "../../object/spec.ts";
 export interface MapKind {
   type: MapTypeName;
   /** "index": a u32 that need not be declared. */
-  key: "declared" | "index";
+  key: "declared" | "index" | "none";
   /** "number": a u32 that the kernel gives a meaning of its own, such as an ifindex. */
   value: "declared" | "number";
   /** `BPF_F_…` flags that the type needs. */
   flags: number;
+  methods: readonly string[];
 }
 
 const BPF_F_NO_PREALLOC = 1;
+
+const ELEMENTS = ["lookup", "update", "delete"] as const;
 
 const table = (type: MapTypeName, flags = 0): MapKind => ({
   type,
   key: "declared",
   value: "declared",
   flags,
+  methods: ELEMENTS,
 });
 const indexed = (type: MapTypeName): MapKind => ({
   type,
   key: "index",
   value: "declared",
   flags: 0,
+  methods: ["lookup", "update"],
 });
-const targets = (type: MapTypeName): MapKind => ({
+const targets = (type: MapTypeName, method = "redirect"): MapKind => ({
   type,
   key: "index",
   value: "number",
   flags: 0,
+  methods: [method],
+});
+const keyless = (type: MapTypeName, ...methods: string[]): MapKind => ({
+  type,
+  key: "none",
+  value: "declared",
+  flags: 0,
+  methods,
 });
 
 export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
@@ -40,9 +53,12 @@ export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
   lruHash: table("LRU_HASH"),
   lruPerCpuHash: table("LRU_PERCPU_HASH"),
   lpmTrie: table("LPM_TRIE", BPF_F_NO_PREALLOC),
+  queue: keyless("QUEUE", "push", "pop", "peek"),
+  stack: keyless("STACK", "push", "pop", "peek"),
+  bloomFilter: keyless("BLOOM_FILTER", "push", "has"),
   devMap: targets("DEVMAP"),
   devMapHash: targets("DEVMAP_HASH"),
   cpuMap: targets("CPUMAP"),
   xskMap: targets("XSKMAP"),
-  progArray: targets("PROG_ARRAY"),
+  progArray: targets("PROG_ARRAY", "tailCall"),
 };

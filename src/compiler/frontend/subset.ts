@@ -150,7 +150,7 @@ function isTypeOnly(node: ts.Node): boolean {
   );
 }
 
-/** Places where a construct is not kernel code: a program's options, `as const`, the text of `trace`, an `update` mode. */
+/** Places where a construct is not kernel code: a program's options, `as const`, the text of `trace`, a map's mode. */
 function isAllowed(node: ts.Node): boolean {
   if (ts.isAsExpression(node)) {
     return ts.isTypeReferenceNode(node.type) && node.type.getText() === "const";
@@ -160,9 +160,16 @@ function isAllowed(node: ts.Node): boolean {
   if (ts.isStringLiteral(node)) {
     const { parent } = node;
     if (ts.isPropertyAssignment(parent)) return parent.name === node || isModuleLevel(parent);
-    return ts.isCallExpression(parent) && parent.arguments.indexOf(node) === 2;
+    return ts.isCallExpression(parent) && isMode(parent, parent.arguments.indexOf(node));
   }
   return false;
+}
+
+/** Methods of maps that take a word, and as which arguments. */
+const MODES: Readonly<Record<string, readonly number[]>> = { update: [2], push: [1] };
+
+function isMode({ expression }: ts.CallExpression, index: number): boolean {
+  return ts.isPropertyAccessExpression(expression) && (MODES[expression.name.text]?.includes(index) ?? false);
 }
 
 function isModuleLevel(node: ts.Node): boolean {

@@ -119,9 +119,14 @@ export interface MapValue {
 export interface MapDeclaration {
   name: string;
   kind: MapKind;
-  key: SizedLayout;
+  /** `null` for maps without keys. */
+  key: SizedLayout | null;
   value: SizedLayout;
   entries: number;
+  /** `BPF_F_…` */
+  flags: number;
+  /** What the kernel calls map_extra: a Bloom filter's number of hash functions. */
+  extra: number;
   pinned: boolean;
   node: ts.Node;
 }

@@ -18,9 +18,13 @@ const EVERYTHING: Effects = {
 
 const EFFECTS: Partial<Record<number, Effects>> = {
   // Not pure: an element may come and go between two lookups.
-  [HELPER.map_lookup_elem]: { reads: ["packet", "map", "stack"], writes: [], pure: false },
-  [HELPER.map_update_elem]: { reads: ["packet", "map", "stack"], writes: ["map"], pure: false },
-  [HELPER.map_delete_elem]: { reads: ["packet", "map", "stack"], writes: ["map"], pure: false },
+  [HELPER.map_lookup_elem]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
+  [HELPER.map_update_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
+  [HELPER.map_delete_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
+  [HELPER.map_push_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
+  [HELPER.map_pop_elem]: { reads: ["map"], writes: ["stack"], pure: false },
+  // Of a bloom filter it reads the value, of a queue or stack it writes it.
+  [HELPER.map_peek_elem]: { reads: ["map", "stack", "data"], writes: ["stack"], pure: false },
   [HELPER.ktime_get_ns]: { reads: [], writes: [], pure: false },
   [HELPER.get_prandom_u32]: { reads: [], writes: [], pure: false },
   [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },

@@ -31,7 +31,8 @@ export interface MutableMap<K extends Schema, V extends Schema> {
   delete(key: Infer<K>): boolean;
 }
 
-const kernelOnly = (): never => {
+/** What a method of a declaration does when user space calls it. */
+export const kernelOnly = (): never => {
   throw new Error("Maps of a kernel module are reached through load() in user space.");
 };
 

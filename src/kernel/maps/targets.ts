@@ -2,7 +2,7 @@
 import type { XdpAction } from "../actions.ts";
 import type { XdpContext } from "../context.ts";
 import { u32 } from "../integers.ts";
-import type { MapOptions } from "./map.ts";
+import { kernelOnly, type MapOptions } from "./map.ts";
 
 interface TargetMap<Kind extends string> {
   readonly kind: Kind;
@@ -28,10 +28,6 @@ export interface ProgArray extends TargetMap<"progArray"> {
   /** Goes on in program `index` and does not come back; does nothing when there is none. At most 33 in a row. */
   tailCall(ctx: XdpContext, index: u32): void;
 }
-
-const kernelOnly = (): never => {
-  throw new Error("Maps of a kernel module are reached through load() in user space.");
-};
 
 function redirectMap<Kind extends string>(kind: Kind, options: MapOptions): RedirectMap<Kind> {
   return { kind, key: u32, value: u32, options, redirect: kernelOnly };

@@ -66,6 +66,7 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
     else if (map.valueSize !== 0) member("value_size", number(map.valueSize));
     member("max_entries", number(map.maxEntries));
     if (map.flags !== 0) member("map_flags", number(map.flags));
+    if (map.extra !== 0) member("map_extra", number(map.extra));
     if (map.pinning === "by-name") member("pinning", number(LIBBPF_PIN_BY_NAME));
     const size = members.length * 8;
     const struct = types.push({ kind: "struct", name: "", size, members });

@@ -74,7 +74,7 @@ function readDefinition(btf: Btf, name: string, typeId: number): MapSpec {
     else if (member.name === "key" || member.name === "value") types.set(member.name, pointee(btf, name, member));
     else throw unsupportedMember(name, member.name);
   }
-  for (const unusual of ["map_extra", "numa_node"]) if (numbers.get(unusual)) throw unsupportedMember(name, unusual);
+  if (numbers.get("numa_node")) throw unsupportedMember(name, "numa_node");
   const type = numbers.get("type");
   if (type === undefined) throw malformed(`The definition of map ${name} is damaged.`, "It has no member `type`.");
   const pinning = numbers.get("pinning") ?? 0;
@@ -87,6 +87,7 @@ function readDefinition(btf: Btf, name: string, typeId: number): MapSpec {
     valueSize: sizeOfPart(btf, name, "value", types, numbers),
     maxEntries: numbers.get("max_entries") ?? 0,
     flags: numbers.get("map_flags") ?? 0,
+    extra: numbers.get("map_extra") ?? 0,
     pinning: pinning === LIBBPF_PIN_BY_NAME ? "by-name" : "none",
     keyTypeId: types.get("key") ?? 0,
     valueTypeId: types.get("value") ?? 0,
@@ -143,7 +144,10 @@ function pointee(btf: Btf, map: string, member: BtfMember): number {
   return pointer.type;
 }
 
+/** `__uint`: a pointer to an array of that length; `__ulong`: an enum of one value. */
 function numberOf(btf: Btf, map: string, member: BtfMember): number {
+  const type = underlying(btf, member.type);
+  if (type?.kind === "enum" || type?.kind === "enum64") return Number(type.values[0]?.value ?? 0);
   const array = underlying(btf, pointee(btf, map, member));
   if (array?.kind !== "array")
     throw malformed(`The definition of map ${map} is damaged.`, `Its member ${member.name} is no pointer to an array.`);

@@ -16,7 +16,18 @@ function written(spec: ObjectSpec): string {
 /** Two sections, two programs in the first, a subprogram shared by all, data of every kind, several kinds of maps. */
 function severalPrograms(): ObjectSpec {
   const map = (name: string, type: number, rest: Partial<MapSpec> = {}): MapSpec => ({
-    ...{ name, type, keySize: 4, valueSize: 8, maxEntries: 4, flags: 0, pinning: "none", keyTypeId: 0, valueTypeId: 0 },
+    ...{
+      name,
+      type,
+      keySize: 4,
+      valueSize: 8,
+      maxEntries: 4,
+      flags: 0,
+      extra: 0,
+      pinning: "none",
+      keyTypeId: 0,
+      valueTypeId: 0,
+    },
     ...rest,
   });
   const shared = { name: "shared", instructions: [movImm(0, 2), exit()], typeId: 0, lines: [] };

@@ -14,7 +14,7 @@ export interface FailedOn {
   fd: MapFd;
 }
 
-export type Operation = "read" | "set" | "delete" | "list";
+export type Operation = "read" | "set" | "delete" | "list" | "push";
 
 /** Translates a failed map operation; `errno` is positive, `key` how the user gave it. */
 export function mapFailure(map: FailedOn, operation: Operation, errno: number, key?: unknown): WirescriptError {
@@ -27,6 +27,13 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
   switch (errnoName(errno)) {
     case "E2BIG":
     case "ENOSPC":
+      if (operation === "push") {
+        return failure(
+          `The map "${map.name}" is full: the value ${show(key)} was not put in.`,
+          `It is a ${kind} made for ${map.maxEntries} values, and it holds that many.`,
+          "Take values out first, make the map with more entries, or push with { overwrite: true }, which throws the oldest out.",
+        );
+      }
       if (array) return outOfRange(map, key);
       return failure(
         `The map "${map.name}" is full: key ${show(key)} was not added.`,
@@ -74,7 +81,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
   }
   return new WirescriptError({
     code: "MAP",
-    what: `The map "${map.name}" (${kind}): the kernel refused to ${operation} an entry${at}: ${errnoName(errno)}.`,
+    what: `The map "${map.name}" (${kind}): the kernel refused to ${operation} ${operation === "push" ? "a value" : "an entry"}${at}: ${errnoName(errno)}.`,
     fix: `Look at the map: bpftool map show name ${map.name}`,
     cause: new SyscallError("bpf", errno),
   });

@@ -92,7 +92,7 @@ export class BpfMap implements Disposable {
   }
 }
 
-/** A map that user space cannot read entry by entry here: ring buffers, queues, stacks, bloom filters. */
+/** A map that user space cannot read entry by entry here, such as a ring buffer. */
 export class OpaqueMap extends BpfMap {
   readonly kind = "opaque";
 }

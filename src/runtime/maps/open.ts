@@ -1,8 +1,10 @@
 /** From a descriptor to the class that fits the map's type. */
 import { MAP_TYPE } from "../../object/spec.ts";
 import { ArrayMap, PerCpuArrayMap } from "./array.ts";
+import { BloomFilterMap } from "./bloom-filter.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { type MapParts, OpaqueMap } from "./map.ts";
+import { QueueMap, StackMap } from "./queue.ts";
 
 /** Any loaded map; `kind` tells which. */
 export type LoadedMap =
@@ -10,6 +12,9 @@ export type LoadedMap =
   | ArrayMap<unknown>
   | PerCpuHashMap<unknown, unknown>
   | PerCpuArrayMap<unknown>
+  | QueueMap<unknown>
+  | StackMap<unknown>
+  | BloomFilterMap<unknown>
   | OpaqueMap;
 
 export function openMap(parts: MapParts): LoadedMap {
@@ -31,6 +36,12 @@ export function openMap(parts: MapParts): LoadedMap {
       return new PerCpuHashMap(parts);
     case MAP_TYPE.PERCPU_ARRAY:
       return new PerCpuArrayMap(parts);
+    case MAP_TYPE.QUEUE:
+      return new QueueMap(parts);
+    case MAP_TYPE.STACK:
+      return new StackMap(parts);
+    case MAP_TYPE.BLOOM_FILTER:
+      return new BloomFilterMap(parts);
     default:
       return new OpaqueMap(parts);
   }

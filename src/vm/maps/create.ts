@@ -5,6 +5,7 @@ import { VmArray } from "./array.ts";
 import { VmHash } from "./hash.ts";
 import { VmLpmTrie } from "./lpm-trie.ts";
 import type { VmMap } from "./map.ts";
+import { VmBloomFilter, VmQueue } from "./queue.ts";
 
 /** `cpus`: copies of an element in the per-CPU types. @throws VmFault for a type that the interpreter does not have. */
 export function createVmMap(spec: MapSpec, cpus: number): VmMap {
@@ -29,6 +30,12 @@ export function createVmMap(spec: MapSpec, cpus: number): VmMap {
       return new VmHash(spec, cpus, true);
     case MAP_TYPE.LPM_TRIE:
       return new VmLpmTrie(spec);
+    case MAP_TYPE.QUEUE:
+      return new VmQueue(spec, false);
+    case MAP_TYPE.STACK:
+      return new VmQueue(spec, true);
+    case MAP_TYPE.BLOOM_FILTER:
+      return new VmBloomFilter(spec);
     default:
       throw new VmFault(`The interpreter has no maps of type ${spec.type}, which "${spec.name}" is.`);
   }

@@ -1,0 +1,85 @@
+/** Declarations of maps, read at compile time: `hash({ key, value, entries })` and its kin. */
+import type ts from "typescript";
+import { declarationOf } from "./declarations.ts";
+import { lowerExpression } from "./expressions.ts";
+import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
+import type { Lowering } from "./lowering.ts";
+import { MAP_KINDS, type MapKind } from "./map-kinds.ts";
+import { readField } from "./places.ts";
+import { argument, sizedLayoutOf } from "./schemas.ts";
+import type { MapDeclaration, RecordValue, Value } from "./values.ts";
+
+const U32_LAYOUT = SCALARS.get("u32") as ScalarLayout; // always there
+
+/** A filter's hash functions when the module does not say: what the kernel takes then, too. */
+const USUAL_HASHES = 5;
+const MOST_HASHES = 15;
+
+export function declareMap(l: Lowering, node: ts.CallExpression, kindName: string): Value {
+  const declaration = declarationOf(node);
+  if (declaration === null) return l.fail(node, "WS3002", { kind: "A map", call: kindName });
+  const kind = kindOf(kindName);
+  const options = lowerExpression(l, argument(l, node, 0));
+  if (options.kind !== "record") return l.fail(node, "WS3005");
+  const key = keyOf(l, node, kind, options);
+  if (kind.type === "LPM_TRIE" && !isPrefixKey(key)) return l.fail(node, "WS3011");
+  const map: MapDeclaration = {
+    name: declaration.name.getText(),
+    kind,
+    key,
+    value: kind.value === "number" ? U32_LAYOUT : layoutOption(l, node, options, "value"),
+    entries: entriesOf(l, node, options),
+    flags: kind.flags,
+    extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
+    pinned: flagOf(l, node, options, "pinned"),
+    node: declaration,
+  };
+  return { kind: "map", map };
+}
+
+function kindOf(name: string): MapKind {
+  const kind = MAP_KINDS[name];
+  if (kind === undefined) throw new Error(`no map type ${name}`);
+  return kind;
+}
+
+function keyOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue): SizedLayout | null {
+  if (kind.key === "none") return null;
+  return kind.key === "index" ? U32_LAYOUT : layoutOption(l, node, options, "key");
+}
+
+function layoutOption(l: Lowering, node: ts.Node, options: RecordValue, name: string): SizedLayout {
+  const field = options.fields.get(name);
+  // A devMapHash declares no key: its keys are numbers.
+  return field === undefined ? U32_LAYOUT : sizedLayoutOf(l, node, readField(l, field));
+}
+
+/** A trie's key is a number of bits in host order, and the bytes that they are counted in. */
+function isPrefixKey(key: SizedLayout | null): boolean {
+  const first = key?.kind === "struct" ? key.fields[0]?.layout : undefined;
+  return key !== null && first?.kind === "scalar" && first.name === "u32" && key.size > 4;
+}
+
+/** The constant that option `name` is; `null` when it is none, or is left out. */
+function numberOf(l: Lowering, options: RecordValue, name: string): number | null {
+  const field = options.fields.get(name);
+  const value = field === undefined ? null : readField(l, field);
+  return value?.kind === "int" && value.ssa.op === "const" ? Number(value.ssa.value) : null;
+}
+
+function entriesOf(l: Lowering, node: ts.Node, options: RecordValue): number {
+  const entries = numberOf(l, options, "entries");
+  return entries !== null && entries >= 1 && entries <= 0xffff_ffff ? entries : l.fail(node, "WS3005");
+}
+
+function flagOf(l: Lowering, node: ts.Node, options: RecordValue, name: string): boolean {
+  if (!options.fields.has(name)) return false;
+  const value = numberOf(l, options, name);
+  return value === null ? l.fail(node, "WS3005") : value !== 0;
+}
+
+function hashesOf(l: Lowering, node: ts.Node, options: RecordValue): number {
+  if (!options.fields.has("hashes")) return USUAL_HASHES;
+  const hashes = numberOf(l, options, "hashes");
+  return hashes !== null && hashes >= 1 && hashes <= MOST_HASHES ? hashes : l.fail(node, "WS3073");
+}
