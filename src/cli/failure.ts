@@ -26,7 +26,8 @@ function diagnostics(text: string): string[] {
     const head = /^(\S.*?) ((?:WS|TS)\d+): (.*)$/.exec(line);
     if (head !== null)
       return `${styled("bold", head[1] ?? "")} ${styled("red", head[2] ?? "")}: ${styled("bold", head[3] ?? "")}`;
-    if (/^ +\| +\^+$/.test(line)) return line.replace(/\^+/, (marker) => styled("red", marker));
+    if (/^ +\|[ \t]+\^+$/.test(line)) return line.replace(/\^+/, (marker) => styled("red", marker));
+    if (/^ +\|[ \t]+-+$/.test(line)) return line.replace(/-+$/, (marker) => styled("blue", marker));
     return line.replace(/^ {2}(why|fix):/, (label) => styled("bold", label));
   });
 }

@@ -72,6 +72,35 @@ describe.skipIf(cannotRun !== null)(titled("built objects"), () => {
       { file, line: 5, code: expect.stringMatching(/^(TS|WS)\d+$/) },
     ]);
   });
+
+  test("check reads what is not saved yet from the standard input, and goes on behind a file that cannot be read", () => {
+    const file = join(box.directory, "unsaved.bpf.ts");
+    const json = box.wirescriptWith(WRONG, "check", "--json", "nosuch.bpf.ts", "--stdin-filename", file);
+    expect(json.status).toBe(10);
+    const range = { endLine: expect.any(Number), endColumn: expect.any(Number), column: expect.any(Number) };
+    const words = { what: expect.any(String), severity: "error", related: [] };
+    expect(JSON.parse(json.stdout)).toEqual([
+      {
+        file: "nosuch.bpf.ts",
+        line: 0,
+        column: 0,
+        endLine: 0,
+        endColumn: 0,
+        code: "BAD_FILE",
+        ...words,
+        why: expect.any(String),
+        fix: expect.any(String),
+      },
+      { file, line: 4, code: "WS1007", ...range, ...words, why: expect.any(String), fix: expect.any(String) },
+      { file, line: 5, code: "TS2531", ...range, ...words, why: null, fix: expect.stringContaining("Check it first") },
+    ]);
+    const github = box.wirescriptWith(WRONG, "check", "--format", "github", "--stdin-filename", file);
+    expect(github.stdout).toMatch(
+      /^::error file=.*unsaved\.bpf\.ts,line=4,col=26,endLine=4,endColumn=30,title=WS1007::Strings are/,
+    );
+    expect(box.wirescript("check", "nosuch.bpf.ts").status).toBe(9);
+    expect(box.wirescript("check").status).toBe(2);
+  });
 });
 
 const WRONG = `import { XDP_PASS, xdp } from "wirescript/kernel";

@@ -72,9 +72,9 @@ export class Sandbox implements Disposable {
     return ["nsenter", ["--target", String(this.#holder.pid), "--mount", "--net", "--wd=.", "--", ...command]];
   }
 
-  run(command: string, args: readonly string[] = [], cwd = ROOT): Outcome {
+  run(command: string, args: readonly string[] = [], cwd = ROOT, input = ""): Outcome {
     const [file, all] = this.#enter([command, ...args]);
-    return spawnSync(file, all, { cwd, env: this.#env, encoding: "utf8" });
+    return spawnSync(file, all, { cwd, env: this.#env, encoding: "utf8", input });
   }
 
   /** The output of a command that must work. */
@@ -86,6 +86,11 @@ export class Sandbox implements Disposable {
 
   wirescript(...args: string[]): Outcome {
     return this.run(process.execPath, [BIN, ...args]);
+  }
+
+  /** As `wirescript`, with `input` on its standard input. */
+  wirescriptWith(input: string, ...args: string[]): Outcome {
+    return this.run(process.execPath, [BIN, ...args], ROOT, input);
   }
 
   /** As `wirescript`, without any capability: what a user without root meets, who may read all files nevertheless. */

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import * as kernel from "../../kernel/index.ts";
 import { check } from "../compile.ts";
 import { CATALOGUE, type DiagnosticCode, type Entry } from "./catalogue.ts";
 import { format } from "./diagnostic.ts";
 import { diagnosticsPage } from "./page.ts";
 
-const IMPORTS = `import { array, atomicAdd, be32, bits, bloomFilter, bytes, csumDiff, fibLookup, lpmTrie, setting, hash, range, struct, trace, xdp, u8, u16, u32, u64, XDP_DROP, XDP_PASS } from "wirescript/kernel";
+/** Everything that there is: examples leave the imports out. */
+const IMPORTS = `import { ${Object.keys(kernel).join(", ")}, type View, type XdpContext } from "wirescript/kernel";
 import { Ethernet } from "wirescript/net";
 `;
 
@@ -40,6 +42,33 @@ test("a diagnostic shows the place, the line with a marker, what, why and fix", 
       "    |   ^^^^^^^^^^^^^^^^^^^^^^^^^^",
       "  why: The kernel must see that a loop ends, and how often it runs at most.",
       "  fix: Use `for (let i = 0; i < LIMIT; i++)` with a constant limit, and `break` when you are done.",
+    ].join("\n"),
+  );
+});
+
+test("a second place is shown where it explains the first, and how the code was reached", () => {
+  const [diagnostic] = diagnose(`function f(ctx: XdpContext): u32 {
+  const eth = ctx.at(Ethernet);
+  if (!eth || !ctx.adjustHead(4)) return 0;
+  return eth.type;
+}
+export const p = xdp((ctx) => (f(ctx) ? XDP_DROP : XDP_PASS));`);
+  expect(diagnostic && format(diagnostic)).toBe(
+    [
+      "example.bpf.ts:6:10 WS2022: This view is dead: `ctx.adjustHead(4)` in line 5 moved the packet.",
+      "    |",
+      "  6 |   return eth.type;",
+      "    |          ^^^^^^^^",
+      "  example.bpf.ts:5:16: the packet moved here",
+      "    |",
+      "  5 |   if (!eth || !ctx.adjustHead(4)) return 0;",
+      "    |                -----------------",
+      "  example.bpf.ts:8:32: `f` is called here",
+      "    |",
+      "  8 | export const p = xdp((ctx) => (f(ctx) ? XDP_DROP : XDP_PASS));",
+      "    |                                ------",
+      "  why: The kernel forgets every address in the packet when its start or end moves.",
+      "  fix: Call `ctx.at` again after it.",
     ].join("\n"),
   );
 });

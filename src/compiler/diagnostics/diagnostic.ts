@@ -2,21 +2,31 @@
 import { WirescriptError } from "../../errors.ts";
 import { CATALOGUE, type DiagnosticCode } from "./catalogue.ts";
 
-export interface Diagnostic {
+/** A piece of source. Lines and columns are 1-based, columns count UTF-16 units as editors do, and the end is exclusive. */
+export interface SourceRange {
+  /** Relative to the working folder when the file is below it. */
+  file: string;
+  /** 0 when the message belongs to the file as a whole. */
+  line: number;
+  column: number;
+  endLine: number;
+  endColumn: number;
+  /** Text of the first line. */
+  text: string;
+}
+
+/** A second place that explains the first: "the packet moved here". */
+export interface Related extends SourceRange {
+  what: string;
+}
+
+export interface Diagnostic extends SourceRange {
   /** "WS1001" or "TS2345". */
   code: string;
-  file: string;
-  /** 1-based; 0 when the message belongs to no line. */
-  line: number;
-  /** 1-based. */
-  column: number;
-  /** Characters that the message is about, on the first line. */
-  length: number;
-  /** Text of that line. */
-  text: string;
   what: string;
   why?: string;
   fix?: string;
+  related?: Related[];
 }
 
 /** What, why and fix of a catalogue entry with its details filled in. */
@@ -26,21 +36,30 @@ export function describe(code: DiagnosticCode, details: Record<string, string | 
   return { what: fill(entry.what), why: fill(entry.why), fix: fill(entry.fix) };
 }
 
-/** The message as a person reads it: place, what, the line with a marker, why and fix. */
+/** The message as a person reads it: place, what, the line with a marker, other places that explain it, why and fix. */
 export function format(diagnostic: Diagnostic): string {
-  const { code, file, line, column, length, text, what, why, fix } = diagnostic;
-  const lines = [line > 0 ? `${file}:${line}:${column} ${code}: ${what}` : `${file} ${code}: ${what}`];
-  if (line > 0) {
-    const number = String(line);
-    const gutter = " ".repeat(number.length);
-    // Tabs before the marker stay tabs, so that it stands under what it marks.
-    const indent = text.slice(0, column - 1).replace(/[^\t]/g, " ");
-    const marker = "^".repeat(Math.max(1, Math.min(length, text.length - column + 1)));
-    lines.push(`  ${gutter} |`, `  ${number} | ${text}`, `  ${gutter} | ${indent}${marker}`);
-  }
+  const { code, what, why, fix, related = [] } = diagnostic;
+  const lines = [`${position(diagnostic)} ${code}: ${what}`, ...frame(diagnostic, "^")];
+  for (const each of related) lines.push(`  ${position(each)}: ${each.what}`, ...frame(each, "-"));
   if (why !== undefined) lines.push(`  why: ${why}`);
   if (fix !== undefined) lines.push(`  fix: ${fix}`);
   return lines.join("\n");
+}
+
+function position({ file, line, column }: SourceRange): string {
+  return line > 0 ? `${file}:${line}:${column}` : file;
+}
+
+/** The first line of the range with a marker under it. */
+function frame({ line, column, endLine, endColumn, text }: SourceRange, mark: string): string[] {
+  if (line === 0) return [];
+  const number = String(line);
+  const gutter = " ".repeat(number.length);
+  // Tabs before the marker stay tabs, so that it stands under what it marks.
+  const indent = text.slice(0, column - 1).replace(/[^\t]/g, " ");
+  const end = endLine > line ? text.length + 1 : Math.min(endColumn, text.length + 1);
+  const marker = mark.repeat(Math.max(1, end - column));
+  return [`  ${gutter} |`, `  ${number} | ${text}`, `  ${gutter} | ${indent}${marker}`];
 }
 
 /** A module that does not compile, with everything that is wrong with it. */

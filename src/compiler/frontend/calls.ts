@@ -4,7 +4,7 @@ import { isReassigned } from "./assignments.ts";
 import { lowerExpression } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { Join } from "./join.ts";
-import type { FunctionNode, Lowering } from "./lowering.ts";
+import { type FunctionNode, functionName, type Lowering } from "./lowering.ts";
 import { settle } from "./places.ts";
 import { bindPattern, lowerStatements } from "./statements.ts";
 import type { FunctionValue, Value } from "./values.ts";
@@ -17,7 +17,7 @@ export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, 
 /** Builds `node`'s body in right here. Arguments that are missing take their parameter's default, or are `null`. */
 export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly Value[]): Value {
   const { body } = node;
-  const name = nameOf(node);
+  const name = functionName(node) ?? "the function";
   if (body === undefined) return l.fail(call, "WS2003", { name });
   if (l.frames.some((frame) => frame.node === node)) return l.fail(call, "WS1020", { name });
   node.parameters.forEach((parameter, index) => {
@@ -28,7 +28,7 @@ export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: re
     bindPattern(l, parameter.name, value, isReassigned(parameter.name, body));
   });
   const returns = new Join(l);
-  l.frames.push({ node, returns, loops: [] });
+  l.frames.push({ node, call, returns, loops: [] });
   try {
     if (ts.isBlock(body)) {
       lowerStatements(l, body.statements);
@@ -49,9 +49,4 @@ export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: re
 function defaultOf(l: Lowering, parameter: ts.ParameterDeclaration, given: Value | undefined): Value {
   if (given !== undefined || parameter.initializer === undefined) return { kind: "null" };
   return settle(l, parameter, lowerExpression(l, parameter.initializer));
-}
-
-function nameOf(node: FunctionNode): string {
-  if (node.name !== undefined) return node.name.text;
-  return ts.isVariableDeclaration(node.parent) ? node.parent.name.getText() : "the function";
 }

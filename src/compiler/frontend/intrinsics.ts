@@ -38,7 +38,11 @@ function callContext(l: Lowering, node: ts.CallExpression, name: string): Value 
 
 export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: Intrinsic): Value {
   if (ts.isTaggedTemplateExpression(node)) return trace(l, node);
-  if (receiver?.kind === "map") return callMap(l, node, receiver.map, name);
+  if (receiver?.kind === "map") {
+    const { map } = receiver;
+    const note = { node: map.node, what: "the map is declared here" };
+    return l.explaining(node, note, () => callMap(l, node, map, name));
+  }
   if (receiver?.kind === "context") return callContext(l, node, name);
   if (receiver?.kind === "schema") return cast(l, node, receiver.layout);
   if ((receiver?.kind === "bytes" || receiver?.kind === "bytesPlace") && name === "equals") {

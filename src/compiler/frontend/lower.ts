@@ -1,7 +1,7 @@
 /** From a read module to IR: finds the programs that it exports, and lowers each. */
 import ts from "typescript";
 import { isXdpSection } from "../../object/elf/program-type.ts";
-import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
 import { buildIn } from "./calls.ts";
@@ -10,7 +10,7 @@ import { lowerExpression, symbolOf } from "./expressions.ts";
 import { Lowering } from "./lowering.ts";
 import { ModuleState } from "./module.ts";
 import { Abort } from "./reporter.ts";
-import { placeOf, type Source, typeScriptDiagnostics } from "./source.ts";
+import { placeOf, rangeOf, type Source, typeScriptDiagnostics } from "./source.ts";
 import { checkSubset } from "./subset.ts";
 import type { MapDeclaration, RecordValue } from "./values.ts";
 
@@ -19,7 +19,7 @@ export interface LoweredProgram {
   section: string;
   function: Function;
   /** Where the program is declared, for messages about all of it. */
-  place: ReturnType<typeof placeOf>;
+  place: SourceRange;
 }
 
 export interface LoweredModule {
@@ -51,12 +51,16 @@ export function lowerModule(source: Source): LoweredModule {
     return { ...empty, diagnostics: [{ code: "WS3001", ...place, line: 0, ...describe("WS3001") }] };
   }
   const programs: LoweredProgram[] = [];
+  const calls = new Map<string, ts.Node>();
   for (const { exportName, call } of declared) {
     const lowered = lowerProgram(state, exportName, call);
     if (lowered === null) continue;
-    if (programs.some((other) => other.name === lowered.name)) {
-      state.reporter.report(call, "WS3006", { kind: "program", name: lowered.name });
+    const earlier = calls.get(lowered.name);
+    if (earlier !== undefined) {
+      const notes = [{ node: earlier, what: "the other program of that name" }];
+      state.reporter.report(call, "WS3006", { kind: "program", name: lowered.name }, notes);
     }
+    calls.set(lowered.name, call);
     programs.push(lowered);
   }
   addExportedMaps(state);
@@ -113,10 +117,7 @@ function lowerProgram(state: ModuleState, exportName: string, call: ts.CallExpre
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
-    const file = call.getSourceFile();
-    const start = call.getStart(file);
-    const place = placeOf(file, start, call.getEnd() - start);
-    return { name, section, function: l.builder.finish(), place };
+    return { name, section, function: l.builder.finish(), place: rangeOf(call) };
   } catch (error) {
     if (error instanceof Abort) return null;
     // After a statement was left out, what follows may make no sense; its reason is reported already.
@@ -166,11 +167,14 @@ function addExportedMaps(state: ModuleState): void {
 
 /** The kernel keeps 15 characters of a map's name, and pins and tools find maps by them. */
 function checkMapNames(state: ModuleState): void {
-  const names = new Set<string>();
+  const names = new Map<string, ts.Node>();
   for (const { name, node } of state.maps.values()) {
     if (name.length > 15) state.reporter.report(node, "WS3009", { name, reason: "it is longer than 15 characters" });
     if (!/^[A-Za-z0-9_.]+$/.test(name)) state.reporter.report(node, "WS3009", { name, reason: "it has other characters" });
-    if (names.has(name)) state.reporter.report(node, "WS3006", { kind: "map", name });
-    names.add(name);
+    const earlier = names.get(name);
+    if (earlier !== undefined) {
+      state.reporter.report(node, "WS3006", { kind: "map", name }, [{ node: earlier, what: "the other map of that name" }]);
+    }
+    names.set(name, node);
   }
 }

@@ -2,7 +2,7 @@
  * The state of lowering one program: where instructions go, what names mean, and which functions are being built in. The work
  * itself is in the modules beside this one, by kind of source construct.
  */
-import type ts from "typescript";
+import ts from "typescript";
 import { HELPER, type HelperName } from "../../object/helpers.ts";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
@@ -11,7 +11,8 @@ import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueT
 import { Epochs } from "./epochs.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
-import { displayName } from "./source.ts";
+import type { Note } from "./reporter.ts";
+import { displayName, rangeOf } from "./source.ts";
 import { BOOL, type IntType, type IntValue, type Memory, type Place, U64, type Value } from "./values.ts";
 
 export type FunctionNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
@@ -28,9 +29,14 @@ export interface LoopTarget {
 /** One function that is being built into the program. */
 export interface Frame {
   node: FunctionNode;
+  /** What calls it. */
+  call: ts.Node;
   returns: Join;
   loops: LoopTarget[];
 }
+
+/** Calls that a diagnostic shows. */
+const LONGEST_CALL_CHAIN = 4;
 
 export class Lowering {
   readonly module: ModuleState;
@@ -83,12 +89,38 @@ export class Lowering {
     const now = this.epochs.at(this.builder.block);
     if (epoch === undefined || epoch === now || this.unreachable || this.#node === null) return;
     const killer = now.begunBy ?? epoch.begunBy;
-    const line = killer === null ? "?" : killer.getSourceFile().getLineAndCharacterOfPosition(killer.getStart()).line + 1;
-    this.fail(this.#node, "WS2022", { line, call: killer === null ? "adjustHead" : killer.getText() });
+    if (killer === null) throw new Error("a view died of nothing");
+    const { line } = rangeOf(killer);
+    const notes = [{ node: killer, what: "the packet moved here" }];
+    this.fail(this.#node, "WS2022", { line, call: killer.getText() }, notes);
   }
 
-  fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>): never {
-    return this.module.reporter.fail(node, code, details);
+  /** Reports at `node`, with `notes` and the calls that led here, and leaves what is being compiled. */
+  fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>, notes: readonly Note[] = []): never {
+    const explained = this.#explained?.node === node || this.#explained?.node === node.parent ? [this.#explained.note] : [];
+    return this.module.reporter.fail(node, code, details, [...notes, ...explained, ...this.#callChain()]);
+  }
+
+  #explained: { node: ts.Node; note: Note } | null = null;
+
+  /** Runs `lower` with `note` beside what it reports at `node` itself or at one of its direct parts. */
+  explaining<T>(node: ts.Node, note: Note, lower: () => T): T {
+    const outer = this.#explained;
+    this.#explained = { node, note };
+    try {
+      return lower();
+    } finally {
+      this.#explained = outer;
+    }
+  }
+
+  /** Where the functions that are being built in were called, the innermost first. The program itself is called by the kernel. */
+  #callChain(): Note[] {
+    const calls = this.frames.slice(1).reverse().slice(0, LONGEST_CALL_CHAIN);
+    return calls.map(({ node, call }) => {
+      const name = functionName(node);
+      return { node: call, what: `${name === null ? "the function" : `\`${name}\``} is called here` };
+    });
   }
 
   /** Nothing leads here: what is lowered now would be thrown away. */
@@ -178,6 +210,12 @@ export class Lowering {
     const size = Math.ceil(bytes / 8) * 8;
     return this.builder.emitIn(this.#entry, { op: "slot", type: "ptr", args: [], size, align });
   }
+}
+
+/** For messages; `null` when it has no name. */
+export function functionName({ name, parent }: FunctionNode): string | null {
+  if (name !== undefined) return name.text;
+  return ts.isVariableDeclaration(parent) ? parent.name.getText() : null;
 }
 
 const spans = new WeakMap<ts.Node, Span>();

@@ -2,27 +2,33 @@
 import type ts from "typescript";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { type Diagnostic, describe } from "../diagnostics/diagnostic.ts";
-import { placeOf } from "./source.ts";
+import { rangeOf } from "./source.ts";
 
-/** Thrown to leave the statement that cannot be compiled; the reason has been reported. */
+/** Thrown to leave what cannot be compiled; the reason has been reported. */
 export class Abort extends Error {}
+
+/** A second place of a diagnostic, and what is to be seen there. */
+export interface Note {
+  node: ts.Node;
+  what: string;
+}
 
 export class Reporter {
   readonly diagnostics: Diagnostic[] = [];
   readonly #seen = new Set<string>();
 
-  report(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>): void {
-    const file = node.getSourceFile();
-    const start = node.getStart(file);
-    const key = `${code} ${file.fileName} ${start}`;
+  report(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>, notes: readonly Note[] = []): void {
+    const range = rangeOf(node);
+    const key = `${code} ${range.file} ${range.line} ${range.column}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    this.diagnostics.push({ code, ...placeOf(file, start, node.getEnd() - start), ...describe(code, details) });
+    const related = notes.map((note) => ({ ...rangeOf(note.node), what: note.what }));
+    this.diagnostics.push({ code, ...range, ...describe(code, details), ...(related.length > 0 && { related }) });
   }
 
-  /** Reports and leaves the statement. */
-  fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>): never {
-    this.report(node, code, details);
+  /** Reports and leaves what is being compiled. */
+  fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>, notes?: readonly Note[]): never {
+    this.report(node, code, details, notes);
     throw new Abort();
   }
 }

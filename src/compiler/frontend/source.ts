@@ -1,11 +1,11 @@
 /** Reads a module and all it imports through the TypeScript compiler, and reports what its checker finds. */
-import { readFileSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
-import { WirescriptError } from "../../errors.ts";
-import type { Diagnostic } from "../diagnostics/diagnostic.ts";
+import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
+import { readModule } from "./read-module.ts";
 
 /** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
 const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -59,16 +59,21 @@ function parse(fileName: string, text: string): ts.SourceFile {
  * @throws WirescriptError BAD_FILE when the file cannot be read.
  */
 export function readSource(path: string, overlay: ReadonlyMap<string, string> = new Map()): Source {
-  const fileName = resolve(path);
-  if (!overlay.has(fileName)) assertReadable(fileName, path);
-  const read = (name: string): string | undefined => overlay.get(name) ?? ts.sys.readFile(name);
+  const given = resolve(path);
+  const entryText = overlay.get(given) ?? readModule(given, path);
+  // A module is the file that a link leads to, as for Node.js: its imports are relative to that.
+  const fileName = overlay.has(given) ? given : realpathSync(given);
+  const read = (name: string): string | undefined => {
+    if (name === fileName) return entryText;
+    return overlay.get(name) ?? (ts.sys.fileExists(name) ? readModule(name, displayName(name)) : undefined);
+  };
   const host: ts.CompilerHost = {
     getSourceFile(name) {
       const text = name === LIBRARY_FILE ? LIBRARY : read(name);
       return text === undefined ? undefined : parse(name, text);
     },
     fileExists: (name) => name === LIBRARY_FILE || overlay.has(name) || ts.sys.fileExists(name),
-    readFile: read,
+    readFile: (name) => overlay.get(name) ?? ts.sys.readFile(name),
     directoryExists: ts.sys.directoryExists,
     getCurrentDirectory: () => process.cwd(),
     getDefaultLibFileName: () => LIBRARY_FILE,
@@ -79,7 +84,9 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     resolveModuleNameLiterals: (literals, containing, redirected, options) =>
       literals.map((literal) => {
         const own = OWN_MODULES[literal.text];
-        if (own === undefined) return ts.resolveModuleName(literal.text, containing, options, host, undefined, redirected);
+        if (own === undefined) {
+          return withRealPath(ts.resolveModuleName(literal.text, containing, options, host, undefined, redirected), overlay);
+        }
         return { resolvedModule: { resolvedFileName: own, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
       }),
   };
@@ -100,32 +107,19 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
   };
 }
 
+/** A module that is reached over a link and over its own path is one module, as for Node.js. */
+function withRealPath(
+  found: ts.ResolvedModuleWithFailedLookupLocations,
+  overlay: ReadonlyMap<string, string>,
+): ts.ResolvedModuleWithFailedLookupLocations {
+  const module = found.resolvedModule;
+  if (module === undefined || overlay.has(module.resolvedFileName)) return found;
+  return { ...found, resolvedModule: { ...module, resolvedFileName: realpathSync(module.resolvedFileName) } };
+}
+
 /** The user-space side of `wirescript/kernel` imports the error family; kernel code never sees it. */
 function isErrors(fileName: string): boolean {
   return fileName === join(PACKAGE, "src/errors.ts");
-}
-
-function assertReadable(fileName: string, path: string): void {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(fileName);
-  } catch (cause) {
-    throw new WirescriptError({
-      code: "BAD_FILE",
-      what: `${path} cannot be read.`,
-      why: cause instanceof Error ? cause.message : String(cause),
-      fix: "Check the path and the permissions.",
-      cause,
-    });
-  }
-  if (bytes.includes(0)) {
-    throw new WirescriptError({
-      code: "BAD_FILE",
-      what: `${path} is not a TypeScript module.`,
-      why: "It holds binary data.",
-      fix: "Give a *.bpf.ts source file, or an eBPF object (*.o).",
-    });
-  }
 }
 
 /** What TypeScript has to say of the module and of what it imports, leaving out this package's own modules. */
@@ -167,11 +161,25 @@ function advice(code: number, text: string): { fix?: string } {
 }
 
 /** The place of `length` characters at `position`, as diagnostics and line info want it. */
-export function placeOf(file: ts.SourceFile, position: number, length: number) {
-  const { line, character } = file.getLineAndCharacterOfPosition(position);
+export function placeOf(file: ts.SourceFile, position: number, length: number): SourceRange {
+  const start = file.getLineAndCharacterOfPosition(position);
+  const end = file.getLineAndCharacterOfPosition(Math.min(position + length, file.text.length));
   const starts = file.getLineStarts();
-  const text = file.text.slice(starts[line], starts[line + 1] ?? file.text.length).replace(/\r?\n$/, "");
-  return { file: displayName(file.fileName), line: line + 1, column: character + 1, length, text };
+  const text = file.text.slice(starts[start.line], starts[start.line + 1] ?? file.text.length).replace(/\r?\n$/, "");
+  return {
+    file: displayName(file.fileName),
+    line: start.line + 1,
+    column: start.character + 1,
+    endLine: end.line + 1,
+    endColumn: end.character + 1,
+    text,
+  };
+}
+
+export function rangeOf(node: ts.Node): SourceRange {
+  const file = node.getSourceFile();
+  const start = node.getStart(file);
+  return placeOf(file, start, node.getEnd() - start);
 }
 
 /** Relative to the working folder when the file is below it. */
