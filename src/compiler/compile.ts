@@ -49,7 +49,7 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   const functions: Function[] = [];
   const problems: Diagnostic[] = [];
   const programs = module.programs.flatMap((program): ProgramSpec[] => {
-    const { name, section, function: fn } = program;
+    const { name, section, type, function: fn } = program;
     optimise(fn, { disabled: [...(options.disabledPasses ?? [])] });
     functions.push(fn);
     const generated = generateWithinLimits(program, options.cpu ?? 3);
@@ -58,7 +58,7 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
       return [];
     }
     const { instructions, lines } = generated;
-    return [{ name, section, type: "xdp", functions: [{ name, instructions, typeId: types.program(name), lines }] }];
+    return [{ name, section, type, functions: [{ name, instructions, typeId: types.program(name, type), lines }] }];
   });
   if (problems.length > 0) throw new CompileError(problems);
   const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];

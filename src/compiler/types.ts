@@ -4,6 +4,7 @@
  */
 import { BtfBuilder } from "../object/btf/builder.ts";
 import type { BtfMember } from "../object/btf/types.ts";
+import type { ProgramType } from "../object/spec.ts";
 import type { FieldLayout, ScalarLayout, SizedLayout, StructLayout } from "./frontend/layout.ts";
 
 const C_INTEGERS: Record<string, { name: string; encoding: "unsigned" | "signed" | "char" | "bool" }> = {
@@ -16,6 +17,43 @@ const C_INTEGERS: Record<string, { name: string; encoding: "unsigned" | "signed"
   i32: { name: "int", encoding: "signed" },
   i64: { name: "long long", encoding: "signed" },
 };
+
+const XDP_MD = ["data", "data_end", "data_meta", "ingress_ifindex", "rx_queue_index", "egress_ifindex"] as const;
+
+/** [name, offset in bytes, words]: what a program may reach of struct __sk_buff. */
+const SK_BUFF = [
+  ["len", 0, 1],
+  ["pkt_type", 4, 1],
+  ["mark", 8, 1],
+  ["queue_mapping", 12, 1],
+  ["protocol", 16, 1],
+  ["vlan_present", 20, 1],
+  ["vlan_tci", 24, 1],
+  ["vlan_proto", 28, 1],
+  ["priority", 32, 1],
+  ["ingress_ifindex", 36, 1],
+  ["ifindex", 40, 1],
+  ["tc_index", 44, 1],
+  ["cb", 48, 5],
+  ["hash", 68, 1],
+  ["tc_classid", 72, 1],
+  ["data", 76, 1],
+  ["data_end", 80, 1],
+  ["napi_id", 84, 1],
+  ["family", 88, 1],
+  ["remote_ip4", 92, 1],
+  ["local_ip4", 96, 1],
+  ["remote_ip6", 100, 4],
+  ["local_ip6", 116, 4],
+  ["remote_port", 132, 1],
+  ["local_port", 136, 1],
+  ["data_meta", 140, 1],
+  ["tstamp", 152, 1],
+  ["wire_len", 160, 1],
+  ["gso_segs", 164, 1],
+  ["gso_size", 176, 1],
+  ["hwtstamp", 184, 1],
+] as const;
 
 export class ModuleTypes {
   readonly btf = new BtfBuilder();
@@ -32,16 +70,27 @@ export class ModuleTypes {
     }
   }
 
-  /** FUNC of an XDP program: `int name(struct xdp_md *ctx)`. */
-  program(name: string): number {
-    const u32 = this.#integer("u32");
-    const fields = ["data", "data_end", "data_meta", "ingress_ifindex", "rx_queue_index", "egress_ifindex"];
-    const members = fields.map((field, index) => ({ name: field, type: u32, bitOffset: index * 32, bitSize: 0 }));
-    const context = this.btf.add({ kind: "struct", name: "xdp_md", size: fields.length * 4, members });
-    const pointer = this.btf.add({ kind: "ptr", type: context });
+  /** FUNC of a program: `int name(struct xdp_md *ctx)`, or with `struct __sk_buff`. */
+  program(name: string, programType: ProgramType): number {
+    const pointer = this.btf.add({ kind: "ptr", type: this.#context(programType) });
     const parameters = [{ name: "ctx", type: pointer }];
     const type = this.btf.add({ kind: "func_proto", returnType: this.#integer("i32"), parameters });
     return this.btf.add({ kind: "func", name, type, linkage: "global" });
+  }
+
+  #context(programType: ProgramType): number {
+    const u32 = this.#integer("u32");
+    if (programType === "xdp") {
+      const members = XDP_MD.map((name, index) => ({ name, type: u32, bitOffset: index * 32, bitSize: 0 }));
+      return this.btf.add({ kind: "struct", name: "xdp_md", size: XDP_MD.length * 4, members });
+    }
+    const u64 = this.#integer("u64");
+    const members = SK_BUFF.map(([name, offset, words]) => {
+      const word = name === "tstamp" || name === "hwtstamp" ? u64 : u32;
+      const type = words === 1 ? word : this.btf.add({ kind: "array", type: u32, indexType: u32, length: words });
+      return { name, type, bitOffset: offset * 8, bitSize: 0 };
+    });
+    return this.btf.add({ kind: "struct", name: "__sk_buff", size: 192, members });
   }
 
   /** The C type with the size and sign of the schema `name`. */

@@ -4,18 +4,18 @@ import type { Schema, View } from "./schema.ts";
 
 /** What the contexts of all hooks have: code that reads packets takes this, and serves them all. */
 export interface PacketContext {
-  /** Bytes of the frame, from the Ethernet header on, without the frame check sequence. */
+  /** Bytes of the whole frame, from the Ethernet header on, without the frame check sequence. */
   readonly length: u32;
-  /** The interface that the packet came in by. */
+  /** The interface that the packet came in by; on TC 0 for packets that this host made. */
   readonly ingressIfindex: u32;
   /**
-   * The packet's bytes from `offset` on, seen as `schema`; `null` when the packet is too short. The check for `null` is the
-   * bounds check that the kernel's verifier wants.
+   * The packet's bytes from `offset` on, seen as `schema`; `null` when they do not reach that far. The check for `null` is the bounds
+   * check that the kernel's verifier wants.
    */
   at<S extends Schema>(schema: S, offset?: number): View<S> | null;
   /**
-   * The metadata in front of the packet, seen as `schema`; `null` when there is less. A program on TC's ingress hook reads what was
-   * written here. `adjustMeta(-Schema.size)` makes room first.
+   * The metadata in front of the packet, seen as `schema`; `null` when there is less. What an XDP program leaves there, a program on
+   * TC's ingress hook finds.
    */
   meta<S extends Schema>(schema: S): View<S> | null;
 }
@@ -31,6 +31,6 @@ export interface XdpContext extends PacketContext {
   adjustHead(delta: number): boolean;
   /** Moves the packet's end: negative cuts, positive grows where the driver can. Every view from before is dead afterwards. */
   adjustTail(delta: number): boolean;
-  /** Moves the metadata's start: negative makes room, by multiples of four bytes. Every view from before is dead afterwards. */
+  /** Moves the metadata's start: `adjustMeta(-Schema.size)` makes room, by multiples of four bytes. Every view from before is dead afterwards. */
   adjustMeta(delta: number): boolean;
 }

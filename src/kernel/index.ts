@@ -13,3 +13,5 @@ export * from "./maps/targets.ts";
 export * from "./program.ts";
 export * from "./schema.ts";
 export * from "./settings.ts";
+export * from "./tc-actions.ts";
+export type { L4ChecksumOptions, TcContext, TcIngressContext } from "./tc-context.ts";

@@ -1,9 +1,11 @@
 /** Programs: what a kernel module exports for the loader. */
 import type { XdpAction } from "./actions.ts";
 import type { XdpContext } from "./context.ts";
+import type { TcAction } from "./tc-actions.ts";
+import type { TcContext, TcIngressContext } from "./tc-context.ts";
 
 export interface ProgramOptions<Name extends string = string> {
-  /** ELF section; "xdp" unless given. */
+  /** ELF section; "xdp" or "tc" unless given. */
   section?: string;
   /** ELF symbol; the export's name unless given. */
   name?: Name;
@@ -23,3 +25,21 @@ export function xdp<const Name extends string = string>(
 ): Program<"xdp", Name> {
   return { kind: "program", type: "xdp", options };
 }
+
+/** Programs for traffic control's hooks, where packets have become socket buffers: on their way in, and on their way out. */
+export const tc = {
+  /** Sees what comes in, behind XDP and before the network stack. */
+  ingress<const Name extends string = string>(
+    _body: (ctx: TcIngressContext) => TcAction,
+    options: ProgramOptions<Name> = {},
+  ): Program<"tc.ingress", Name> {
+    return { kind: "program", type: "tc.ingress", options };
+  },
+  /** Sees what goes out, behind the network stack and before the device. */
+  egress<const Name extends string = string>(
+    _body: (ctx: TcContext) => TcAction,
+    options: ProgramOptions<Name> = {},
+  ): Program<"tc.egress", Name> {
+    return { kind: "program", type: "tc.egress", options };
+  },
+} as const;

@@ -21,7 +21,7 @@ export interface RunOptions {
 }
 
 export interface RunResult {
-  /** What the program returned: for XDP an action such as XDP_PASS. */
+  /** What the program returned: an action such as XDP_PASS or TC_ACT_OK. */
   action: number;
   /** The packet as the program left it. */
   packet: Uint8Array;
@@ -85,7 +85,9 @@ export class LoadedProgram implements Disposable {
     const context = options.context && this.#context(packet.length, options.context);
     try {
       const result = programTestRun({ program: this.fd, packet, repeat: options.repeat ?? 1, context });
-      return { action: result.value, packet: result.packet, duration: result.duration };
+      // TC_ACT_UNSPEC is -1.
+      const action = this.type === "sched_cls" ? result.value | 0 : result.value;
+      return { action, packet: result.packet, duration: result.duration };
     } catch (error) {
       if (!isErrno(error, "EINVAL", "E2BIG", "ENOMEM", "ENODEV", "ENXIO")) throw error;
       throw new WirescriptError({

@@ -14,6 +14,7 @@ export interface Entry {
   example: string | null;
 }
 
+const tc = (body: string) => `export const p = tc.ingress((ctx) => {\n  ${body}\n  return TC_ACT_OK;\n});`;
 const program = (body: string) => `export const p = xdp((ctx) => {\n  ${body}\n  return XDP_PASS;\n});`;
 
 export const CATALOGUE = {
@@ -306,6 +307,24 @@ export const CATALOGUE = {
     fix: "Use `fibLookupIPv4` or `fibLookupIPv6` of wirescript/net, or `local(…)` with a schema of that size.",
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && fibLookup(ctx, eth, 0) === 0) return XDP_DROP;"),
   },
+  WS2060: {
+    what: "The options of this call must be an object literal of constants.",
+    why: "They become flags of the kernel's helper function.",
+    fix: "Write them out, as in `ctx.redirect(7, { ingress: true })`.",
+    example: tc("return ctx.redirect(7, { ingress: ctx.mark === 1 });"),
+  },
+  WS2061: {
+    what: "A checksum is updated for a field of two or four bytes.",
+    why: "That is what the kernel's helper function takes: the field's old and new value as they lie in the packet.",
+    fix: "Name the field's type, as in `ctx.replaceL3Checksum(24, be16, from, to)`; for longer fields use `csumDiff` and `addToL3Checksum`.",
+    example: tc("if (!ctx.replaceL3Checksum(24, u64, 1, 2)) return TC_ACT_SHOT;"),
+  },
+  WS2062: {
+    what: "`{call}` cannot be used in a program for {hook}.",
+    why: "The kernel has the helper function behind it for other types of programs only.",
+    fix: "Use what the program's context offers: `ctx.redirect` on TC, `adjustHead` and redirecting maps on XDP.",
+    example: `const ports = devMap({ entries: 4 });\n${tc("ports.redirect(1);")}`,
+  },
 
   WS3001: {
     what: "This module exports no program.",
@@ -352,9 +371,9 @@ export const CATALOGUE = {
     example: null,
   },
   WS3008: {
-    what: "An XDP program's section cannot have this name.",
+    what: "A program for {hook} cannot be in a section of this name.",
     why: "Loaders tell from a section's name what is in it, and this one stands for something else.",
-    fix: 'Use a section such as "xdp", "xdp_echo" or "filter".',
+    fix: 'Use "xdp" or "tc", or a name that stands for no type, such as "filter".',
     example: 'export const p = xdp(() => XDP_PASS, { section: "tc" });',
   },
   WS3009: {

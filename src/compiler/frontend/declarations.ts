@@ -29,14 +29,20 @@ export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol):
 
 /** Numbers of wirescript/kernel (the actions) have a value; everything else there has a meaning known by its name. */
 function intrinsicOf(l: Lowering, name: string, declaration: ts.Declaration): Value {
-  if (
-    ts.isVariableDeclaration(declaration) &&
-    declaration.initializer !== undefined &&
-    ts.isNumericLiteral(declaration.initializer)
-  ) {
-    return l.int(Number(declaration.initializer.text), { bits: 32, signed: false });
+  if (ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined) {
+    const number = numberOf(declaration.initializer);
+    if (number !== null) return l.int(number, { bits: 32, signed: number < 0 });
   }
   return { kind: "intrinsic", name, receiver: null };
+}
+
+/** `2`, or with a type of its own `-1 as Verdict<-1>`. */
+function numberOf(node: ts.Expression): number | null {
+  if (ts.isAsExpression(node)) return numberOf(node.expression);
+  if (ts.isNumericLiteral(node)) return Number(node.text);
+  if (!ts.isPrefixUnaryExpression(node) || node.operator !== ts.SyntaxKind.MinusToken) return null;
+  const number = numberOf(node.operand);
+  return number === null ? null : -number;
 }
 
 function lowerConstant(l: Lowering, declaration: ts.VariableDeclaration, initializer: ts.Expression): Value {

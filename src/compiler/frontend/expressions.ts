@@ -3,6 +3,7 @@ import ts from "typescript";
 import type { BinaryOp, CompareOp } from "../ir/ir.ts";
 import { callFunction } from "./calls.ts";
 import { conditionOf, isConditionOnly, lowerCondition } from "./conditions.ts";
+import { assignContextField, contextProperty } from "./context.ts";
 import { constantOf } from "./declarations.ts";
 import { callIntrinsic } from "./intrinsics.ts";
 import { Join } from "./join.ts";
@@ -11,7 +12,7 @@ import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
 import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, I64, type IntType, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
+import { describeValue, I64, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -193,6 +194,10 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
       break;
     case "map":
       return { kind: "intrinsic", name, receiver: object };
+    // `tc.ingress`
+    case "intrinsic":
+      if (object.receiver === null) return { kind: "intrinsic", name: `${object.name}.${name}`, receiver: null };
+      break;
   }
   return l.fail(node, "WS2003", { name: node.getText() });
 }
@@ -202,21 +207,6 @@ function fieldsOf(layout: StructLayout): Value {
   const fields = new Map<string, RecordField>();
   for (const field of layout.fields) fields.set(field.name, { value: { kind: "schema", layout: field.layout }, place: null });
   return { kind: "record", fields };
-}
-
-/** `struct xdp_md`: ingress_ifindex at 12, rx_queue_index at 16. */
-function contextProperty(l: Lowering, name: string, context: Value): Value {
-  const u32: IntType = { bits: 32, signed: false };
-  switch (name) {
-    case "length":
-      return { kind: "int", ssa: l.binary("sub", l.dataEnd, l.data), type: u32 };
-    case "ingressIfindex":
-      return { kind: "int", ssa: l.builder.load(4, l.context, 12, "context"), type: u32 };
-    case "rxQueueIndex":
-      return { kind: "int", ssa: l.builder.load(4, l.context, 16, "context"), type: u32 };
-    default:
-      return { kind: "intrinsic", name, receiver: context };
-  }
 }
 
 function lowerElementAccess(l: Lowering, node: ts.ElementAccessExpression): Value {
@@ -428,6 +418,10 @@ function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value:
     const field = object.layout.fields.find((candidate) => candidate.name === name);
     if (field === undefined) return l.fail(target, "WS2008");
     storeField(l, target, object.memory, field, present(value));
+    return value;
+  }
+  if (object.kind === "context") {
+    assignContextField(l, target, present(value));
     return value;
   }
   if (object.kind === "ref" && name === "value" && value.kind === "int") {

@@ -13,6 +13,7 @@ import { callMap } from "./maps.ts";
 import { at, meta } from "./packet.ts";
 import { argument, cast, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
+import { TC_METHODS } from "./tc-calls.ts";
 import { U32, U64, type Value } from "./values.ts";
 
 type CallNode = ts.CallExpression | ts.TaggedTemplateExpression;
@@ -28,6 +29,8 @@ const MOVES: Readonly<Record<string, HelperName>> = {
 function callContext(l: Lowering, node: ts.CallExpression, name: string): Value {
   if (name === "at") return at(l, node);
   if (name === "meta") return meta(l, node);
+  const method = l.hook.type === "sched_cls" && Object.hasOwn(TC_METHODS, name) ? TC_METHODS[name] : undefined;
+  if (method !== undefined) return method(l, node);
   const helper = MOVES[name];
   if (helper === undefined) return l.fail(node, "WS2003", { name: `ctx.${name}` });
   const delta = lowerInt(l, argument(l, node, 0), name).ssa;
@@ -59,6 +62,8 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
     case "bits":
       return { kind: "schema", layout: { kind: "bits", bits: schemaNumber(l, node, 1, 32) } };
     case "xdp":
+    case "tc.ingress":
+    case "tc.egress":
       return { kind: "program" };
     case "redirect":
       return {

@@ -1,6 +1,6 @@
 /** From a read module to IR: finds the programs that it exports, and lowers each. */
 import ts from "typescript";
-import { isXdpSection } from "../../object/elf/program-type.ts";
+import type { ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
@@ -9,14 +9,16 @@ import { constantOf } from "./declarations.ts";
 import { lowerExpression, symbolOf } from "./expressions.ts";
 import { Lowering } from "./lowering.ts";
 import { ModuleState } from "./module.ts";
+import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
 import { Abort } from "./reporter.ts";
 import { placeOf, rangeOf, type Source, typeScriptDiagnostics } from "./source.ts";
 import { checkSubset } from "./subset.ts";
-import type { MapDeclaration, RecordValue } from "./values.ts";
+import type { MapDeclaration } from "./values.ts";
 
 export interface LoweredProgram {
   name: string;
   section: string;
+  type: ProgramType;
   function: Function;
   /** Where the program is declared, for messages about all of it. */
   place: SourceRange;
@@ -28,11 +30,6 @@ export interface LoweredModule {
   readonlyData: Uint8Array;
   settings: ModuleState["settings"];
   diagnostics: Diagnostic[];
-}
-
-interface Declared {
-  exportName: string;
-  call: ts.CallExpression;
 }
 
 export function lowerModule(source: Source): LoweredModule {
@@ -52,8 +49,9 @@ export function lowerModule(source: Source): LoweredModule {
   }
   const programs: LoweredProgram[] = [];
   const calls = new Map<string, ts.Node>();
-  for (const { exportName, call } of declared) {
-    const lowered = lowerProgram(state, exportName, call);
+  for (const program of declared) {
+    const { call } = program;
+    const lowered = lowerProgram(state, program);
     if (lowered === null) continue;
     const earlier = calls.get(lowered.name);
     if (earlier !== undefined) {
@@ -73,43 +71,13 @@ function byPlace(left: Diagnostic, right: Diagnostic): number {
   return left.file.localeCompare(right.file) || left.line - right.line || left.column - right.column;
 }
 
-/** What the entry exports with the value `xdp(…)`, here or in a module that it re-exports. */
-function exportedPrograms(source: Source): Declared[] {
-  const result: Declared[] = [];
-  for (const { symbol, initializer } of exportedConstants(source)) {
-    if (!ts.isCallExpression(initializer) || !ts.isIdentifier(initializer.expression)) continue;
-    const callee = resolve(source.checker, source.checker.getSymbolAtLocation(initializer.expression));
-    const declaration = callee?.valueDeclaration;
-    if (declaration !== undefined && source.isIntrinsic(declaration) && callee?.name === "xdp") {
-      result.push({ exportName: symbol.name, call: initializer });
-    }
-  }
-  return result;
-}
-
-function exportedConstants({
-  checker,
-  entry,
-}: Source): { symbol: ts.Symbol; declaration: ts.VariableDeclaration; initializer: ts.Expression }[] {
-  const module = checker.getSymbolAtLocation(entry);
-  if (module === undefined) return [];
-  return checker.getExportsOfModule(module).flatMap((symbol) => {
-    const declaration = resolve(checker, symbol)?.valueDeclaration;
-    if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) return [];
-    return [{ symbol, declaration, initializer: declaration.initializer }];
-  });
-}
-
-function resolve(checker: ts.TypeChecker, symbol: ts.Symbol | undefined): ts.Symbol | undefined {
-  return symbol !== undefined && (symbol.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(symbol) : symbol;
-}
-
-function lowerProgram(state: ModuleState, exportName: string, call: ts.CallExpression): LoweredProgram | null {
+function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredProgram | null {
+  const { exportName, hook, call } = declared;
   const reported = state.reporter.diagnostics.length;
   try {
-    const l = new Lowering(state, exportName);
-    const { name, section } = optionsOf(l, exportName, call);
-    const [body] = call.arguments;
+    const l = new Lowering(state, exportName, hook);
+    const [body, options] = call.arguments;
+    const { name, section } = optionsOf(l, declared, options);
     if (body === undefined) return null;
     const callee = lowerExpression(l, body);
     if (callee.kind !== "function") return l.fail(body, "WS2006");
@@ -117,7 +85,7 @@ function lowerProgram(state: ModuleState, exportName: string, call: ts.CallExpre
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
-    return { name, section, function: l.builder.finish(), place: rangeOf(call) };
+    return { name, section, type: hook.type, function: l.builder.finish(), place: rangeOf(call) };
   } catch (error) {
     if (error instanceof Abort) return null;
     // After a statement was left out, what follows may make no sense; its reason is reported already.
@@ -125,24 +93,6 @@ function lowerProgram(state: ModuleState, exportName: string, call: ts.CallExpre
     state.reporter.report(call, "WS9001", { detail: error instanceof Error ? error.message : String(error) });
     return null;
   }
-}
-
-function optionsOf(l: Lowering, exportName: string, call: ts.CallExpression): { name: string; section: string } {
-  const node = call.arguments[1];
-  if (node === undefined) return { name: exportName, section: "xdp" };
-  const options = lowerExpression(l, node);
-  if (options.kind !== "record") return l.fail(node, "WS3007");
-  const name = text(l, node, options, "name") ?? exportName;
-  const section = text(l, node, options, "section") ?? "xdp";
-  if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) l.fail(node, "WS3009", { name, reason: "it is not a symbol name" });
-  if (!isXdpSection(section)) l.fail(node, "WS3008");
-  return { name, section };
-}
-
-function text(l: Lowering, node: ts.Node, options: RecordValue, key: string): string | null {
-  const field = options.fields.get(key);
-  if (field === undefined) return null;
-  return field.value.kind === "string" ? field.value.text : l.fail(node, "WS3007");
 }
 
 /** Maps that the module exports are part of the object even when no program uses them yet. */

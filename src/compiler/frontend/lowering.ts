@@ -9,6 +9,7 @@ import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmeti
 import { FunctionBuilder, type Variable } from "../ir/builder.ts";
 import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueType } from "../ir/ir.ts";
 import { Epochs } from "./epochs.ts";
+import { HOOKS, type Hook, mayCall } from "./hooks.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
 import type { Note } from "./reporter.ts";
@@ -40,6 +41,7 @@ const LONGEST_CALL_CHAIN = 4;
 
 export class Lowering {
   readonly module: ModuleState;
+  readonly hook: Hook;
   readonly checker: ts.TypeChecker;
   readonly builder: FunctionBuilder;
   readonly bindings = new Map<ts.Symbol, Binding>();
@@ -53,8 +55,9 @@ export class Lowering {
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();
 
-  constructor(module: ModuleState, name: string) {
+  constructor(module: ModuleState, name: string, hook: Hook = HOOKS.xdp as Hook) {
     this.module = module;
+    this.hook = hook;
     this.checker = module.source.checker;
     this.builder = new FunctionBuilder(name);
     this.#entry = this.builder.function.blocks[0] as Block; // a new builder has its entry block
@@ -72,10 +75,10 @@ export class Lowering {
     return this.builder.read(this.#dataEnd);
   }
 
-  /** struct xdp_md: data at 0, data_end at 4. */
   #readPacketBounds(): void {
-    this.builder.write(this.#data, this.builder.load(4, this.context, 0, "context", "ptr"));
-    this.builder.write(this.#dataEnd, this.builder.load(4, this.context, 4, "context", "ptr"));
+    const { data, dataEnd } = this.hook.bounds;
+    this.builder.write(this.#data, this.builder.load(4, this.context, data, "context", "ptr"));
+    this.builder.write(this.#dataEnd, this.builder.load(4, this.context, dataEnd, "context", "ptr"));
   }
 
   /** A helper at `node` has moved the packet, or may have: its bounds are read anew, and views from before are dead. */
@@ -186,6 +189,9 @@ export class Lowering {
   // -- memory and calls --
 
   call(helper: HelperName, args: Ssa[], type: ValueType = "int"): Ssa {
+    if (!mayCall(this.hook, helper) && this.#node !== null) {
+      this.fail(this.#node, "WS2062", { call: this.#node.getText(), hook: this.hook.title });
+    }
     return this.builder.emit({ op: "call", type, args, helper: HELPER[helper] });
   }
 

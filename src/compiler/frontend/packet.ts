@@ -86,10 +86,10 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
   return { kind: "nullable", valid: l.compare("ule", end, l.dataEnd), value: viewOf(memory, layout) };
 }
 
-/** `ctx.meta(schema)`: what lies between data_meta (struct xdp_md at 8) and data. */
+/** `ctx.meta(schema)`: what lies between data_meta and data. */
 export function meta(l: Lowering, node: ts.CallExpression): Value {
   const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
-  const pointer = l.builder.load(4, l.context, 8, "context", "ptr");
+  const pointer = l.builder.load(4, l.context, l.hook.bounds.dataMeta, "context", "ptr");
   const memory: Memory = { pointer, offset: 0, region: "packet", epoch: l.epochs.at(l.builder.block) };
   const valid = l.compare("ule", l.binary("add", pointer, l.builder.const(layout.size)), l.data);
   return { kind: "nullable", valid, value: viewOf(memory, layout) };

@@ -16,6 +16,13 @@ const EVERYTHING: Effects = {
   pure: false,
 };
 
+/** Moves the packet, or may: addresses in it and the context's fields are new afterwards. The stack is as it was. */
+const MOVES_PACKET: Effects = {
+  reads: ["context", "packet", "map", "stack", "data"],
+  writes: ["context", "packet"],
+  pure: false,
+};
+
 const EFFECTS: Partial<Record<number, Effects>> = {
   // Not pure: an element may come and go between two lookups.
   [HELPER.map_lookup_elem]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
@@ -32,6 +39,24 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.redirect_map]: { reads: ["map"], writes: [], pure: false },
   [HELPER.fib_lookup]: { reads: ["context", "stack"], writes: ["stack"], pure: false },
   [HELPER.csum_diff]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: true },
+  [HELPER.skb_store_bytes]: MOVES_PACKET,
+  [HELPER.l3_csum_replace]: MOVES_PACKET,
+  [HELPER.l4_csum_replace]: MOVES_PACKET,
+  [HELPER.clone_redirect]: MOVES_PACKET,
+  [HELPER.skb_vlan_push]: MOVES_PACKET,
+  [HELPER.skb_vlan_pop]: MOVES_PACKET,
+  [HELPER.skb_change_tail]: MOVES_PACKET,
+  [HELPER.skb_change_head]: MOVES_PACKET,
+  [HELPER.skb_pull_data]: MOVES_PACKET,
+  [HELPER.xdp_adjust_head]: MOVES_PACKET,
+  [HELPER.xdp_adjust_tail]: MOVES_PACKET,
+  [HELPER.xdp_adjust_meta]: MOVES_PACKET,
+  [HELPER.skb_change_type]: { reads: ["context"], writes: ["context"], pure: false },
+  [HELPER.set_hash]: { reads: ["context"], writes: ["context"], pure: false },
+  [HELPER.set_hash_invalid]: { reads: ["context"], writes: ["context"], pure: false },
+  [HELPER.get_hash_recalc]: { reads: ["context", "packet"], writes: ["context"], pure: false },
+  [HELPER.redirect_neigh]: { reads: ["stack"], writes: [], pure: false },
+  [HELPER.redirect_peer]: { reads: [], writes: [], pure: false },
   [HELPER.trace_printk]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
 };
 

@@ -1,6 +1,6 @@
 /** Maps whose elements are places to go on to: devices, CPUs, sockets, other programs. User space fills them. */
 import type { XdpAction } from "../actions.ts";
-import type { XdpContext } from "../context.ts";
+import type { PacketContext } from "../context.ts";
 import { u32 } from "../integers.ts";
 import { kernelOnly, type MapOptions } from "./map.ts";
 
@@ -26,7 +26,7 @@ export interface XskMap extends RedirectMap<"xskMap"> {}
 
 export interface ProgArray extends TargetMap<"progArray"> {
   /** Goes on in program `index` and does not come back; does nothing when there is none. At most 33 in a row. */
-  tailCall(ctx: XdpContext, index: u32): void;
+  tailCall(ctx: PacketContext, index: u32): void;
 }
 
 function redirectMap<Kind extends string>(kind: Kind, options: MapOptions): RedirectMap<Kind> {

@@ -1,19 +1,36 @@
 /**
- * The type of a program by the name of its section, as libbpf's users write it. A name that says nothing (`rx`, `prog`) gives "xdp", as
- * `ip link set dev D xdp obj F sec rx` takes it; the loader may override that. A name by which libbpf knows another type is refused rather
- * than loaded as what it is not. Source: libbpf 1.1 `section_defs`, iproute2 6.1.
+ * The type of a program by the name of its section, as libbpf's users write it. A name that says nothing (`rx`, `tc_mark`) may hold any:
+ * then the type of the function's parameter tells, and without types it is "xdp", as `ip link set dev D xdp obj F sec rx` takes it. A name
+ * by which libbpf knows another type is refused rather than loaded as what it is not. Source: libbpf 1.1 `section_defs`, iproute2 6.1.
  */
+import { typeAt, underlying } from "../btf/layout.ts";
+import type { Btf } from "../btf/types.ts";
 import { unsupported } from "../malformed.ts";
 import type { ProgramType } from "../spec.ts";
 
-const SCHED_CLS = /^(tc|tcx|classifier|netkit|ingress|egress)([/_.]|$)/;
+const SCHED_CLS = /^(tc|tcx|classifier|netkit|ingress|egress)([/.]|$)/;
+const XDP = /^xdp([/.]|$)/;
 
 const OTHERS =
   /^(action|kprobe|kretprobe|uprobe|uretprobe|usdt|ksyscall|kretsyscall|tracepoint|tp|raw_tracepoint|raw_tp|tp_btf|perf_event|fentry|fexit|fmod_ret|freplace|lsm|lsm_cgroup|iter|syscall|struct_ops|socket|cgroup|cgroup_skb|lwt_in|lwt_out|lwt_xmit|lwt_seg6local|sockops|sk_skb|sk_msg|sk_reuseport|sk_lookup|lirc_mode2|flow_dissector|netfilter)([/.+]|$)/;
 
-/** Throws WirescriptError (BAD_FILE) for the sections of program types that Wirescript cannot load. */
-export function programTypeOf(section: string): ProgramType {
+/** What objects keep in sections of these names is no code. */
+const NO_CODE = /^(license|version|maps)$/;
+
+/** What the section's name says of the program in it; "any" when it says nothing, `null` when no packet program can be there. */
+export function programSection(section: string): ProgramType | "any" | null {
   if (SCHED_CLS.test(section)) return "sched_cls";
+  if (XDP.test(section)) return "xdp";
+  return /^[A-Za-z_][A-Za-z0-9_./]*$/.test(section) && !NO_CODE.test(section) && !OTHERS.test(section) ? "any" : null;
+}
+
+/**
+ * The type of the program in `section` whose entry function has the BTF type `typeId` (0: unknown).
+ * @throws WirescriptError (BAD_FILE) for the sections of program types that Wirescript cannot load.
+ */
+export function programTypeOf(section: string, btf: Btf | null, typeId: number): ProgramType {
+  const byName = programSection(section);
+  if (byName === "xdp" || byName === "sched_cls") return byName;
   const other = OTHERS.exec(section.replace(/^\?/, ""));
   if (other) {
     throw unsupported(
@@ -22,15 +39,18 @@ export function programTypeOf(section: string): ProgramType {
       "Take these programs out of the object, or load it with bpftool.",
     );
   }
-  return "xdp";
+  const context = btf === null ? null : contextOf(btf, typeId);
+  if (context !== null) return context === "__sk_buff" ? "sched_cls" : "xdp";
+  // tc_mark, xdp_pass: how tutorials name their sections.
+  return /^(tc|tcx|classifier)_/.test(section) ? "sched_cls" : "xdp";
 }
 
-/** What objects keep in sections of these names is no code. */
-const NO_CODE = /^(license|version|maps)$/;
-
-/** Whether loaders take a program in this section for an XDP program. */
-export function isXdpSection(section: string): boolean {
-  return (
-    /^[A-Za-z_][A-Za-z0-9_./]*$/.test(section) && !NO_CODE.test(section) && !SCHED_CLS.test(section) && !OTHERS.test(section)
-  );
+/** Name of the struct that the function's first parameter points to. */
+function contextOf(btf: Btf, typeId: number): string | null {
+  const fn = typeAt(btf, typeId);
+  const prototype = fn?.kind === "func" ? typeAt(btf, fn.type) : undefined;
+  const [parameter] = prototype?.kind === "func_proto" ? prototype.parameters : [];
+  const pointer = parameter === undefined ? undefined : underlying(btf, parameter.type);
+  const context = pointer?.kind === "ptr" ? underlying(btf, pointer.type) : undefined;
+  return context?.kind === "struct" || context?.kind === "fwd" ? context.name : null;
 }

@@ -4,7 +4,7 @@
  *
  * `readElf(writeElf(spec))` equals `spec`, but for this: references are in their unlinked form (`encoding.ts`), subprograms of a program stand
  * in the order of `.text`, programs of one section stand together, variables are sorted by offset, BTF without types is `null`,
- * the type of a program comes from its section's name (`program-type.ts`), and texts of lines lose their indentation.
+ * the type of a program comes from its section's name or its function's type (`program-type.ts`), and texts of lines lose their indentation.
  *
  * What needs the running kernel to be understood (CO-RE, kconfig, ksyms), initial values of maps, and maps in maps are refused with
  * an error that names them.
@@ -43,7 +43,7 @@ function readObject(bytes: Uint8Array): ObjectSpec {
   const maps = readMaps(file, btf);
   const data = readDataSections(file, btf);
   const code = readCode(file, maps, btf, ext);
-  const programs = readPrograms(code);
+  const programs = readPrograms(code, btf);
   const spec: ObjectSpec = { license: readLicense(file), programs, maps: maps.maps, data, btf };
   return btf === null ? spec : withoutSectionTypes(spec, btf, code);
 }
@@ -82,15 +82,15 @@ function readBtf(file: ElfFile): { btf: Btf | null; ext: DecodedExt } {
 /** `BPF_MAX_SUBPROGS` of the kernel: beyond it no program loads. */
 const SUBPROGRAM_LIMIT = 256;
 
-function readPrograms(code: readonly CodeSection[]): ProgramSpec[] {
+function readPrograms(code: readonly CodeSection[], btf: Btf | null): ProgramSpec[] {
   const text = code.find((section) => section.name === TEXT_SECTION)?.functions ?? [];
   const order = new Map(text.map((fn, index) => [fn.name, index]));
   const callees = new Map(code.flatMap(({ functions }) => functions).map((fn) => [fn, calledBy(fn)]));
   return code
     .filter((section) => section.name !== TEXT_SECTION)
     .flatMap(({ name: section, functions }) => {
-      const type = programTypeOf(section);
       return functions.map((entry) => {
+        const type = programTypeOf(section, btf, entry.typeId);
         const reached = new Set<FunctionSpec>();
         const pending = [entry];
         for (let fn = pending.pop(); fn !== undefined; fn = pending.pop()) {
