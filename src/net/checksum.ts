@@ -1,5 +1,6 @@
-/** The internet checksum (RFC 1071), updated in place. */
-import { i64, u16, type u64 } from "../kernel/index.ts";
+/** The internet checksum (RFC 1071): computed, and updated in place. All numbers are in host order, as fields give them. */
+import { i64, u16, type u32, type u64 } from "../kernel/index.ts";
+import type { IPv4 } from "./ip.ts";
 
 /**
  * The checksum after one 16-bit word of what it covers changed from `from` to `to`. All three in host order.
@@ -8,12 +9,48 @@ import { i64, u16, type u64 } from "../kernel/index.ts";
  * less the borrow.
  */
 export function replaceInChecksum(checksum: u16, from: u16, to: u16): u16 {
-  const difference = addCarry((~from & 0xffff) + to);
+  return subtract(checksum, addCarry((~from & 0xffff) + to));
+}
+
+/** As `replaceInChecksum`, after an aligned 32-bit word, such as an IPv4 address, changed. */
+export function replaceWordInChecksum(checksum: u16, from: u32, to: u32): u16 {
+  // 33 bits: after the first fold at most 0x2fffe, after the second 0x10000.
+  return subtract(checksum, addCarry(addCarry(addCarry((~from & 0xffffffff) + to))));
+}
+
+/**
+ * As `replaceInChecksum`, for UDP: 0 says that the sender computed none (RFC 768), so it stays, and what comes to 0 is written as 0xffff.
+ * For IPv6, where UDP must have one, 0 stays too: such a packet was broken before.
+ */
+export function replaceInUdpChecksum(checksum: u16, from: u16, to: u16): u16 {
+  return udpChecksum(checksum, replaceInChecksum(checksum, from, to));
+}
+
+/** As `replaceInUdpChecksum`, after an aligned 32-bit word changed. */
+export function replaceWordInUdpChecksum(checksum: u16, from: u32, to: u32): u16 {
+  return udpChecksum(checksum, replaceWordInChecksum(checksum, from, to));
+}
+
+/** The checksum of an IPv4 header without options, whatever its checksum field holds: for a header that was just written. */
+export function ipv4Checksum(ip: IPv4): u16 {
+  let sum: u64 =
+    (ip.version << 12) + (ip.ihl << 8) + ip.tos + ip.totalLength + ip.id + ip.fragment + (ip.ttl << 8) + ip.protocol;
+  sum += (ip.src >> 16) + (ip.src & 0xffff) + (ip.dst >> 16) + (ip.dst & 0xffff);
+  return u16(~addCarry(addCarry(sum)));
+}
+
+function udpChecksum(old: u16, updated: u16): u16 {
+  if (old === 0) return 0;
+  return updated === 0 ? 0xffff : updated;
+}
+
+/** `checksum` less `difference`, at most 0xffff, in one's complement. */
+function subtract(checksum: u16, difference: u64): u16 {
   const changed = i64(checksum) - difference;
   return u16(changed + (changed >> 16));
 }
 
-/** Folds the carry of a sum of two 16-bit numbers back in, as one's complement addition does. */
+/** Folds what a sum has above its low 16 bits back in, as one's complement addition does. */
 function addCarry(sum: u64): u64 {
   return (sum & 0xffff) + (sum >> 16);
 }

@@ -18,6 +18,8 @@ export const EtherType = {
   ARP: 0x0806,
   /** 802.1Q, the customer's tag. */
   VLAN: 0x8100,
+  /** A whole Ethernet frame, inside a tunnel. */
+  TRANSPARENT_ETHERNET: 0x6558,
   IPv6: 0x86dd,
   /** 802.1ad, the provider's tag. */
   QINQ: 0x88a8,
@@ -29,16 +31,16 @@ export const VLAN_MAX_DEPTH = 2;
 export interface EthernetPayload {
   /** EtherType of what follows; that of a VLAN tag when there are too many tags, or the last one is cut off. */
   type: be16;
-  /** Where it starts: bytes from the start of the frame. */
+  /** Where it starts: bytes from the start of the packet. */
   offset: u32;
 }
 
-/** What the frame carries, VLAN tags skipped; `null` when it is shorter than an Ethernet header. */
-export function ethernetPayload(ctx: PacketContext): EthernetPayload | null {
-  const eth = ctx.at(Ethernet);
+/** What the frame at `start` carries (the packet itself unless given), VLAN tags skipped; `null` when it is shorter than an Ethernet header. */
+export function ethernetPayload(ctx: PacketContext, start: u32 = 0): EthernetPayload | null {
+  const eth = ctx.at(Ethernet, start);
   if (!eth) return null;
   let type: be16 = eth.type;
-  let offset: u32 = Ethernet.size;
+  let offset: u32 = start + Ethernet.size;
   for (let depth = 0; depth < VLAN_MAX_DEPTH; depth++) {
     if (type !== EtherType.VLAN && type !== EtherType.QINQ) break;
     const tag = ctx.at(VlanTag, offset);

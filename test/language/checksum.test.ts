@@ -31,3 +31,83 @@ describe.skipIf(noKernel)("replaceInChecksum", () => {
     );
   });
 });
+
+describe.skipIf(noKernel)("checksums of whole headers and words", () => {
+  /** Runs `result`, an expression of `io.checksum`, `io.from` and `io.to`, on the kernel. */
+  const kernel = (result: string, work: (run: (checksum: number, from: number, to: number) => number) => void) => {
+    using running = start(
+      `import { ipv4Checksum, replaceInUdpChecksum, replaceWordInChecksum, replaceWordInUdpChecksum } from "wirescript/net";
+       const InOut = struct({ checksum: u64, from: u64, to: u64, result: u64 });
+       export const p = xdp((ctx) => {
+         const io = ctx.at(InOut, 16);
+         if (!io) return XDP_DROP;
+         io.result = ${result};
+         return XDP_PASS;
+       });`,
+    );
+    work((checksum, from, to) =>
+      Number(word(running.run(frame([BigInt(checksum), BigInt(from), BigInt(to), 0n], 64)).packet, 3)),
+    );
+  };
+  const halves = (value: number): [number, number] => [value >>> 16, value & 0xffff];
+  const updatedByWord = (checksum: number, from: number, to: number) => {
+    const [[fromHigh, fromLow], [toHigh, toLow]] = [halves(from), halves(to)];
+    return updated(updated(checksum, fromHigh, toHigh), fromLow, toLow);
+  };
+  const asUdp = (old: number, value: number) => (old === 0 ? 0 : value === 0 ? 0xffff : value);
+  const words = [0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffff0000, 0xfffffffe, 0xffffffff];
+  const checksums = [0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff];
+
+  test("a changed 32-bit word is the same as its halves, one after the other, but for the two forms of zero", () => {
+    kernel("replaceWordInChecksum(u16(io.checksum), u32(io.from), u32(io.to))", (run) => {
+      const same = (a: number, b: number) => a === b || (a % 0xffff === 0 && b % 0xffff === 0);
+      const check = (checksum: number, from: number, to: number) =>
+        same(run(checksum, from, to), updatedByWord(checksum, from, to));
+      for (const a of checksums)
+        for (const b of words) for (const c of words) expect(check(a, b, c), `${a} ${b} ${c}`).toBe(true);
+      const [any16, any32] = [fc.nat(0xffff), fc.nat(0xffffffff)];
+      fc.assert(fc.property(any16, any32, any32, check), { numRuns: 3000, seed: 4 });
+    });
+  });
+
+  test("UDP's none stays none, and none of its checksums becomes it", () => {
+    kernel("replaceInUdpChecksum(u16(io.checksum), u16(io.from), u16(io.to))", (run) => {
+      for (const a of checksums) {
+        for (const b of checksums) {
+          for (const c of checksums) expect(run(a, b, c)).toBe(asUdp(a, updated(a, b, c)));
+        }
+      }
+    });
+    kernel("replaceWordInUdpChecksum(u16(io.checksum), u32(io.from), u32(io.to))", (run) => {
+      for (const a of words) for (const b of words) expect(run(0, a, b)).toBe(0);
+      for (const a of words) for (const b of words) expect(run(0xffff, a, b)).not.toBe(0);
+    });
+  });
+
+  test("a header with its checksum adds up, for every checksum that there is", () => {
+    using running = start(
+      `import { ipv4Checksum } from "wirescript/net";
+       export const p = xdp((ctx) => {
+         const ip = ctx.at(IPv4, 14);
+         if (!ip) return XDP_DROP;
+         ip.checksum = ipv4Checksum(ip);
+         return XDP_PASS;
+       });`,
+    );
+    const packet = new Uint8Array(34);
+    packet.set(
+      [0x45, 0xff, 0xff, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x12, 0x34, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+      14,
+    );
+    const seen = new Set<number>();
+    for (let id = 0; id < 0x10000; id++) {
+      packet.set([id >> 8, id & 0xff], 18);
+      const header = running.run(packet).packet.subarray(14);
+      let sum = 0;
+      for (let at = 0; at < 20; at += 2) sum = add(sum, ((header[at] as number) << 8) | (header[at + 1] as number));
+      if (sum !== 0xffff) expect(sum, `id ${id}`).toBe(0xffff);
+      seen.add(((header[10] as number) << 8) | (header[11] as number));
+    }
+    expect(seen.size).toBe(0xffff);
+  });
+});

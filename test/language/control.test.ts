@@ -303,6 +303,35 @@ describe.skipIf(noKernel)("optional chains and variables around loops", () => {
     expect(results(body, [0n, 1n], declarations)).toEqual([1000000n, 88077n]);
   });
 
+  test("&& and || give the side that decides", () => {
+    const body = `const there = ctx.at(Pair, input === 0 ? 32 : 5000);
+      const n = there && there.n;
+      const view = there || ctx.at(Pair, 34);
+      const number = input && input + 5;
+      const either = (input - 1) || 9;
+      io.out = (n === null ? 1 : n === 0 ? 2 : 3) + (view ? 10 : 20) + number * 100 + either * 100000;`;
+    const declarations = "const Pair = struct({ n: be16 });";
+    const minusOne = -1n * 100000n + (1n << 64n);
+    expect(results(body, [0n, 1n, 2n], declarations)).toEqual([minusOne + 12n, 900611n, 100711n]);
+  });
+
+  test("null equals nothing but null: 0 neither, in comparisons and in switch", () => {
+    const body = `const byte = ctx.at(u8, input === 0 ? 40 : 5000)?.value;
+      const other = ctx.at(u8, input === 2 ? 5000 : 41)?.value;
+      let out = 0;
+      if (byte === 0) out += 1;
+      if (byte !== 0) out += 10;
+      if (byte === other) out += 100;
+      if (other === byte || byte !== 0) out += 1000;
+      switch (byte) {
+        case 0: out += 10000; break;
+        case undefined: out += 20000; break;
+        default: out += 30000;
+      }
+      io.out = out;`;
+    expect(results(body, [0n, 1n, 2n])).toEqual([11101n, 21010n, 21110n]);
+  });
+
   test("a view that is kept through a long loop, or found in one, can be used behind it", () => {
     const body = `let before = ctx.at(be16, 40);
       let last: Ref<u8> | null = null;

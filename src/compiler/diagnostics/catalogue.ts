@@ -220,10 +220,10 @@ export const CATALOGUE = {
     example: null,
   },
   WS2011: {
-    what: "`&&` and `||` of other values than booleans work in conditions only.",
-    why: "Their result would be of two kinds.",
-    fix: "Use `?:`, `??` or an `if`.",
-    example: program("const eth = ctx.at(Ethernet);\n  const t = eth && eth.type;\n  if (t) return XDP_DROP;"),
+    what: "`&&` of a number or boolean and something else works in conditions only.",
+    why: "Its value would be of two kinds: 0 or false when the left side decides, else what the right side is.",
+    fix: "Use `?:` with `null`, or an `if`.",
+    example: program("const eth = ctx.length > 99 && ctx.at(Ethernet);\n  if (eth) return XDP_DROP;"),
   },
   WS2012: {
     what: "`trace` takes at most three values, and plain ASCII text.",

@@ -32,7 +32,7 @@ export function lowerCondition(l: Lowering, node: ts.Expression, then: Block, ot
 }
 
 /** Whether `value` counts as true: integers but 0, and what is there of what may be null. */
-function truth(l: Lowering, node: ts.Node, value: Value): Ssa {
+export function truth(l: Lowering, node: ts.Node, value: Value): Ssa {
   switch (value.kind) {
     case "int":
       return value.type.bits === 1 ? value.ssa : l.compare("ne", value.ssa, l.builder.const(0));
@@ -75,6 +75,24 @@ function bothHold(l: Lowering, first: Ssa, second: () => Ssa): Ssa {
     l.builder.branch(first, next, no);
     l.builder.enter(next);
     if (!l.unreachable) l.builder.branch(second(), yes, no);
+  });
+}
+
+/** Whether both are there and the `same`, or both are `null`: `null` equals no integer, 0 neither. */
+export function equalOrBothNull(l: Lowering, left: Value, right: Value, same: () => Ssa): Ssa {
+  const thereOf = (value: Value) => (value.kind === "nullable" ? value.valid : l.builder.const(1, "bool"));
+  const [leftThere, rightThere] = [thereOf(left), thereOf(right)];
+  return choose(l, (yes, no) => {
+    const leftIs = l.builder.newBlock();
+    const leftIsNot = l.builder.newBlock();
+    const both = l.builder.newBlock();
+    l.builder.branch(leftThere, leftIs, leftIsNot);
+    l.builder.enter(leftIsNot);
+    if (!l.unreachable) l.builder.branch(rightThere, no, yes);
+    l.builder.enter(leftIs);
+    if (!l.unreachable) l.builder.branch(rightThere, both, no);
+    l.builder.enter(both);
+    if (!l.unreachable) l.builder.branch(same(), yes, no);
   });
 }
 

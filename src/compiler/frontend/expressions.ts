@@ -2,7 +2,7 @@
 import ts from "typescript";
 import type { BinaryOp, CompareOp } from "../ir/ir.ts";
 import { callFunction } from "./calls.ts";
-import { conditionOf, isConditionOnly, lowerCondition } from "./conditions.ts";
+import { conditionOf, equalOrBothNull, isConditionOnly, lowerCondition, truth } from "./conditions.ts";
 import { assignContextField, contextProperty } from "./context.ts";
 import { constantOf } from "./declarations.ts";
 import { callIntrinsic } from "./intrinsics.ts";
@@ -317,8 +317,7 @@ function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
     );
   }
   if (operator === K.AmpersandAmpersandToken || operator === K.BarBarToken) {
-    if (!isConditionOnly(l, node)) return l.fail(node, "WS2011");
-    return l.bool(conditionOf(l, node));
+    return isConditionOnly(l, node) ? l.bool(conditionOf(l, node)) : lowerLogical(l, node);
   }
   if (operator === K.QuestionQuestionToken) return lowerCoalesce(l, node);
   if (COMPARISON[operator] !== undefined) return compare(l, node);
@@ -349,6 +348,27 @@ function lowerCoalesce(l: Lowering, node: ts.BinaryExpression): Value {
   return join.finish();
 }
 
+/** `a && b` and `a || b` as values: the left side where it decides, else the right one. */
+function lowerLogical(l: Lowering, node: ts.BinaryExpression): Value {
+  const and = node.operatorToken.kind === K.AmpersandAmpersandToken;
+  const left = lowerExpression(l, node.left);
+  const isNumber = present(left).kind === "int";
+  const join = new Join(l);
+  const holds = l.builder.newBlock();
+  const fails = l.builder.newBlock();
+  l.builder.branch(truth(l, node.left, left), holds, fails);
+  l.builder.enter(and ? fails : holds);
+  // What is false is null, but for numbers; what is true is there.
+  if (!l.unreachable) join.add(node.left, and ? (isNumber ? left : { kind: "null" }) : present(left));
+  l.builder.enter(and ? holds : fails);
+  if (!l.unreachable) {
+    const right = lowerExpression(l, node.right);
+    if (and && isNumber && present(right).kind !== "int") return l.fail(node, "WS2011");
+    join.add(node.right, right);
+  }
+  return join.finish();
+}
+
 function compare(l: Lowering, node: ts.BinaryExpression): Value {
   const operator = node.operatorToken.kind;
   const op = COMPARISON[operator];
@@ -363,6 +383,10 @@ function compare(l: Lowering, node: ts.BinaryExpression): Value {
   }
   const [a, b] = [present(left), present(right)];
   if (a.kind === "int" && b.kind === "int") {
+    if (equality && (left.kind === "nullable" || right.kind === "nullable")) {
+      const same = equalOrBothNull(l, left, right, () => l.compare("eq", a.ssa, b.ssa));
+      return l.bool(op(false) === "eq" ? same : l.not(same));
+    }
     return l.bool(l.compare(op(a.type.signed || b.type.signed), a.ssa, b.ssa));
   }
   const culprit = a.kind === "int" ? b : a;

@@ -1,15 +1,15 @@
 /** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
 import ts from "typescript";
-import type { Block } from "../ir/ir.ts";
+import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
-import { lowerCondition } from "./conditions.ts";
+import { equalOrBothNull, lowerCondition } from "./conditions.ts";
 import { lowerExpression, present, property } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
 import { isMutable, named, newPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, type Value } from "./values.ts";
+import { describeValue, type IntValue, type Value } from "./values.ts";
 
 export function lowerStatements(l: Lowering, statements: readonly ts.Statement[]): void {
   for (const statement of statements) lowerStatement(l, statement);
@@ -126,8 +126,18 @@ function lowerIf(l: Lowering, node: ts.IfStatement): void {
   l.builder.enter(after);
 }
 
+/** Whether `label` is what `subject` is; `value` is the integer in it. */
+function matches(l: Lowering, clause: ts.CaseClause, subject: Value, value: IntValue, label: Value): Ssa {
+  if (label.kind === "null") return subject.kind === "nullable" ? l.not(subject.valid) : l.builder.const(0, "bool");
+  const other = present(label);
+  if (other.kind !== "int") return l.fail(clause, "WS2013", { operator: "case", kind: describeValue(label) });
+  const same = () => l.compare("eq", value.ssa, other.ssa);
+  return subject.kind === "nullable" || label.kind === "nullable" ? equalOrBothNull(l, subject, label, same) : same();
+}
+
 function lowerSwitch(l: Lowering, node: ts.SwitchStatement): void {
-  const value = present(lowerExpression(l, node.expression));
+  const subject = lowerExpression(l, node.expression);
+  const value = present(subject);
   if (value.kind !== "int") return l.fail(node.expression, "WS2013", { operator: "switch", kind: describeValue(value) });
   const { clauses } = node.caseBlock;
   const bodies = clauses.map(() => l.builder.newBlock());
@@ -140,10 +150,9 @@ function lowerSwitch(l: Lowering, node: ts.SwitchStatement): void {
       return;
     }
     l.at(clause, () => {
-      const label = present(lowerExpression(l, clause.expression));
-      if (label.kind !== "int") return l.fail(clause, "WS2013", { operator: "case", kind: describeValue(label) });
+      const label = lowerExpression(l, clause.expression);
       const next = l.builder.newBlock();
-      l.builder.branch(l.compare("eq", value.ssa, label.ssa), body, next);
+      l.builder.branch(matches(l, clause, subject, value, label), body, next);
       l.builder.enter(next);
     });
   });
