@@ -80,6 +80,75 @@ test("all errors are reported at once, each once", () => {
   expect(codes).toEqual(["WS1001", "WS1012", "TS2322", "TS2322"]);
 });
 
+describe("what follows from an error is not said, and what is wrong besides is", () => {
+  const lines = (body: string) => diagnose(body).map(({ code, line }) => `${code} in line ${line - 2}`);
+
+  test("a name whose value could not be compiled, in all that is made of it", () => {
+    expect(
+      lines(`export const p = xdp((ctx) => {
+  const a = ctx.at(Ethernet, 70000);
+  let b = 1;
+  b = csumDiff(null, bytes(3)(1, 2, 3), 0);
+  if (a && b && a.src.equals(a.dst)) return XDP_DROP;
+  return ctx.at(u8, b * 70000) ? XDP_PASS : XDP_DROP;
+});`),
+    ).toEqual(["WS4002 in line 2", "WS2015 in line 4"]);
+  });
+
+  test("both operands, all arguments, both arms, conditions and what depends on them, bodies of loops, clauses of switches", () => {
+    expect(
+      lines(`function f(a: u32, b: u32): u32 { return a + b; }
+export const p = xdp((ctx) => {
+  const eth = ctx.at(Ethernet);
+  if (!eth) return XDP_DROP;
+  const n = eth.src[6]! +
+    eth.src[7]!;
+  const m = f(eth.src[8] as u8,
+    eth.src[9] ?? 0);
+  if (eth.dst === eth.src) {
+    if (eth.src[10] === 1) return XDP_DROP;
+  }
+  for (let i = 0; i < n; i++) {
+    if (eth.src[11] === 1) return XDP_DROP;
+  }
+  switch (eth.src[12]) {
+    case 1:
+      return eth.src[13] ? XDP_PASS : XDP_DROP;
+  }
+  return m ? XDP_PASS : XDP_DROP;
+});`),
+    ).toEqual([
+      "WS1011 in line 5",
+      "WS1011 in line 6",
+      "WS1012 in line 7",
+      "WS2009 in line 8",
+      "WS2013 in line 9",
+      "WS2009 in line 10",
+      "WS2009 in line 13",
+      "WS2009 in line 15",
+      "WS2009 in line 17",
+    ]);
+  });
+
+  test("a function with wrong types, and what calls it; the others are compiled", () => {
+    expect(
+      lines(`function f(ctx: XdpContext): u16 {
+  const n: u8 = ctx.length;
+  return ctx.at(u8, 70000) ? n : 0;
+}
+import { gone } from "./gone.bpf.ts";
+export const p = xdp((ctx) => (f(ctx) || gone(1) ? XDP_PASS : XDP_DROP));
+export const q = xdp((ctx) => (ctx.at(u8, 70000) ? XDP_PASS : XDP_DROP));`),
+    ).toEqual(["TS2322 in line 2", "TS2307 in line 5", "WS4002 in line 7"]);
+  });
+
+  test("where the text is no TypeScript, only that is said", () => {
+    expect(lines("export const p = xdp((ctx) => {\n  while (ctx.length) { }\n  return XDP_PASS +;\n});")).toEqual([
+      "TS1109 in line 3",
+    ]);
+  });
+});
+
 test("docs/diagnostics.md says what the catalogue says (update it with `npx vitest run src/compiler/diagnostics -u`)", async () => {
   await expect(diagnosticsPage()).toMatchFileSnapshot(resolve("docs/diagnostics.md"));
 });

@@ -6,11 +6,12 @@ import { intTypeOf } from "./flavours.ts";
 import { Join } from "./join.ts";
 import { type FunctionNode, functionName, type Lowering } from "./lowering.ts";
 import { settle } from "./places.ts";
+import { Abort } from "./reporter.ts";
 import { bindPattern, lowerStatements } from "./statements.ts";
 import type { FunctionValue, Value } from "./values.ts";
 
 export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {
-  const values = args.map((argument) => settle(l, argument, lowerExpression(l, argument)));
+  const values = l.all<Value[]>(...args.map((argument) => () => settle(l, argument, lowerExpression(l, argument))));
   return buildIn(l, call, callee.node, values);
 }
 
@@ -19,6 +20,7 @@ export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: re
   const { body } = node;
   const name = functionName(node) ?? "the function";
   if (body === undefined) return l.fail(call, "WS2003", { name });
+  if (l.module.faults.has(node) || node.parameters.some((parameter) => l.module.faults.has(parameter))) throw new Abort();
   if (l.frames.some((frame) => frame.node === node)) return l.fail(call, "WS1020", { name });
   node.parameters.forEach((parameter, index) => {
     const given = args[index];

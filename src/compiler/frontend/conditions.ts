@@ -26,8 +26,8 @@ export function lowerCondition(l: Lowering, node: ts.Expression, then: Block, ot
     }
   }
   l.at(node, () => {
-    const value = lowerExpression(l, node);
-    l.builder.branch(truth(l, node, value), then, otherwise);
+    const holds = l.attempt(() => truth(l, node, lowerExpression(l, node)));
+    l.builder.branch(holds ?? l.eitherWay, then, otherwise);
   });
 }
 

@@ -12,7 +12,7 @@ import type { Lowering } from "./lowering.ts";
 import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
 import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, I64, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
+import { describeValue, ERROR, I64, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -59,6 +59,7 @@ const COMPOUND: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
 };
 
 export function lowerExpression(l: Lowering, node: ts.Expression): Value {
+  if (l.module.faults.has(node)) throw new Abort();
   return l.at(node, () => lower(l, node));
 }
 
@@ -112,8 +113,14 @@ export function symbolOf(l: Lowering, node: ts.Identifier): ts.Symbol | undefine
 function lowerIdentifier(l: Lowering, node: ts.Identifier): Value {
   const symbol = symbolOf(l, node);
   if (symbol === undefined || node.text === "undefined") return { kind: "null" };
+  // Imported from where there is no such thing, which TypeScript has reported at the import.
+  if (l.checker.isUnknownSymbol(symbol)) throw new Abort();
   const binding = l.bindings.get(symbol);
-  if (binding !== undefined) return binding.kind === "value" ? binding.value : readPlace(l, binding.place);
+  if (binding !== undefined) {
+    const value = binding.kind === "value" ? binding.value : readPlace(l, binding.place);
+    if (value.kind === "error") throw new Abort();
+    return value;
+  }
   return constantOf(l, node, symbol);
 }
 
@@ -178,7 +185,7 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
       // An optional field that the literal leaves out.
       return field === undefined ? { kind: "null" } : readField(l, field);
     }
-    // The result of a function that could not be compiled, which has been reported.
+    // The result of a function of which something was left out, which has been reported.
     case "void":
       throw new Abort();
     case "bytes":
@@ -295,7 +302,7 @@ function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
     [otherwise, node.whenFalse],
   ] as const) {
     l.builder.enter(block);
-    if (!l.unreachable) join.add(arm, lowerExpression(l, arm));
+    if (!l.unreachable) join.add(arm, l.attempt(() => lowerExpression(l, arm)) ?? ERROR);
   }
   return join.finish();
 }
@@ -305,24 +312,24 @@ function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
   if (operator === K.EqualsToken) return assign(l, node.left, lowerExpression(l, node.right));
   const compound = COMPOUND[operator];
   if (compound !== undefined) {
-    return assign(
-      l,
-      node.left,
-      arithmetic(
-        l,
-        compound,
-        lowerInt(l, node.left, node.operatorToken.getText()),
-        lowerInt(l, node.right, node.operatorToken.getText()),
-      ),
-    );
+    const [left, right] = operands(l, node);
+    return assign(l, node.left, arithmetic(l, compound, left, right));
   }
   if (operator === K.AmpersandAmpersandToken || operator === K.BarBarToken) {
     return isConditionOnly(l, node) ? l.bool(conditionOf(l, node)) : lowerLogical(l, node);
   }
   if (operator === K.QuestionQuestionToken) return lowerCoalesce(l, node);
   if (COMPARISON[operator] !== undefined) return compare(l, node);
-  const text = node.operatorToken.getText();
-  return arithmetic(l, operator, lowerInt(l, node.left, text), lowerInt(l, node.right, text));
+  const [left, right] = operands(l, node);
+  return arithmetic(l, operator, left, right);
+}
+
+function operands(l: Lowering, { left, right, operatorToken }: ts.BinaryExpression): [IntValue, IntValue] {
+  const operator = operatorToken.getText();
+  return l.all(
+    () => lowerInt(l, left, operator),
+    () => lowerInt(l, right, operator),
+  );
 }
 
 function arithmetic(l: Lowering, operator: ts.SyntaxKind, left: IntValue, right: IntValue): IntValue {
@@ -344,7 +351,7 @@ function lowerCoalesce(l: Lowering, node: ts.BinaryExpression): Value {
   l.builder.enter(there);
   join.add(node.left, left.value);
   l.builder.enter(missing);
-  if (!l.unreachable) join.add(node.right, lowerExpression(l, node.right));
+  if (!l.unreachable) join.add(node.right, l.attempt(() => lowerExpression(l, node.right)) ?? ERROR);
   return join.finish();
 }
 
@@ -373,8 +380,10 @@ function compare(l: Lowering, node: ts.BinaryExpression): Value {
   const operator = node.operatorToken.kind;
   const op = COMPARISON[operator];
   if (op === undefined) throw new Error(`no comparison ${K[operator]}`);
-  const left = lowerExpression(l, node.left);
-  const right = lowerExpression(l, node.right);
+  const [left, right] = l.all<[Value, Value]>(
+    () => lowerExpression(l, node.left),
+    () => lowerExpression(l, node.right),
+  );
   const equality = op(false) === "eq" || op(false) === "ne";
   if (equality && (left.kind === "null" || right.kind === "null")) {
     const value = left.kind === "null" ? right : left;

@@ -17,6 +17,8 @@ export class Join {
   readonly target: Block;
   readonly #l: Lowering;
   readonly #edges: Edge[] = [];
+  /** A path could not be compiled. */
+  #broken = false;
 
   constructor(l: Lowering) {
     this.#l = l;
@@ -26,6 +28,7 @@ export class Join {
   /** This path ends here and brings `value`. */
   add(node: ts.Node, value: Value): void {
     const l = this.#l;
+    if (value.kind === "error") this.#broken = true;
     const settled = settle(l, node, value);
     if (l.builder.block === null) return;
     this.#edges.push({ block: l.builder.block, value: settled, node });
@@ -36,6 +39,7 @@ export class Join {
   finish(): Value {
     const l = this.#l;
     l.builder.enter(this.target);
+    if (this.#broken) throw new Abort();
     const [first, ...others] = this.#edges;
     if (first === undefined) return { kind: "void" };
     if (others.length === 0) return first.value;

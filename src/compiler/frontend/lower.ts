@@ -11,7 +11,7 @@ import { Lowering } from "./lowering.ts";
 import { ModuleState } from "./module.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
 import { Abort } from "./reporter.ts";
-import { placeOf, rangeOf, type Source, typeScriptDiagnostics } from "./source.ts";
+import { placeOf, rangeOf, type Source, syntaxErrors, typeErrors } from "./source.ts";
 import { checkSubset } from "./subset.ts";
 import type { MapDeclaration } from "./values.ts";
 
@@ -34,16 +34,13 @@ export interface LoweredModule {
 
 export function lowerModule(source: Source): LoweredModule {
   const state = new ModuleState(source);
-  for (const file of source.modules) checkSubset(file, (node, code, details) => state.reporter.report(node, code, details));
-  const rejected = new Set(state.reporter.diagnostics.map(({ file, line }) => `${file}:${line}`));
-  // A construct that the language does not have often confuses the checker too: one message a line is enough.
-  const checked = typeScriptDiagnostics(source).filter(({ file, line }) => !rejected.has(`${file}:${line}`));
+  const { unparsed, checked } = checkSource(state);
   const found = (): Diagnostic[] => [...state.reporter.diagnostics, ...checked].sort(byPlace);
   const empty = { programs: [], maps: [], readonlyData: new Uint8Array(), settings: [] };
-  if (found().length > 0) return { ...empty, diagnostics: found() };
+  if (unparsed) return { ...empty, diagnostics: found() };
 
   const declared = exportedPrograms(source);
-  if (declared.length === 0) {
+  if (declared.length === 0 && found().length === 0) {
     const place = placeOf(source.entry, 0, 1);
     return { ...empty, diagnostics: [{ code: "WS3001", ...place, line: 0, ...describe("WS3001") }] };
   }
@@ -67,6 +64,29 @@ export function lowerModule(source: Source): LoweredModule {
   return { programs, maps: [...state.maps.values()], readonlyData, settings, diagnostics: found() };
 }
 
+/**
+ * Looks at the source before it is lowered: constructs outside the subset go to the reporter, TypeScript's messages are the result.
+ * `unparsed` when there is no syntax tree to go on with.
+ */
+function checkSource({ source, reporter, faults }: ModuleState): { unparsed: boolean; checked: Diagnostic[] } {
+  const syntax = source.modules.map((file) => ({ file, found: syntaxErrors(source, file) }));
+  const right = syntax.filter(({ found }) => found.length === 0).map(({ file }) => file);
+  for (const file of right) {
+    checkSubset(file, (node, code, details) => {
+      reporter.report(node, code, details);
+      faults.add(node);
+    });
+  }
+  const rejected = new Set(reporter.diagnostics.map(({ file, line }) => `${file}:${line}`));
+  // A construct that the language does not have often confuses the checker too: one message a line is enough.
+  const types = right
+    .flatMap((file) => typeErrors(source, file))
+    .filter(({ diagnostic }) => !rejected.has(`${diagnostic.file}:${diagnostic.line}`));
+  for (const { file, start, length } of types) faults.addMistyped(file, start, length);
+  const all = [...syntax.flatMap(({ found }) => found), ...types];
+  return { unparsed: right.length < syntax.length, checked: all.map(({ diagnostic }) => diagnostic) };
+}
+
 function byPlace(left: Diagnostic, right: Diagnostic): number {
   return left.file.localeCompare(right.file) || left.line - right.line || left.column - right.column;
 }
@@ -88,8 +108,8 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     return { name, section, type: hook.type, function: l.builder.finish(), place: rangeOf(call) };
   } catch (error) {
     if (error instanceof Abort) return null;
-    // After a statement was left out, what follows may make no sense; its reason is reported already.
-    if (state.reporter.diagnostics.length > reported) return null;
+    // After something was left out, what follows may make no sense; its reason is reported already.
+    if (state.reporter.diagnostics.length > 0 || state.faults.any) return null;
     state.reporter.report(call, "WS9001", { detail: error instanceof Error ? error.message : String(error) });
     return null;
   }

@@ -12,7 +12,7 @@ import { Epochs } from "./epochs.ts";
 import { HOOKS, type Hook, mayCall } from "./hooks.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
-import type { Note } from "./reporter.ts";
+import { Abort, type Note } from "./reporter.ts";
 import { displayName, rangeOf } from "./source.ts";
 import { BOOL, type IntType, type IntValue, type Memory, type Place, U64, type Value } from "./values.ts";
 
@@ -102,6 +102,28 @@ export class Lowering {
   fail(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>, notes: readonly Note[] = []): never {
     const explained = this.#explained?.node === node || this.#explained?.node === node.parent ? [this.#explained.note] : [];
     return this.module.reporter.fail(node, code, details, [...notes, ...explained, ...this.#callChain()]);
+  }
+
+  /** What `lower` gives; `null` when it was left, so that what stands beside it is still looked at. */
+  attempt<T>(lower: () => T): T | null {
+    try {
+      return lower();
+    } catch (error) {
+      if (error instanceof Abort) return null;
+      throw error;
+    }
+  }
+
+  /** What all of `lower` give, in this order; leaves when one of them was left, but only after the others. */
+  all<T extends readonly unknown[]>(...lower: { [K in keyof T]: () => T[K] }): T {
+    const results = lower.map((each) => this.attempt(each));
+    if (results.includes(null)) throw new Abort();
+    return results as readonly unknown[] as T; // each is what its function gave
+  }
+
+  /** In place of a condition that could not be compiled: both ways are looked at. */
+  get eitherWay(): Ssa {
+    return this.builder.compare("eq", this.context, this.builder.const(0));
   }
 
   #explained: { node: ts.Node; note: Note } | null = null;

@@ -1,6 +1,7 @@
 /** What all programs of a module share: its maps, its read-only data, and what its constants mean. */
 import ts from "typescript";
 import { forEachAssignment } from "./assignments.ts";
+import { Faults } from "./faults.ts";
 import type { BytesLayout, ScalarLayout } from "./layout.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
@@ -8,7 +9,8 @@ import type { MapDeclaration, Value } from "./values.ts";
 
 export class ModuleState {
   readonly source: Source;
-  readonly reporter = new Reporter();
+  readonly faults = new Faults();
+  readonly reporter = new Reporter(this.faults);
   /** By declaration, in the order of first use. */
   readonly maps = new Map<ts.Node, MapDeclaration>();
   /** Schemas, maps and other constants that are evaluated once, by their declaration. */

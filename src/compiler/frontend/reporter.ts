@@ -2,6 +2,7 @@
 import type ts from "typescript";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { type Diagnostic, describe } from "../diagnostics/diagnostic.ts";
+import type { Faults } from "./faults.ts";
 import { rangeOf } from "./source.ts";
 
 /** Thrown to leave what cannot be compiled; the reason has been reported. */
@@ -16,8 +17,14 @@ export interface Note {
 export class Reporter {
   readonly diagnostics: Diagnostic[] = [];
   readonly #seen = new Set<string>();
+  readonly #faults: Faults;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
 
   report(node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>, notes: readonly Note[] = []): void {
+    if (this.#faults.isDoubtful(node)) return;
     const range = rangeOf(node);
     const key = `${code} ${range.file} ${range.line} ${range.column}`;
     if (this.#seen.has(key)) return;

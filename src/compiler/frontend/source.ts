@@ -122,18 +122,28 @@ function isErrors(fileName: string): boolean {
   return fileName === join(PACKAGE, "src/errors.ts");
 }
 
-/** What TypeScript has to say of the module and of what it imports, leaving out this package's own modules. */
-export function typeScriptDiagnostics(source: Source): Diagnostic[] {
-  const result: Diagnostic[] = [];
-  for (const file of source.modules) {
-    if (file !== source.entry && file.fileName.startsWith(join(PACKAGE, "src/net/"))) continue;
-    // Messages without a file speak of the library that kernel code does not have, such as generators' types.
-    const found = [...source.program.getSyntacticDiagnostics(file), ...source.program.getSemanticDiagnostics(file)];
-    for (const diagnostic of found) {
-      if (diagnostic.file !== undefined) result.push(fromTypeScript(diagnostic, diagnostic.file));
-    }
-  }
-  return result;
+/** A message of TypeScript's, and where exactly it points. */
+export interface TypeScriptError {
+  diagnostic: Diagnostic;
+  file: ts.SourceFile;
+  start: number;
+  length: number;
+}
+
+export function syntaxErrors({ program }: Source, file: ts.SourceFile): TypeScriptError[] {
+  return program.getSyntacticDiagnostics(file).flatMap(located);
+}
+
+/** What TypeScript's checker finds in `file`; nothing in this package's own modules. */
+export function typeErrors({ program, entry }: Source, file: ts.SourceFile): TypeScriptError[] {
+  if (file !== entry && file.fileName.startsWith(join(PACKAGE, "src/net/"))) return [];
+  return program.getSemanticDiagnostics(file).flatMap(located);
+}
+
+/** Messages without a file speak of the library that kernel code does not have, such as generators' types. */
+function located(diagnostic: ts.Diagnostic): TypeScriptError[] {
+  const { file, start = 0, length = 1 } = diagnostic;
+  return file === undefined ? [] : [{ diagnostic: fromTypeScript(diagnostic, file), file, start, length }];
 }
 
 function fromTypeScript(diagnostic: ts.Diagnostic, file: ts.SourceFile): Diagnostic {

@@ -1,7 +1,7 @@
 /** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
 import ts from "typescript";
 import type { Block, Value as Ssa } from "../ir/ir.ts";
-import { isReassigned } from "./assignments.ts";
+import { forEachAssignment, isReassigned } from "./assignments.ts";
 import { equalOrBothNull, lowerCondition } from "./conditions.ts";
 import { lowerExpression, present, property } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
@@ -9,7 +9,7 @@ import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
 import { isMutable, named, newPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, type IntValue, type Value } from "./values.ts";
+import { describeValue, ERROR, type IntValue, type Value } from "./values.ts";
 
 export function lowerStatements(l: Lowering, statements: readonly ts.Statement[]): void {
   for (const statement of statements) lowerStatement(l, statement);
@@ -17,11 +17,27 @@ export function lowerStatements(l: Lowering, statements: readonly ts.Statement[]
 
 export function lowerStatement(l: Lowering, node: ts.Statement): void {
   if (l.unreachable) return;
-  try {
+  const statement = (): void => {
+    if (l.module.faults.has(node)) throw new Abort();
     l.at(node, () => lower(l, node));
-  } catch (error) {
-    if (!(error instanceof Abort)) throw error;
-  }
+  };
+  if (l.attempt(statement) === null) leaveOut(l, node);
+}
+
+/** What a statement that could not be compiled declares or assigns to has no meaning any more. */
+function leaveOut(l: Lowering, node: ts.Node): void {
+  const lose = (name: ts.Identifier): void => {
+    const symbol = l.checker.getSymbolAtLocation(name);
+    if (symbol !== undefined) l.bindings.set(symbol, { kind: "value", value: ERROR });
+  };
+  forEachAssignment(node, (target) => {
+    if (ts.isIdentifier(target)) lose(target);
+  });
+  const declared = (child: ts.Node): void => {
+    if ((ts.isVariableDeclaration(child) || ts.isBindingElement(child)) && ts.isIdentifier(child.name)) lose(child.name);
+    ts.forEachChild(child, declared);
+  };
+  declared(node);
 }
 
 function lower(l: Lowering, node: ts.Statement): void {
@@ -29,12 +45,13 @@ function lower(l: Lowering, node: ts.Statement): void {
   if (ts.isVariableStatement(node)) return lowerVariables(l, node.declarationList);
   if (ts.isExpressionStatement(node)) return void lowerExpression(l, node.expression);
   if (ts.isIfStatement(node)) return lowerIf(l, node);
-  if (ts.isForStatement(node)) return lowerFor(l, node);
-  if (ts.isForOfStatement(node)) return lowerForOf(l, node);
+  if (ts.isForStatement(node)) return lowerLoop(l, node, node.initializer, () => lowerFor(l, node));
+  if (ts.isForOfStatement(node)) return lowerLoop(l, node, node.initializer, () => lowerForOf(l, node));
   if (ts.isSwitchStatement(node)) return lowerSwitch(l, node);
   if (ts.isReturnStatement(node)) {
-    const value: Value = node.expression === undefined ? { kind: "void" } : lowerExpression(l, node.expression);
-    return currentFrame(l).returns.add(node, value);
+    const { expression } = node;
+    const value: Value | null = expression === undefined ? { kind: "void" } : l.attempt(() => lowerExpression(l, expression));
+    return currentFrame(l).returns.add(node, value ?? ERROR);
   }
   if (ts.isBreakStatement(node)) {
     const target = currentFrame(l).loops.at(-1);
@@ -51,6 +68,25 @@ function lower(l: Lowering, node: ts.Statement): void {
   l.fail(node, "WS1017", { kind: ts.SyntaxKind[node.kind] });
 }
 
+/** A loop; when it cannot be compiled, its body is still looked at, once, with names that mean nothing. */
+function lowerLoop(
+  l: Lowering,
+  node: ts.ForStatement | ts.ForOfStatement,
+  names: ts.ForInitializer | undefined,
+  lowerAll: () => void,
+): void {
+  if (l.attempt(lowerAll) !== null) return;
+  if (names !== undefined) leaveOut(l, names);
+  const end = l.builder.newBlock();
+  const { loops } = currentFrame(l);
+  loops.push({ break: end, continue: end });
+  lowerStatement(l, node.statement);
+  loops.pop();
+  l.builder.jump(end);
+  l.builder.enter(end);
+  throw new Abort();
+}
+
 function currentFrame(l: Lowering): Frame {
   const frame = l.frames.at(-1);
   if (frame === undefined) throw new Error("a statement outside of any function");
@@ -58,13 +94,16 @@ function currentFrame(l: Lowering): Frame {
 }
 
 function lowerVariables(l: Lowering, list: ts.VariableDeclarationList): void {
-  for (const { name, initializer, parent } of list.declarations) {
-    const scope = enclosingFunction(parent);
-    const changes = isReassigned(name, scope);
-    // `let x: u32;` gets its value on every path before it is read, says the checker; until then it is 0 or null.
-    const value = initializer === undefined ? emptyOf(l, name) : settle(l, initializer, lowerExpression(l, initializer));
-    bindPattern(l, name, value, changes);
-  }
+  l.all(...list.declarations.map((declaration) => () => lowerVariable(l, declaration)));
+}
+
+function lowerVariable(l: Lowering, declaration: ts.VariableDeclaration): void {
+  if (l.module.faults.has(declaration)) throw new Abort();
+  const { name, initializer, parent } = declaration;
+  const changes = isReassigned(name, enclosingFunction(parent));
+  // `let x: u32;` gets its value on every path before it is read, says the checker; until then it is 0 or null.
+  const value = initializer === undefined ? emptyOf(l, name) : settle(l, initializer, lowerExpression(l, initializer));
+  bindPattern(l, name, value, changes);
 }
 
 function enclosingFunction(node: ts.Node): ts.Node {
@@ -83,10 +122,12 @@ function emptyOf(l: Lowering, name: ts.BindingName): Value {
 
 /** Gives a name, or the names of a pattern such as `{ type, offset }`, their meaning. */
 export function bindPattern(l: Lowering, name: ts.BindingName, value: Value, changes: boolean): void {
+  if (l.module.faults.has(name)) throw new Abort();
   if (ts.isIdentifier(name)) return bindName(l, name, value, changes);
   if (ts.isArrayBindingPattern(name)) return l.fail(name, "WS1015");
   const object = present(value);
   for (const element of name.elements) {
+    if (l.module.faults.has(element)) throw new Abort();
     if (element.initializer !== undefined) l.fail(element, "WS1018", { kind: "a default in a pattern" });
     const key = element.propertyName ?? element.name;
     if (!ts.isIdentifier(key)) return l.fail(element, "WS1018", { kind: "a computed name" });
@@ -126,8 +167,23 @@ function lowerIf(l: Lowering, node: ts.IfStatement): void {
   l.builder.enter(after);
 }
 
-/** Whether `label` is what `subject` is; `value` is the integer in it. */
-function matches(l: Lowering, clause: ts.CaseClause, subject: Value, value: IntValue, label: Value): Ssa {
+interface Subject {
+  /** It may be null. */
+  whole: Value;
+  value: IntValue;
+}
+
+function switchedOn(l: Lowering, node: ts.Expression): Subject {
+  const whole = lowerExpression(l, node);
+  const value = present(whole);
+  if (value.kind !== "int") return l.fail(node, "WS2013", { operator: "switch", kind: describeValue(value) });
+  return { whole, value };
+}
+
+/** Whether `label` is what is switched on. */
+function matches(l: Lowering, clause: ts.CaseClause, switched: Subject | null, label: Value): Ssa {
+  if (switched === null) return l.eitherWay;
+  const { whole: subject, value } = switched;
   if (label.kind === "null") return subject.kind === "nullable" ? l.not(subject.valid) : l.builder.const(0, "bool");
   const other = present(label);
   if (other.kind !== "int") return l.fail(clause, "WS2013", { operator: "case", kind: describeValue(label) });
@@ -136,9 +192,7 @@ function matches(l: Lowering, clause: ts.CaseClause, subject: Value, value: IntV
 }
 
 function lowerSwitch(l: Lowering, node: ts.SwitchStatement): void {
-  const subject = lowerExpression(l, node.expression);
-  const value = present(subject);
-  if (value.kind !== "int") return l.fail(node.expression, "WS2013", { operator: "switch", kind: describeValue(value) });
+  const subject = l.attempt(() => switchedOn(l, node.expression));
   const { clauses } = node.caseBlock;
   const bodies = clauses.map(() => l.builder.newBlock());
   const end = l.builder.newBlock();
@@ -150,9 +204,9 @@ function lowerSwitch(l: Lowering, node: ts.SwitchStatement): void {
       return;
     }
     l.at(clause, () => {
-      const label = lowerExpression(l, clause.expression);
+      const equal = l.attempt(() => matches(l, clause, subject, lowerExpression(l, clause.expression)));
       const next = l.builder.newBlock();
-      l.builder.branch(matches(l, clause, subject, value, label), body, next);
+      l.builder.branch(equal ?? l.eitherWay, body, next);
       l.builder.enter(next);
     });
   });

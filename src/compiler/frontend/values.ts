@@ -143,12 +143,16 @@ export type Value =
   | MapValue
   | { kind: "null" }
   | { kind: "void" }
+  /** What could not be compiled, which has been reported: whoever comes upon it leaves in silence. */
+  | { kind: "error" }
   | { kind: "context" }
   | { kind: "schema"; layout: SizedLayout | { kind: "bits"; bits: number } }
   /** A declaration of wirescript/kernel, and for a method what it is called on. */
   | { kind: "intrinsic"; name: string; receiver: Value | null }
   | { kind: "program" }
   | { kind: "string"; text: string };
+
+export const ERROR: Value = { kind: "error" };
 
 /** For messages: what the value is, as the user would call it. */
 export function describeValue(value: Value): string {
@@ -184,5 +188,7 @@ export function describeValue(value: Value): string {
       return "null";
     case "void":
       return "nothing";
+    case "error":
+      return "an error";
   }
 }
