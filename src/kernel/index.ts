@@ -1,5 +1,6 @@
 /** `wirescript/kernel`: what a `*.bpf.ts` module imports. */
 export * from "./actions.ts";
+export * from "./chain.ts";
 export type { PacketContext, XdpContext } from "./context.ts";
 export * from "./helpers.ts";
 export * from "./integers.ts";

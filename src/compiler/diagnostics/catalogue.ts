@@ -408,6 +408,13 @@ export const CATALOGUE = {
     fix: "Leave it out, which gives 5, or write a number.",
     example: `const f = bloomFilter({ value: u32, entries: 100, hashes: 16 });\n${program("if (f.has(1)) return XDP_DROP;")}`,
   },
+  WS3060: {
+    what: "A program must be a constant of a module: `const name = xdp(…)`.",
+    why: "Programs are known, and put together by `chain`, before any code runs.",
+    fix: "Declare each program at the top level of a module, and give `chain` their names.",
+    example:
+      "const make = (n: u32) => xdp((ctx) => (ctx.length > n ? XDP_DROP : XDP_PASS));\nexport const p = chain(make(60), make(90));",
+  },
 
   WS4001: {
     what: "The program needs {bytes} bytes of stack, and the kernel gives 512.",

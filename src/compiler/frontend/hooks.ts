@@ -27,6 +27,8 @@ export interface Hook {
   accepts: (section: string) => boolean;
   /** Offsets of the packet's bounds in the context. */
   bounds: { data: number; dataEnd: number; dataMeta: number };
+  /** Verdicts with which a packet goes on: after these, a chain does too. */
+  passing: readonly number[];
   /** By their names in TypeScript. */
   fields: Readonly<Record<string, ContextField>>;
 }
@@ -42,6 +44,7 @@ const XDP: Hook = {
   title: "XDP",
   section: "xdp",
   accepts: (section) => programSection(section) === "xdp" || programSection(section) === "any",
+  passing: [2],
   bounds: { data: 0, dataEnd: 4, dataMeta: 8 },
   fields: { ingressIfindex: u32At(12), rxQueueIndex: u32At(16) },
 };
@@ -51,6 +54,7 @@ const TC: Hook = {
   title: "TC",
   section: "tc",
   accepts: (section) => programSection(section) === "sched_cls" || programSection(section) === "any",
+  passing: [0, -1, 3],
   bounds: { data: 76, dataEnd: 80, dataMeta: 140 },
   fields: {
     length: u32At(0),

@@ -11,6 +11,7 @@ import { declareMap } from "./map-declarations.ts";
 import { MAP_KINDS } from "./map-kinds.ts";
 import { callMap } from "./maps.ts";
 import { at, meta } from "./packet.ts";
+import { declareProgram } from "./programs.ts";
 import { argument, cast, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
 import { TC_METHODS } from "./tc-calls.ts";
@@ -64,7 +65,8 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
     case "xdp":
     case "tc.ingress":
     case "tc.egress":
-      return { kind: "program" };
+    case "chain":
+      return declareProgram(l, node);
     case "redirect":
       return {
         kind: "int",

@@ -4,9 +4,9 @@ import type { ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
-import { buildIn } from "./calls.ts";
+import { runProgram } from "./chain.ts";
 import { constantOf } from "./declarations.ts";
-import { lowerExpression, symbolOf } from "./expressions.ts";
+import { symbolOf } from "./expressions.ts";
 import { Lowering } from "./lowering.ts";
 import { ModuleState } from "./module.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
@@ -96,12 +96,8 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
   const reported = state.reporter.diagnostics.length;
   try {
     const l = new Lowering(state, exportName, hook);
-    const [body, options] = call.arguments;
-    const { name, section } = optionsOf(l, declared, options);
-    if (body === undefined) return null;
-    const callee = lowerExpression(l, body);
-    if (callee.kind !== "function") return l.fail(body, "WS2006");
-    const action = buildIn(l, call, callee.node, [{ kind: "context" }]);
+    const { name, section } = optionsOf(l, declared);
+    const action = runProgram(l, call);
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;

@@ -141,6 +141,8 @@ export function fits(shape: Value, value: Value): boolean {
       return value.kind === "function" && value.node === shape.node;
     case "schema":
       return value.kind === "schema" && value.layout === shape.layout;
+    case "program":
+      return value.kind === "program" && value.call === shape.call;
     default:
       return value.kind === shape.kind && shape.kind !== "intrinsic";
   }

@@ -4,7 +4,7 @@ import { lowerExpression } from "./expressions.ts";
 import { HOOKS, type Hook } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
 import type { Source } from "./source.ts";
-import type { RecordValue } from "./values.ts";
+import type { RecordValue, Value } from "./values.ts";
 
 export interface DeclaredProgram {
   exportName: string;
@@ -21,14 +21,46 @@ export function exportedPrograms(source: Source): DeclaredProgram[] {
   });
 }
 
-/** The hook of the program that `call` declares; `null` when it declares none. */
-export function hookOf(source: Source, { expression }: ts.CallExpression): Hook | null {
+/** The hook of the program that `call` gives, as its type says; `null` when it gives none. */
+function hookOf({ checker, isIntrinsic }: Source, call: ts.CallExpression): Hook | null {
+  const property = checker.getTypeAtLocation(call).getProperty("type");
+  if (property?.valueDeclaration === undefined || !isIntrinsic(property.valueDeclaration)) return null;
+  const type = checker.getTypeOfSymbol(property);
+  return type.isStringLiteral() && Object.hasOwn(HOOKS, type.value) ? (HOOKS[type.value] ?? null) : null;
+}
+
+/** `xdp`, `tc.ingress`: the function of wirescript/kernel that is called; `null` when it is none. */
+export function intrinsicName({ checker, isIntrinsic }: Source, { expression }: ts.CallExpression): string | null {
   const name = ts.isPropertyAccessExpression(expression) ? expression.expression : expression;
   if (!ts.isIdentifier(name)) return null;
-  const callee = resolve(source.checker, source.checker.getSymbolAtLocation(name));
-  if (callee?.valueDeclaration === undefined || !source.isIntrinsic(callee.valueDeclaration)) return null;
-  const path = ts.isPropertyAccessExpression(expression) ? `${callee.name}.${expression.name.text}` : callee.name;
-  return Object.hasOwn(HOOKS, path) ? (HOOKS[path] ?? null) : null;
+  const callee = resolve(checker, checker.getSymbolAtLocation(name));
+  if (callee?.valueDeclaration === undefined || !isIntrinsic(callee.valueDeclaration)) return null;
+  return ts.isPropertyAccessExpression(expression) ? `${callee.name}.${expression.name.text}` : callee.name;
+}
+
+/** `xdp(…)` as a value. What a function made would depend on that function's variables, which a chain's program does not see. */
+export function declareProgram(l: Lowering, call: ts.CallExpression): Value {
+  for (let node: ts.Node = call; !ts.isSourceFile(node); node = node.parent) {
+    if (ts.isFunctionLike(node)) return l.fail(call, "WS3060");
+  }
+  return { kind: "program", call };
+}
+
+/** The programs of a chain, and its options; `null` for a program that is none. */
+export function chainOf(
+  l: Lowering,
+  call: ts.CallExpression,
+): { programs: ts.CallExpression[]; options: ts.Expression | undefined } | null {
+  if (intrinsicName(l.module.source, call) !== "chain") return null;
+  const programs: ts.CallExpression[] = [];
+  let options: ts.Expression | undefined;
+  for (const argument of call.arguments) {
+    const value = lowerExpression(l, argument);
+    if (value.kind === "program") programs.push(value.call);
+    else if (value.kind === "record") options = argument;
+    else l.fail(argument, "WS3060");
+  }
+  return { programs, options };
 }
 
 export function exportedConstants({
@@ -50,11 +82,9 @@ export function resolve(checker: ts.TypeChecker, symbol: ts.Symbol | undefined):
 }
 
 /** The ELF symbol and section of a program. */
-export function optionsOf(
-  l: Lowering,
-  { exportName, hook }: DeclaredProgram,
-  node: ts.Expression | undefined,
-): { name: string; section: string } {
+export function optionsOf(l: Lowering, { exportName, hook, call }: DeclaredProgram): { name: string; section: string } {
+  const chain = chainOf(l, call);
+  const node = chain === null ? call.arguments[1] : chain.options;
   if (node === undefined) return { name: exportName, section: hook.section };
   const options = lowerExpression(l, node);
   if (options.kind !== "record") return l.fail(node, "WS3007");

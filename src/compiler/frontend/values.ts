@@ -149,7 +149,7 @@ export type Value =
   | { kind: "schema"; layout: SizedLayout | { kind: "bits"; bits: number } }
   /** A declaration of wirescript/kernel, and for a method what it is called on. */
   | { kind: "intrinsic"; name: string; receiver: Value | null }
-  | { kind: "program" }
+  | { kind: "program"; call: ts.CallExpression }
   | { kind: "string"; text: string };
 
 export const ERROR: Value = { kind: "error" };
