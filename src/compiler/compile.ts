@@ -3,12 +3,14 @@
  *
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
-import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
+import { type DataSpec, type FunctionSpec, MAP_TYPE, type MapSpec, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
+import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
 import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
 import { type LoweredModule, type LoweredProgram, lowerModule } from "./frontend/lower.ts";
 import { readSource } from "./frontend/source.ts";
+import type { Subprogram } from "./frontend/subprograms.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import type { Function } from "./ir/ir.ts";
 import { optimise } from "./passes/pipeline.ts";
@@ -48,17 +50,34 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   const maps = module.maps.map((map) => mapSpec(types, map));
   const functions: Function[] = [];
   const problems: Diagnostic[] = [];
-  const programs = module.programs.flatMap((program): ProgramSpec[] => {
-    const { name, section, type, function: fn } = program;
-    optimise(fn, { disabled: [...(options.disabledPasses ?? [])] });
-    functions.push(fn);
-    const generated = generateWithinLimits(program, options.cpu ?? 3);
-    if ("code" in generated) {
-      problems.push(generated);
-      return [];
-    }
-    const { instructions, lines } = generated;
-    return [{ name, section, type, functions: [{ name, instructions, typeId: types.program(name, type), lines }] }];
+  const compiled = (lowered: LoweredProgram | Subprogram): CompiledFunction | null => {
+    optimise(lowered.function, { disabled: [...(options.disabledPasses ?? [])] });
+    functions.push(lowered.function);
+    const result = generateWithinLimits(lowered, options.cpu ?? 3);
+    if (!("code" in result)) return { ...lowered, ...result };
+    problems.push(result);
+    return null;
+  };
+  const entries = module.programs.flatMap((program) => compiled(program) ?? []);
+  const subprograms = new Map(module.subprograms.map((each) => [each.name, compiled(each)]));
+  const signatures = new Map(module.subprograms.map((each) => [each.name, each]));
+  if (problems.length > 0) throw new CompileError(problems);
+  const specs = new Map<CompiledFunction, FunctionSpec>();
+  const specOf = (fn: CompiledFunction, typeId: () => number): FunctionSpec => {
+    const { name, instructions, lines } = fn;
+    const spec = specs.get(fn) ?? { name, instructions, typeId: typeId(), lines };
+    specs.set(fn, spec);
+    return spec;
+  };
+  const programs = module.programs.flatMap(({ name, section, type }, index): ProgramSpec[] => {
+    const entry = entries[index] as CompiledFunction; // none is missing when there are no problems
+    const reached = reachedFrom(entry, (callee) => subprograms.get(callee) ?? null);
+    problems.push(...callChainProblems(entry, reached));
+    const own = specOf(entry, () => types.program(name, type));
+    const others = [...reached.values()].map(
+      (fn) => specOf(fn, () => types.subprogram(signatures.get(fn.name) as Subprogram)), // those that are reached are the module's
+    );
+    return [{ name, section, type, functions: [own, ...others] }];
   });
   if (problems.length > 0) throw new CompileError(problems);
   const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
@@ -67,14 +86,14 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
 }
 
 /** The machine code, or which limit of the kernel it exceeds. */
-function generateWithinLimits({ function: fn, place }: LoweredProgram, cpu: Cpu): Generated | Diagnostic {
+function generateWithinLimits({ function: fn, place }: LoweredProgram | Subprogram, cpu: Cpu): Generated | Diagnostic {
   try {
     const generated = generate(fn, { cpu });
     const count = generated.instructions.length;
     return count <= MOST_INSTRUCTIONS ? generated : { code: "WS4004", ...place, ...describe("WS4004", { count }) };
   } catch (error) {
     if (!(error instanceof StackOverflow)) throw error;
-    return { code: "WS4001", ...place, ...describe("WS4001", { bytes: error.bytes }) };
+    return { code: "WS4001", ...place, ...describe("WS4001", { who: `\`${fn.name}\``, bytes: error.bytes }) };
   }
 }
 

@@ -6,6 +6,7 @@ import { BtfBuilder } from "../object/btf/builder.ts";
 import type { BtfMember } from "../object/btf/types.ts";
 import type { ProgramType } from "../object/spec.ts";
 import type { FieldLayout, ScalarLayout, SizedLayout, StructLayout } from "./frontend/layout.ts";
+import type { IntType } from "./frontend/values.ts";
 
 const C_INTEGERS: Record<string, { name: string; encoding: "unsigned" | "signed" | "char" | "bool" }> = {
   u8: { name: "unsigned char", encoding: "unsigned" },
@@ -55,6 +56,13 @@ const SK_BUFF = [
   ["hwtstamp", 184, 1],
 ] as const;
 
+export interface SubprogramSignature {
+  name: string;
+  /** `null` is an address. */
+  parameters: readonly { name: string; type: IntType | null }[];
+  returns: IntType | "address" | "void";
+}
+
 export class ModuleTypes {
   readonly btf = new BtfBuilder();
 
@@ -76,6 +84,18 @@ export class ModuleTypes {
     const parameters = [{ name: "ctx", type: pointer }];
     const type = this.btf.add({ kind: "func_proto", returnType: this.#integer("i32"), parameters });
     return this.btf.add({ kind: "func", name, type, linkage: "global" });
+  }
+
+  /** FUNC of a subprogram: static, so that the verifier walks it with what it knows at each call. */
+  subprogram({ name, parameters, returns }: SubprogramSignature): number {
+    const typeOf = (type: IntType | null): number => {
+      if (type === null) return this.btf.add({ kind: "ptr", type: 0 });
+      return this.of(scalarOf(type));
+    };
+    const returnType = returns === "void" ? 0 : typeOf(returns === "address" ? null : returns);
+    const own = parameters.map((parameter) => ({ name: parameter.name, type: typeOf(parameter.type) }));
+    const type = this.btf.add({ kind: "func_proto", returnType, parameters: own });
+    return this.btf.add({ kind: "func", name, type, linkage: "static" });
   }
 
   #context(programType: ProgramType): number {
@@ -157,4 +177,10 @@ function isInOneByte({ layout, bit }: FieldLayout): boolean {
 /** Offset of the run that a bit field's member is in. */
 function runOf(fields: readonly FieldLayout[], member: BtfMember): number {
   return fields.find((field) => field.name === member.name)?.offset ?? -1;
+}
+
+function scalarOf({ bits, signed }: IntType): ScalarLayout {
+  const boolean = bits === 1;
+  const name = boolean ? "bool" : `${signed ? "i" : "u"}${bits}`;
+  return { kind: "scalar", name, size: boolean ? 1 : ((bits / 8) as 1 | 2 | 4 | 8), signed, bigEndian: false, boolean };
 }

@@ -2,6 +2,7 @@
 export * from "./actions.ts";
 export * from "./chain.ts";
 export type { PacketContext, XdpContext } from "./context.ts";
+export * from "./functions.ts";
 export * from "./helpers.ts";
 export * from "./integers.ts";
 export * from "./maps/array.ts";

@@ -4,7 +4,7 @@
  */
 import { WirescriptError } from "../../errors.ts";
 import { type Instruction, slots } from "../../object/instruction.ts";
-import { ALU, ATOMIC, CLASS, JMP, MODE, OPCODE, SIZE, SOURCE } from "../../object/opcodes.ts";
+import { ALU, ATOMIC, CALL, CLASS, JMP, MODE, OPCODE, SIZE, SOURCE } from "../../object/opcodes.ts";
 import type { LineSpec } from "../../object/spec.ts";
 import type { AccessSize, Span } from "../ir/ir.ts";
 import { invert } from "./conditions.ts";
@@ -137,8 +137,11 @@ function encode(instruction: MachineInstruction, cpu: number): Instruction[] {
       const { size, base, src } = instruction;
       return [make(CLASS.STX | MODE.ATOMIC | SIZE_CODE[size], base, src, displacement(instruction), ATOMIC.ADD)];
     }
-    case "call":
-      return [make(OPCODE.CALL, 0, 0, 0, instruction.helper)];
+    case "call": {
+      const { helper, callee } = instruction;
+      if (callee === null) return [make(OPCODE.CALL, 0, 0, 0, helper)];
+      return [{ ...make(OPCODE.CALL, 0, CALL.SUBPROGRAM, 0, -1), reference: { kind: "function", name: callee } }];
+    }
   }
 }
 

@@ -80,8 +80,8 @@ export type MachineInstruction = Placed &
     | ({ op: "load"; dst: Register } & Access)
     | ({ op: "store"; src: Register | null; imm: number } & Access)
     | ({ op: "atomic_add"; src: Register } & Access)
-    /** Reads r1 to r`args`, writes r0, destroys r1 to r5. */
-    | { op: "call"; helper: number; args: number }
+    /** Of a helper, or of the subprogram `callee`. Reads r1 to r`args`, writes r0, destroys r1 to r5. */
+    | { op: "call"; helper: number; callee: string | null; args: number }
   );
 
 export type MachineTerminator = Placed &

@@ -50,6 +50,9 @@ const LOW_HALF_OPS: readonly ir.Op[] = ["add", "sub", "mul", "and", "or", "xor",
 /** Without upper halves, the 32-bit operation gives the same. */
 const NARROWING_OPS: readonly ir.Op[] = ["lshr", "udiv", "umod"];
 
+/** One instruction each, and the same everywhere. */
+const REMADE: ReadonlySet<ir.Op> = new Set(["const", "slot", "map", "data", "function"]);
+
 type Body = MachineInstruction extends infer T ? (T extends unknown ? Omit<T, "span"> : never) : never;
 
 export function select(fn: ir.Function, cpu: Cpu): MachineFunction {
@@ -82,7 +85,7 @@ class Selection {
     for (const block of this.#source.blocks) {
       if (!this.uses.reachable.has(block)) continue;
       this.#enter(this.#entryOf(block));
-      if (block === this.#source.blocks[0]) this.#receiveContext();
+      if (block === this.#source.blocks[0]) this.#receiveArguments();
       for (const instruction of block.instructions) {
         if (!this.uses.isLive(instruction)) continue;
         this.#span = instruction.span;
@@ -94,12 +97,20 @@ class Selection {
     return this.#fn;
   }
 
-  #receiveContext(): void {
-    const contexts = this.#source.blocks.flatMap((block) => block.instructions).filter((value) => value.op === "context");
-    if (contexts.length === 0) return;
-    const register = newRegister(this.#fn);
-    for (const context of contexts) this.#registers.set(context, register);
-    this.#emit({ op: "mov", dst: register, src: CONTEXT });
+  /** Out of r1 to r5, before anything destroys them. */
+  #receiveArguments(): void {
+    const received = new Map<Register, Register>();
+    for (const value of this.#source.blocks.flatMap((block) => block.instructions)) {
+      if ((value.op !== "context" && value.op !== "argument") || !this.uses.isLive(value)) continue;
+      const source = CONTEXT + (value.op === "argument" ? value.index : 0);
+      let register = received.get(source);
+      if (register === undefined) {
+        register = newRegister(this.#fn);
+        received.set(source, register);
+        this.#emit({ op: "mov", dst: register, src: source });
+      }
+      this.#registers.set(value, register);
+    }
   }
 
   // -- registers --
@@ -142,13 +153,14 @@ class Selection {
   /** Whether the value is made again at each use instead of being kept. */
   #isRemade(value: ir.Value): boolean {
     const { op } = value;
-    return op === "const" || op === "slot" || op === "map" || op === "data" || peelAddress(value, 0).base.op === "slot";
+    return REMADE.has(op) || peelAddress(value, 0).base.op === "slot";
   }
 
   #into(dst: Register, value: ir.Value): void {
     const { base, offset } = peelAddress(value, 0);
     if (value.op === "const") this.#emit({ op: "const", dst, value: value.value });
     else if (value.op === "map") this.#emit({ op: "address", dst, reference: { kind: "map", name: value.name } });
+    else if (value.op === "function") this.#emit({ op: "address", dst, reference: { kind: "function", name: value.name } });
     else if (value.op === "data") {
       this.#emit({ op: "address", dst, reference: { kind: "data", section: value.section, offset: value.offset } });
     } else if (base.op === "slot") {
@@ -272,7 +284,7 @@ class Selection {
   // -- instructions --
 
   #instruction(value: ir.Instruction): void {
-    if (value.op === "phi" || value.op === "context" || this.#isRemade(value)) return;
+    if (value.op === "phi" || value.op === "context" || value.op === "argument" || this.#isRemade(value)) return;
     if (isCompare(value.op)) {
       if (this.uses.needsRegister(value)) this.#bool(value);
     } else if (isBinary(value.op)) this.#binary(value, value.op);
@@ -486,7 +498,7 @@ class Selection {
       if (!remade[index]) this.#emit({ op: "mov", dst: index + 1, src: this.#registerOf(argument) });
     }
     for (const [index, argument] of value.args.entries()) if (remade[index]) this.#into(index + 1, argument);
-    this.#emit({ op: "call", helper: value.helper, args: value.args.length });
+    this.#emit({ op: "call", helper: value.helper, callee: value.callee ?? null, args: value.args.length });
     this.#shared.clear();
     if (this.uses.of(value).length > 0) this.#emit({ op: "mov", dst: this.#registerOf(value), src: RESULT });
   }

@@ -326,6 +326,44 @@ export const CATALOGUE = {
     example: `const ports = devMap({ entries: 4 });\n${tc("ports.redirect(1);")}`,
   },
 
+  WS2090: {
+    what: "`{name}` is compiled as a function of its own, which cannot take {kind}.",
+    why: "A function of its own gets its arguments in registers: integers, booleans, references to packet and maps, object literals of these that nobody changes, and what is known at compile time.",
+    fix: "Pass the fields that it needs, or let it be built into its caller: remove `noinline`.",
+    example:
+      "const f = noinline((o: { n: number }): number => o.n++);\n" +
+      program("const o = { n: ctx.length };\n  if (f(o) && o.n) return XDP_DROP;"),
+  },
+  WS2091: {
+    what: "`{name}` is compiled as a function of its own, and would take {count} registers of arguments.",
+    why: "The kernel passes five at most. The context takes one when the function uses it, a byte array one for every 8 bytes.",
+    fix: "Pass fewer arguments, or a view that they can be read from; or let it be built into its caller: remove `noinline`.",
+    example:
+      "const f = noinline((a: u32, b: u32, c: u32, d: u32, e: u32, g: u32): u32 => a + b + c + d + e + g);\n" +
+      program("if (f(1, 2, 3, 4, 5, ctx.length)) return XDP_DROP;"),
+  },
+  WS2092: {
+    what: "`{name}` is compiled as a function of its own, and cannot use `{captured}` of the function around it.",
+    why: "Only what is passed to it reaches a function of its own.",
+    fix: "Add a parameter for `{captured}`, or let the function be built into its caller: remove `noinline`.",
+    example: program("const n = ctx.length;\n  const f = noinline((): u32 => n);\n  if (f() > 60) return XDP_DROP;"),
+  },
+  WS2093: {
+    what: "`{name}` is compiled as a function of its own, which cannot return {kind}.",
+    why: "It returns one register: an integer, a boolean, an action, or a reference to the packet or a map, or null instead of one.",
+    fix: "Return one of these, or let it be built into its caller: remove `noinline`.",
+    example:
+      "const f = noinline((n: u32): { a: u32; b: u32 } => ({ a: n, b: n + 1 }));\n" +
+      program("if (f(ctx.length).a) return XDP_DROP;"),
+  },
+  WS2094: {
+    what: "`tailCall` cannot stand in `{name}`, which is compiled as a function of its own.",
+    why: "The kernel would come back to the caller after the other program, and not leave the program as a tail call does.",
+    fix: "Call `tailCall` in the program, or in a function that is built into it.",
+    example:
+      "const programs = progArray({ entries: 2 });\nconst f = noinline((ctx: XdpContext): void => { programs.tailCall(ctx, 1); });\n" +
+      program("f(ctx);"),
+  },
   WS3001: {
     what: "This module exports no program.",
     why: "The loader attaches programs that the module exports.",
@@ -417,7 +455,7 @@ export const CATALOGUE = {
   },
 
   WS4001: {
-    what: "The program needs {bytes} bytes of stack, and the kernel gives 512.",
+    what: "{who} needs {bytes} bytes of stack, and the kernel gives 512.",
     why: "Keys and values built from object literals, and values that do not fit registers, live on the stack.",
     fix: "Use smaller keys and values, or build large values in a map's element instead.",
     example:
@@ -445,6 +483,14 @@ export const CATALOGUE = {
     example: null,
   },
 
+  WS4090: {
+    what: "Functions call each other {depth} deep: {chain}.",
+    why: "The kernel allows 8 functions on its call stack, the program among them.",
+    fix: "Let some of them be built into their callers: remove `noinline`.",
+    example:
+      `${["b", "c", "d", "e", "f", "g", "h", "i"].map((name, index) => `const ${name} = noinline((n: u32): u32 => ${index === 0 ? "n + getPrandomU32()" : `${"abcdefghi"[index]}(n) + 1`});`).join("\n")}\n` +
+      program("if (i(ctx.length)) return XDP_DROP;"),
+  },
   WS9001: {
     what: "The compiler failed on this code: {detail}",
     why: "This is a defect of Wirescript, not of your program.",

@@ -8,10 +8,12 @@ import { type FunctionNode, functionName, type Lowering } from "./lowering.ts";
 import { settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { bindPattern, lowerStatements } from "./statements.ts";
+import { callSubprogram } from "./subprograms.ts";
 import type { FunctionValue, Value } from "./values.ts";
 
 export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {
   const values = l.all<Value[]>(...args.map((argument) => () => settle(l, argument, lowerExpression(l, argument))));
+  if (callee.build === "subprogram") return callSubprogram(l, call, callee.node, values);
   return buildIn(l, call, callee.node, values);
 }
 
@@ -21,7 +23,7 @@ export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: re
   const name = functionName(node) ?? "the function";
   if (body === undefined) return l.fail(call, "WS2003", { name });
   if (l.module.faults.has(node) || node.parameters.some((parameter) => l.module.faults.has(parameter))) throw new Abort();
-  if (l.frames.some((frame) => frame.node === node)) return l.fail(call, "WS1020", { name });
+  if (l.frames.some((frame) => frame.node === node) || l.callers.includes(node)) return l.fail(call, "WS1020", { name });
   node.parameters.forEach((parameter, index) => {
     const given = args[index];
     const value = given !== undefined && given.kind !== "null" ? given : defaultOf(l, parameter, given);

@@ -3,7 +3,7 @@ import ts from "typescript";
 import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
-import { lowerInt } from "./expressions.ts";
+import { lowerExpression, lowerInt } from "./expressions.ts";
 import { bytesArgument, csumDiff, declareLocal, lookUpRoute, trace } from "./helper-calls.ts";
 import { SCALARS } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
@@ -38,6 +38,13 @@ function callContext(l: Lowering, node: ts.CallExpression, name: string): Value 
   const result = l.call(helper, [l.context, delta]);
   l.packetMoved(node);
   return l.bool(l.compare("eq", result, l.builder.const(0)));
+}
+
+/** `noinline(fn)` and `inline(fn)` are `fn`, with a wish about how calls of it are compiled. */
+function buildAs(l: Lowering, node: ts.CallExpression, name: "inline" | "noinline"): Value {
+  const value = lowerExpression(l, argument(l, node, 0));
+  if (value.kind !== "function") return l.fail(node, "WS2006");
+  return { ...value, build: name === "inline" ? "inline" : "subprogram" };
 }
 
 export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: Intrinsic): Value {
@@ -89,6 +96,9 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return addAtomically(l, node);
     case "csumDiff":
       return csumDiff(l, node);
+    case "noinline":
+    case "inline":
+      return buildAs(l, node, name);
     default:
       return l.fail(node, "WS2003", { name });
   }

@@ -12,6 +12,7 @@ import { ModuleState } from "./module.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
 import { Abort } from "./reporter.ts";
 import { placeOf, rangeOf, type Source, syntaxErrors, typeErrors } from "./source.ts";
+import type { Subprogram } from "./subprograms.ts";
 import { checkSubset } from "./subset.ts";
 import type { MapDeclaration } from "./values.ts";
 
@@ -26,6 +27,8 @@ export interface LoweredProgram {
 
 export interface LoweredModule {
   programs: LoweredProgram[];
+  /** Every function that some program calls as such, directly or not. */
+  subprograms: readonly Subprogram[];
   maps: MapDeclaration[];
   readonlyData: Uint8Array;
   settings: ModuleState["settings"];
@@ -36,7 +39,7 @@ export function lowerModule(source: Source): LoweredModule {
   const state = new ModuleState(source);
   const { unparsed, checked } = checkSource(state);
   const found = (): Diagnostic[] => [...state.reporter.diagnostics, ...checked].sort(byPlace);
-  const empty = { programs: [], maps: [], readonlyData: new Uint8Array(), settings: [] };
+  const empty = { programs: [], subprograms: [], maps: [], readonlyData: new Uint8Array(), settings: [] };
   if (unparsed) return { ...empty, diagnostics: found() };
 
   const declared = exportedPrograms(source);
@@ -46,6 +49,7 @@ export function lowerModule(source: Source): LoweredModule {
   }
   const programs: LoweredProgram[] = [];
   const calls = new Map<string, ts.Node>();
+  reserveSymbols(state, declared);
   for (const program of declared) {
     const { call } = program;
     const lowered = lowerProgram(state, program);
@@ -60,8 +64,20 @@ export function lowerModule(source: Source): LoweredModule {
   }
   addExportedMaps(state);
   checkMapNames(state);
-  const { readonlyData, settings } = state;
-  return { programs, maps: [...state.maps.values()], readonlyData, settings, diagnostics: found() };
+  const { readonlyData, settings, subprograms } = state;
+  return { programs, subprograms, maps: [...state.maps.values()], readonlyData, settings, diagnostics: found() };
+}
+
+/** Programs have their names for certain; subprograms take others. Texts among the options are names or do no harm. */
+function reserveSymbols(state: ModuleState, declared: readonly DeclaredProgram[]): void {
+  const reserve = (node: ts.Node): void => {
+    if (ts.isStringLiteral(node)) state.symbols.add(node.text);
+    ts.forEachChild(node, reserve);
+  };
+  for (const { exportName, call } of declared) {
+    state.symbols.add(exportName);
+    for (const options of call.arguments.slice(1)) reserve(options);
+  }
 }
 
 /**

@@ -7,7 +7,16 @@ import { HELPER, type HelperName } from "../../object/helpers.ts";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
 import { FunctionBuilder, type Variable } from "../ir/builder.ts";
-import type { AccessSize, BinaryOp, Block, CompareOp, Span, Value as Ssa, ValueType } from "../ir/ir.ts";
+import {
+  type AccessSize,
+  type BinaryOp,
+  type Block,
+  type CompareOp,
+  type Span,
+  type Value as Ssa,
+  SUBPROGRAM,
+  type ValueType,
+} from "../ir/ir.ts";
 import { Epochs } from "./epochs.ts";
 import { HOOKS, type Hook, mayCall } from "./hooks.ts";
 import type { Join } from "./join.ts";
@@ -46,7 +55,11 @@ export class Lowering {
   readonly builder: FunctionBuilder;
   readonly bindings = new Map<ts.Symbol, Binding>();
   readonly frames: Frame[] = [];
-  readonly context: Ssa;
+  readonly isSubprogram: boolean;
+  /** The functions that are being compiled around this one: a subprogram's callers. */
+  readonly callers: readonly FunctionNode[];
+  /** Whether the function has moved the packet somewhere. */
+  movesPacket = false;
   readonly epochs = new Epochs();
   readonly #data: Variable = { name: "data", type: "ptr" };
   readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
@@ -55,24 +68,64 @@ export class Lowering {
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();
 
-  constructor(module: ModuleState, name: string, hook: Hook = HOOKS.xdp as Hook) {
+  #context: Ssa | null = null;
+  #boundsRead = false;
+
+  /** `callers` is given for a subprogram, and `null` for a program, which receives the context. */
+  constructor(
+    module: ModuleState,
+    name: string,
+    hook: Hook = HOOKS.xdp as Hook,
+    callers: readonly FunctionNode[] | null = null,
+  ) {
     this.module = module;
     this.hook = hook;
+    this.isSubprogram = callers !== null;
+    this.callers = callers ?? [];
     this.checker = module.source.checker;
     this.builder = new FunctionBuilder(name);
     this.#entry = this.builder.function.blocks[0] as Block; // a new builder has its entry block
-    this.context = this.builder.emit({ op: "context", type: "ptr", args: [] });
+    if (callers !== null) return;
+    this.#context = this.builder.emit({ op: "context", type: "ptr", args: [] });
+    this.#boundsRead = true;
     this.#readPacketBounds();
+  }
+
+  /** The program's context. A subprogram that asks for it takes it as one more argument. */
+  get context(): Ssa {
+    this.#context ??= this.builder.emitIn(this.#entry, { op: "argument", type: "ptr", args: [], index: CONTEXT_UNPLACED });
+    return this.#context;
+  }
+
+  /** The argument through which a subprogram gets the context; `null` when it does not need it. */
+  get contextArgument(): Extract<Ssa, { op: "argument" }> | null {
+    return this.#context?.op === "argument" ? this.#context : null;
   }
 
   /** First byte of the packet. */
   get data(): Ssa {
+    this.#ensureBounds();
     return this.builder.read(this.#data);
   }
 
   /** The byte behind the packet's last. */
   get dataEnd(): Ssa {
+    this.#ensureBounds();
     return this.builder.read(this.#dataEnd);
+  }
+
+  /** A subprogram reads the packet's bounds only when it looks at the packet. */
+  #ensureBounds(): void {
+    if (this.#boundsRead) return;
+    this.#boundsRead = true;
+    const { data, dataEnd } = this.hook.bounds;
+    for (const [variable, offset] of [
+      [this.#data, data],
+      [this.#dataEnd, dataEnd],
+    ] as const) {
+      const load = { op: "load", type: "ptr", size: 4, offset, region: "context" } as const;
+      this.builder.writeIn(this.#entry, variable, this.builder.emitIn(this.#entry, { ...load, args: [this.context] }));
+    }
   }
 
   #readPacketBounds(): void {
@@ -83,6 +136,9 @@ export class Lowering {
 
   /** A helper at `node` has moved the packet, or may have: its bounds are read anew, and views from before are dead. */
   packetMoved(node: ts.Node): void {
+    this.movesPacket = true;
+    // What the entry reads from here on is the packet as it is now.
+    if (this.builder.block === this.#entry) this.#boundsRead = true;
     this.epochs.move(this.builder.block, node);
     this.#readPacketBounds();
   }
@@ -210,6 +266,15 @@ export class Lowering {
 
   // -- memory and calls --
 
+  /** What the caller passes as number `index`. */
+  argument(index: number, type: ValueType, align: number): Ssa {
+    return this.builder.emit({ op: "argument", type, args: [], index, align });
+  }
+
+  callSubprogram(callee: string, args: Ssa[], type: ValueType, align: number): Ssa {
+    return this.builder.emit({ op: "call", type, args, helper: SUBPROGRAM, callee, align });
+  }
+
   call(helper: HelperName, args: Ssa[], type: ValueType = "int"): Ssa {
     if (!mayCall(this.hook, helper) && this.#node !== null) {
       this.fail(this.#node, "WS2062", { call: this.#node.getText(), hook: this.hook.title });
@@ -241,10 +306,15 @@ export class Lowering {
 }
 
 /** For messages; `null` when it has no name. */
-export function functionName({ name, parent }: FunctionNode): string | null {
-  if (name !== undefined) return name.text;
+export function functionName(node: FunctionNode): string | null {
+  if (node.name !== undefined) return node.name.text;
+  let { parent } = node;
+  // const name = noinline(() => …)
+  while (ts.isCallExpression(parent) || ts.isParenthesizedExpression(parent)) parent = parent.parent;
   return ts.isVariableDeclaration(parent) ? parent.name.getText() : null;
 }
+/** Until the subprogram is compiled, nobody knows how many arguments stand before its context. */
+const CONTEXT_UNPLACED = -1;
 
 const spans = new WeakMap<ts.Node, Span>();
 

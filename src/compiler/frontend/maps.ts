@@ -62,6 +62,7 @@ function redirect(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Va
 
 /** Comes back only when there is no such program, or 33 tail calls have been made. */
 function tailCall(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Value {
+  if (l.isSubprogram) return l.fail(node, "WS2094", { name: l.builder.function.name });
   const context = lowerExpression(l, argument(l, node, 0));
   if (context.kind !== "context") return l.fail(node, "WS2003", { name: `${map.name}.tailCall` });
   const index = lowerInt(l, argument(l, node, 1), "tailCall").ssa;

@@ -5,6 +5,7 @@ import { Faults } from "./faults.ts";
 import type { BytesLayout, ScalarLayout } from "./layout.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
+import type { Subprogram } from "./subprograms.ts";
 import type { MapDeclaration, Value } from "./values.ts";
 
 export class ModuleState {
@@ -15,6 +16,12 @@ export class ModuleState {
   readonly maps = new Map<ts.Node, MapDeclaration>();
   /** Schemas, maps and other constants that are evaluated once, by their declaration. */
   readonly constants = new Map<ts.Node, Value>();
+  /** Functions that were compiled as such, in the order of their first call. */
+  readonly subprograms: Subprogram[] = [];
+  /** Functions in which something was reported when they were compiled. */
+  readonly brokenSubprograms = new Set<ts.Node>();
+  /** Symbols of the object that are taken. */
+  readonly symbols = new Set<string>();
   readonly #texts = new Map<string, number>();
   #readonlyData: number[] = [];
 
@@ -72,6 +79,17 @@ export class ModuleState {
     this.#readonlyData.push(...new TextEncoder().encode(text), 0);
     this.#texts.set(text, offset);
     return offset;
+  }
+
+  readonly #identities = new WeakMap<object, number>();
+  #identified = 0;
+
+  /** A number that only `thing` has, for keys. */
+  identity(thing: object): number {
+    const known = this.#identities.get(thing);
+    if (known !== undefined) return known;
+    this.#identities.set(thing, ++this.#identified);
+    return this.#identified;
   }
 
   get readonlyData(): Uint8Array {

@@ -109,6 +109,8 @@ export interface Place {
 export interface FunctionValue {
   kind: "function";
   node: ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
+  /** What `noinline` or `inline` asked for; absent when the compiler decides. */
+  build?: "subprogram" | "inline";
 }
 
 export interface MapValue {

@@ -66,6 +66,11 @@ interface Common {
 
 export type Instruction =
   | (Common & { op: "context" })
+  /**
+   * What the caller passed: number `index`, from 0 to 4. Subprograms only, and once for each index, in the entry. An address is `align`
+   * bytes, or a multiple, from the start of what it points into; 1 unless given. Likewise what a call gives.
+   */
+  | (Common & { op: "argument"; index: number; align?: number })
   | (Common & { op: "const"; value: bigint })
   | (Common & { op: BinaryOp })
   | (Common & { op: CompareOp })
@@ -82,8 +87,13 @@ export type Instruction =
   | (Common & { op: "map"; name: string })
   /** Address of `offset` bytes into a data section. */
   | (Common & { op: "data"; section: string; offset: number })
-  /** A kernel helper by its number; up to five args. Clobbers r1 to r5. See `effects.ts` for what it reads and writes. */
-  | (Common & { op: "call"; helper: number })
+  /** Address of a subprogram, for a helper that calls it back. */
+  | (Common & { op: "function"; name: string })
+  /**
+   * A kernel helper by its number, or the subprogram named `callee`, when `helper` is `SUBPROGRAM`; up to five args. Clobbers r1 to r5.
+   * See `effects.ts` for what it reads and writes.
+   */
+  | (Common & { op: "call"; helper: number; callee?: string; align?: number })
   | (Common & { op: "phi" });
 
 export type Op = Instruction["op"];
@@ -113,6 +123,9 @@ export interface Function {
   /** For fresh ids. */
   nextId: number;
 }
+
+/** The helper number of calls to subprograms. No helper has it (BPF_FUNC_unspec), so that whoever asks what it does hears "anything". */
+export const SUBPROGRAM = 0;
 
 /** One program of a module, lowered. */
 export interface Module {

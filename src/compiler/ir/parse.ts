@@ -2,7 +2,7 @@
 import { WirescriptError } from "../../errors.ts";
 import { HELPER } from "../../object/helpers.ts";
 import type { AccessSize, Block, Function, Instruction, Region, Terminator, Value, ValueType } from "./ir.ts";
-import { isBinary, isCompare } from "./ir.ts";
+import { isBinary, isCompare, SUBPROGRAM } from "./ir.ts";
 import { impliedType } from "./print.ts";
 
 const TYPES: readonly string[] = ["int", "bool", "ptr", "void"] satisfies ValueType[];
@@ -193,19 +193,24 @@ function parseOperation(text: string, line: number): Operation {
       return { op, size: Number(match[1]), align: Number(match[2]) as AccessSize, operands: [] };
     }
     case "map":
+    case "function":
       return { op, name: parseString(rest, line), operands: [] };
+    case "argument":
+      return { op, index: Number(parseInteger(rest, line)), operands: [] };
     case "data": {
       const match = /^(".*")(?: ([+-]) (\d+))?$/.exec(rest);
       if (match === null) throw failure(line, 'expected `data "SECTION" + OFFSET`');
       return { op, section: parseString(match[1] as string, line), offset: parseOffset(match[2], match[3]), operands: [] };
     }
     case "call": {
-      const match = /^(\w+)\((.*)\)$/.exec(rest);
-      if (match === null) throw failure(line, "expected `call HELPER(ARGUMENTS)`");
+      const match = /^(@?[\w.]+)\((.*)\)$/.exec(rest);
+      if (match === null) throw failure(line, "expected `call HELPER(ARGUMENTS)` or `call @FUNCTION(ARGUMENTS)`");
       const name = match[1] as string;
+      const operands = match[2] === "" ? [] : (match[2] as string).split(/,\s*/);
+      if (name.startsWith("@")) return { op, helper: SUBPROGRAM, callee: name.slice(1), operands };
       const helper = /^\d+$/.test(name) ? Number(name) : (HELPER as Record<string, number>)[name];
       if (helper === undefined) throw failure(line, `there is no helper \`${name}\``);
-      return { op, helper, operands: match[2] === "" ? [] : (match[2] as string).split(/,\s*/) };
+      return { op, helper, operands };
     }
     default:
       throw failure(line, `\`${op}\` is not an operation`);

@@ -55,10 +55,12 @@ export function printInstruction(instruction: Instruction): string {
   return `v${instruction.id}${type} = ${operation}`;
 }
 
+const ADDRESSES: ReadonlySet<string> = new Set(["context", "slot", "map", "data", "function"]);
+
 /** The type that an operation has when the text names none. */
 export function impliedType(op: Instruction["op"]): ValueType {
   if (isCompare(op)) return "bool";
-  return op === "context" || op === "slot" || op === "map" || op === "data" ? "ptr" : "int";
+  return ADDRESSES.has(op) ? "ptr" : "int";
 }
 
 function printOperation(instruction: Instruction): string {
@@ -82,8 +84,14 @@ function printOperation(instruction: Instruction): string {
       return `map ${JSON.stringify(instruction.name)}`;
     case "data":
       return `data ${JSON.stringify(instruction.section)}${printOffset(instruction.offset)}`;
-    case "call":
-      return `call ${helperName(instruction.helper)}(${names.join(", ")})`;
+    case "argument":
+      return `argument ${instruction.index}`; // its alignment matters to the front end only
+    case "function":
+      return `function ${JSON.stringify(instruction.name)}`;
+    case "call": {
+      const callee = instruction.callee === undefined ? helperName(instruction.helper) : `@${instruction.callee}`;
+      return `call ${callee}(${names.join(", ")})`;
+    }
     default:
       return [instruction.op, names.join(", ")].join(" ").trimEnd();
   }

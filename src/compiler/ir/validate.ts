@@ -110,7 +110,8 @@ function* typeFaults(instruction: Instruction): Iterable<string> {
   if (isCompare(op) && pointers === 1 && !args.some((value) => value.op === "const" && value.value === 0n)) {
     yield "compares a pointer with a number";
   }
-  if ((op === "context" || op === "slot" || op === "map" || op === "data") && type !== "ptr") yield "must be a ptr";
+  const isAddress = op === "context" || op === "slot" || op === "map" || op === "data" || op === "function";
+  if (isAddress && type !== "ptr") yield "must be a ptr";
   if ((op === "store" || op === "atomic_add") && type !== "void") yield "has no result";
   if ((op === "load" || op === "store" || op === "atomic_add") && args[0]?.type !== "ptr") yield "needs a ptr as its address";
   if (op === "zext" || op === "sext" || op === "bswap") {

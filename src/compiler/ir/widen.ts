@@ -1,5 +1,5 @@
 /** May a place in memory be reached by one access of a given width? */
-import type { AccessSize } from "./ir.ts";
+import type { AccessSize, Value } from "./ir.ts";
 import type { Location } from "./memory.ts";
 
 /**
@@ -13,8 +13,14 @@ export function mayAccess({ region, base, offset }: Location, size: AccessSize):
     case "data":
       return true;
     case "stack":
-      return base.op === "slot" && base.align >= size && offset % size === 0;
+      return alignmentOf(base) >= size && offset % size === 0;
     case "context":
       return false;
   }
+}
+
+/** Of a place on the stack, this function's or a caller's. */
+function alignmentOf(base: Value): number {
+  if (base.op === "slot") return base.align;
+  return base.op === "argument" ? (base.align ?? 1) : 1;
 }

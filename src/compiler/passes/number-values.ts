@@ -89,6 +89,7 @@ function keyOf(instruction: Instruction, block: Block): string | null {
     case "bswap":
       return `${op} ${instruction.bits} ${ids[0]}`;
     case "map":
+    case "function":
       return `${op} ${instruction.name}`;
     case "data":
       return `${op} ${instruction.section} ${instruction.offset}`;
