@@ -48,7 +48,7 @@ b3: from b1
         "r0 = 2",
         "if r1 > r3 goto pc+3",
         "r1 = *(u16 *)(r2 +12)",
-        "if r1 != 0x8 goto pc+1",
+        "if w1 != 0x8 goto pc+1",
         "r0 = 1",
         "exit",
       ]
@@ -81,13 +81,13 @@ b2: from b0
         "r1 += 14",
         "r0 = 2",
         "if r1 > r3 goto pc+9",
-        "r5 = *(u32 *)(r2 +0)",
+        "r0 = *(u32 *)(r2 +0)",
         "r4 = *(u16 *)(r2 +4)",
         "r3 = *(u32 *)(r2 +6)",
         "r1 = *(u16 *)(r2 +10)",
         "*(u32 *)(r2 +0) = r3",
         "*(u16 *)(r2 +4) = r1",
-        "*(u32 *)(r2 +6) = r5",
+        "*(u32 *)(r2 +6) = r0",
         "*(u16 *)(r2 +10) = r4",
         "r0 = 3",
         "exit",
@@ -252,7 +252,7 @@ b4: from b3
     expect(assembly(body).filter((line) => line.startsWith("if"))).toMatchInlineSnapshot(`
       [
         "if r1 > r3 goto pc+4",
-        "if r1 & 0x40 goto pc+2",
+        "if w1 & 0x40 goto pc+2",
         "if w1 == 0xc0a80001 goto pc+1",
       ]
     `);

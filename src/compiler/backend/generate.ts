@@ -11,6 +11,7 @@ import { hoistCopies, presetResult } from "./hoist.ts";
 import { removeKnown } from "./known.ts";
 import { orderBlocks } from "./layout.ts";
 import type { Cpu } from "./machine.ts";
+import { narrow } from "./narrow.ts";
 import { select } from "./select.ts";
 import { sweep } from "./sweep.ts";
 import { mergeTails } from "./tails.ts";
@@ -45,6 +46,7 @@ export function generate(fn: ir.Function, options: GenerateOptions): Generated {
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);
   while (removeKnown(machine) || mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
+  narrow(machine);
   orderBlocks(machine);
   return { ...emit(machine), stackBytes };
 }

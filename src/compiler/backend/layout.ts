@@ -1,17 +1,19 @@
 /**
  * The order of blocks. Every block that falls through to its successor saves a jump, and every block can be fallen into by one
  * other only, so the best order is a largest matching between blocks and successors; loops' back edges are left out at first, which
- * keeps the matching free of cycles. Where the matching leaves a choice, the source's order stays.
+ * keeps the matching free of cycles. Where the matching leaves a choice, blocks come before their successors: jumps go forward, and
+ * not far, which makes them shorter in machine code.
  *
  * Source of the matching: Kuhn's augmenting paths.
  */
 import { isInvertible } from "./conditions.ts";
 import { backEdges } from "./loops.ts";
-import type { MachineBlock, MachineFunction } from "./machine.ts";
+import { type MachineBlock, type MachineFunction, successors } from "./machine.ts";
 
 /** Reorders `fn.blocks`; the entry stays first. */
 export function orderBlocks(fn: MachineFunction): void {
   shareExit(fn);
+  fn.blocks = reversePostorder(fn);
   const entry = fn.blocks[0] as MachineBlock;
   const position = new Map(fn.blocks.map((block, index) => [block, index]));
   const back = backEdges(fn);
@@ -95,11 +97,29 @@ function shareExit(fn: MachineFunction): void {
     if (block !== bare && block.terminator.op === "exit")
       block.terminator = { op: "jump", target: bare, span: block.terminator.span };
   }
-  if (bare === fn.blocks[0]) return;
-  // Behind all that jumps to it, so that the source's order decides who falls through.
-  fn.blocks = [...fn.blocks.filter((block) => block !== bare), bare];
 }
 
 export function isBareExit(block: MachineBlock): boolean {
   return block.instructions.length === 0 && block.terminator.op === "exit";
+}
+
+/** Of two branches, what stands first in the source's order comes first. */
+function reversePostorder(fn: MachineFunction): MachineBlock[] {
+  const entry = fn.blocks[0] as MachineBlock;
+  const position = new Map(fn.blocks.map((block, index) => [block, index]));
+  const nextOf = (block: MachineBlock) => successors(block).sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
+  const order: MachineBlock[] = [];
+  const seen = new Set([entry]);
+  const stack = [{ block: entry, next: nextOf(entry) }];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const next = top.next.pop();
+    if (next === undefined) {
+      order.unshift(top.block);
+      stack.pop();
+    } else if (!seen.has(next)) {
+      seen.add(next);
+      stack.push({ block: next, next: nextOf(next) });
+    }
+  }
+  return order;
 }
