@@ -3,6 +3,7 @@
  *
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
+import { dirname, relative, resolve } from "node:path";
 import { type DataSpec, type FunctionSpec, MAP_TYPE, type MapSpec, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
@@ -81,8 +82,25 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   });
   if (problems.length > 0) throw new CompileError(problems);
   const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
-  const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
+  const spec: ObjectSpec = {
+    license: "Dual MIT/GPL",
+    programs: seenFrom(dirname(resolve(path)), programs),
+    maps,
+    data,
+    btf: { types: types.btf.types },
+  };
   return { spec, functions, files: source.files };
+}
+
+/** Names the source files of line info as seen from `folder`, so that a module gives the same object from wherever it is compiled. */
+function seenFrom(folder: string, programs: ProgramSpec[]): ProgramSpec[] {
+  return programs.map((program) => ({
+    ...program,
+    functions: program.functions.map((fn) => ({
+      ...fn,
+      lines: fn.lines.map((line) => ({ ...line, file: relative(folder, line.file) })),
+    })),
+  }));
 }
 
 /** The machine code, or which limit of the kernel it exceeds. */

@@ -22,7 +22,7 @@ import { HOOKS, type Hook, mayCall } from "./hooks.ts";
 import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
 import { Abort, type Note } from "./reporter.ts";
-import { displayName, rangeOf } from "./source.ts";
+import { rangeOf } from "./source.ts";
 import { BOOL, type IntType, type IntValue, type Memory, type Place, U64, type Value } from "./values.ts";
 
 export type FunctionNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;
@@ -325,7 +325,7 @@ function spanOf(node: ts.Node): Span {
     const { line, character } = file.getLineAndCharacterOfPosition(node.getStart(file));
     const starts = file.getLineStarts();
     const text = file.text.slice(starts[line], starts[line + 1] ?? file.text.length).replace(/\r?\n$/, "");
-    span = { file: displayName(file.fileName), line: line + 1, column: character + 1, text };
+    span = { file: file.fileName, line: line + 1, column: character + 1, text };
     spans.set(node, span);
   }
   return span;

@@ -15,6 +15,7 @@
 
 /** A place in the source, for line info and messages. Line and column are 1-based. */
 export interface Span {
+  /** Absolute path. */
   file: string;
   line: number;
   column: number;

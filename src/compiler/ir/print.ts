@@ -14,6 +14,7 @@
  *       return v9
  *     }
  */
+import { relative } from "node:path";
 import { HELPER } from "../../object/helpers.ts";
 import type { Block, Function, Instruction, Module, Span, Terminator, ValueType } from "./ir.ts";
 import { isCompare } from "./ir.ts";
@@ -28,7 +29,7 @@ export function printFunction(fn: Function, options: PrintOptions = {}): string 
   const lines = [`function ${fn.name} {`];
   let place = "";
   const add = (text: string, span: Span | null): void => {
-    const here = span === null ? "" : `${span.file}:${span.line}:${span.column}`;
+    const here = span === null ? "" : `${relative(process.cwd(), span.file)}:${span.line}:${span.column}`;
     lines.push(options.places && here !== "" && here !== place ? `  ${text.padEnd(44)} ; ${here}` : `  ${text}`);
     if (here !== "") place = here;
   };
