@@ -4,7 +4,15 @@
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
 import { dirname, relative, resolve } from "node:path";
-import { type DataSpec, type FunctionSpec, MAP_TYPE, type MapSpec, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
+import {
+  type DataSpec,
+  type FunctionSpec,
+  type LineSpec,
+  MAP_TYPE,
+  type MapSpec,
+  type ObjectSpec,
+  type ProgramSpec,
+} from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
@@ -64,9 +72,11 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   const signatures = new Map(module.subprograms.map((each) => [each.name, each]));
   if (problems.length > 0) throw new CompileError(problems);
   const specs = new Map<CompiledFunction, FunctionSpec>();
+  // So that a module gives the same object from wherever it is compiled.
+  const seenFromModule = (line: LineSpec): LineSpec => ({ ...line, file: relative(dirname(resolve(path)), line.file) });
   const specOf = (fn: CompiledFunction, typeId: () => number): FunctionSpec => {
     const { name, instructions, lines } = fn;
-    const spec = specs.get(fn) ?? { name, instructions, typeId: typeId(), lines };
+    const spec = specs.get(fn) ?? { name, instructions, typeId: typeId(), lines: lines.map(seenFromModule) };
     specs.set(fn, spec);
     return spec;
   };
@@ -84,23 +94,12 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
   const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
   const spec: ObjectSpec = {
     license: "Dual MIT/GPL",
-    programs: seenFrom(dirname(resolve(path)), programs),
+    programs,
     maps,
     data,
     btf: { types: types.btf.types },
   };
   return { spec, functions, files: source.files };
-}
-
-/** Names the source files of line info as seen from `folder`, so that a module gives the same object from wherever it is compiled. */
-function seenFrom(folder: string, programs: ProgramSpec[]): ProgramSpec[] {
-  return programs.map((program) => ({
-    ...program,
-    functions: program.functions.map((fn) => ({
-      ...fn,
-      lines: fn.lines.map((line) => ({ ...line, file: relative(folder, line.file) })),
-    })),
-  }));
 }
 
 /** The machine code, or which limit of the kernel it exceeds. */
