@@ -10,6 +10,7 @@ import { readModule } from "./read-module.ts";
 /** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
 const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const KERNEL_FOLDER = join(PACKAGE, "src/kernel/");
+const NET_FOLDER = join(PACKAGE, "src/net/");
 const OWN_MODULES: Record<string, string> = {
   "wirescript/kernel": join(PACKAGE, "src/kernel/index.ts"),
   "wirescript/net": join(PACKAGE, "src/net/index.ts"),
@@ -42,7 +43,7 @@ export interface Source {
   isIntrinsic(declaration: ts.Declaration): boolean;
 }
 
-/** Files kept between compilations in one process: they do not change while it runs, or `version` below tells. */
+/** Files kept between compilations in one process, while their text is the same. */
 const parsed = new Map<string, { text: string; file: ts.SourceFile }>();
 
 function parse(fileName: string, text: string): ts.SourceFile {
@@ -69,6 +70,9 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
   };
   const host: ts.CompilerHost = {
     getSourceFile(name) {
+      // This package's own modules do not change while it runs.
+      const own = name !== fileName && !overlay.has(name) && isOwn(name) ? parsed.get(name) : undefined;
+      if (own !== undefined) return own.file;
       const text = name === LIBRARY_FILE ? LIBRARY : read(name);
       return text === undefined ? undefined : parse(name, text);
     },
@@ -83,7 +87,7 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     writeFile: () => undefined,
     resolveModuleNameLiterals: (literals, containing, redirected, options) =>
       literals.map((literal) => {
-        const own = OWN_MODULES[literal.text];
+        const own = OWN_MODULES[literal.text] ?? ownNeighbour(literal.text, containing);
         if (own === undefined) {
           return withRealPath(ts.resolveModuleName(literal.text, containing, options, host, undefined, redirected), overlay);
         }
@@ -105,6 +109,15 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
       .filter((name) => name !== LIBRARY_FILE),
     isIntrinsic: (declaration) => declaration.getSourceFile().fileName.startsWith(KERNEL_FOLDER),
   };
+}
+
+function isOwn(fileName: string): boolean {
+  return fileName.startsWith(KERNEL_FOLDER) || fileName.startsWith(NET_FOLDER) || isErrors(fileName);
+}
+
+/** Between this package's own modules nothing needs to be searched for. */
+function ownNeighbour(name: string, containing: string): string | undefined {
+  return isOwn(containing) && name.startsWith(".") ? resolve(dirname(containing), name) : undefined;
 }
 
 /** A module that is reached over a link and over its own path is one module, as for Node.js. */
@@ -136,7 +149,7 @@ export function syntaxErrors({ program }: Source, file: ts.SourceFile): TypeScri
 
 /** What TypeScript's checker finds in `file`; nothing in this package's own modules. */
 export function typeErrors({ program, entry }: Source, file: ts.SourceFile): TypeScriptError[] {
-  if (file !== entry && file.fileName.startsWith(join(PACKAGE, "src/net/"))) return [];
+  if (file !== entry && file.fileName.startsWith(NET_FOLDER)) return [];
   return program.getSemanticDiagnostics(file).flatMap(located);
 }
 
