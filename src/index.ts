@@ -16,5 +16,6 @@ export type { LoadedMap } from "./runtime/maps/open.ts";
 export { type PushOptions, QueueMap, StackMap } from "./runtime/maps/queue.ts";
 export { LoadedProgram, type ProgramInfo, type RunOptions, type RunResult } from "./runtime/program.ts";
 export type { Source } from "./runtime/source.ts";
+export type { SkbTestContext, TestContext, XdpTestContext } from "./runtime/test-context.ts";
 export type { LoadedMapOf, MapsOf, ProgramsOf } from "./runtime/typed.ts";
 export { VerifierError } from "./runtime/verifier-log.ts";

@@ -16,4 +16,4 @@ export * from "./program.ts";
 export * from "./schema.ts";
 export * from "./settings.ts";
 export * from "./tc-actions.ts";
-export type { L4ChecksumOptions, TcContext, TcIngressContext } from "./tc-context.ts";
+export type { AdjustRoomOptions, L4ChecksumOptions, TcContext, TcIngressContext } from "./tc-context.ts";

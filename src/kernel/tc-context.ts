@@ -1,6 +1,6 @@
 /** What a TC program is given: the kernel's socket buffer (skb). Source: `struct __sk_buff`, linux/bpf.h; bpf-helpers(7). */
 import type { PacketContext } from "./context.ts";
-import type { i64, u16, u32, u64 } from "./integers.ts";
+import type { i32, i64, u16, u32, u64 } from "./integers.ts";
 import type { Infer, Schema } from "./schema.ts";
 import type { TcAction } from "./tc-actions.ts";
 
@@ -70,6 +70,12 @@ export interface TcContext extends PacketContext {
   /** Makes `bytes` of room in front of the packet, zeroed. Every view from before is dead afterwards. */
   changeHead(bytes: u32): boolean;
   /**
+   * Makes room of `delta` bytes behind the IP header ("net") or behind the MAC header ("mac"), zeroed; negative takes bytes away. For
+   * packets of IPv4 and IPv6. The options tell the kernel what the room is for, so that it can still cut large packets to size. Every view
+   * from before is dead afterwards.
+   */
+  adjustRoom(delta: i32, mode: "net" | "mac", options?: AdjustRoomOptions): boolean;
+  /**
    * Writes `value`, wherever it lies in the packet. `recomputeChecksum` keeps a checksum right that the device has computed over the
    * whole packet, `invalidateHash` forgets the flow's hash. Every view from before is dead afterwards. `false` beyond the packet's end.
    */
@@ -108,6 +114,26 @@ export interface TcContext extends PacketContext {
   recalculateHash(): u32;
   /** Forgets the flow's hash: after a change of addresses or ports. */
   invalidateHash(): void;
+}
+
+/** BPF_F_ADJ_ROOM_… of linux/bpf.h. */
+export interface AdjustRoomOptions {
+  /** The size of the segments stays as it is. */
+  fixedGso?: boolean;
+  /** The room is for an outer IP header … */
+  encapIpv4?: boolean;
+  encapIpv6?: boolean;
+  /** … and what follows it. */
+  encapGre?: boolean;
+  encapUdp?: boolean;
+  encapEthernet?: boolean;
+  /** Bytes of an inner link layer header, 0 to 255. */
+  encapL2Length?: number;
+  /** The IP header in front goes, and this one is behind it (Linux 6.3). */
+  decapIpv4?: boolean;
+  decapIpv6?: boolean;
+  /** A checksum that the device has computed still holds. */
+  noChecksumReset?: boolean;
 }
 
 export interface L4ChecksumOptions {

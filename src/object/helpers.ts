@@ -25,6 +25,7 @@ export const HELPER = {
   skb_change_head: 43,
   xdp_adjust_head: 44,
   set_hash: 48,
+  skb_adjust_room: 50,
   redirect_map: 51,
   xdp_adjust_meta: 54,
   xdp_adjust_tail: 65,

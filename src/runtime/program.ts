@@ -7,6 +7,7 @@ import { bootTime } from "./boot-time.ts";
 import { attachXdpLink, type XdpAttachOptions, type XdpLink } from "./links/xdp-link.ts";
 import { attachPersistently, type PersistentAttachment } from "./links/xdp-netlink.ts";
 import { pinObject } from "./pin.ts";
+import { decodeContext, encodeContext, type TestContext, unknownFields } from "./test-context.ts";
 
 export interface ProgramInfo extends Omit<KernelProgramInfo, "loadTime"> {
   /** When it was loaded. */
@@ -16,8 +17,8 @@ export interface ProgramInfo extends Omit<KernelProgramInfo, "loadTime"> {
 export interface RunOptions {
   /** How often to run, for measuring; the packet is not restored in between. Default 1. */
   repeat?: number;
-  /** What an XDP program sees in its context besides the packet. */
-  context?: { ingressIfindex?: number; rxQueueIndex?: number };
+  /** What the program sees in its context besides the packet: fields of `struct xdp_md`, or of `struct __sk_buff` for a TC program. */
+  context?: TestContext;
 }
 
 export interface RunResult {
@@ -27,6 +28,8 @@ export interface RunResult {
   packet: Uint8Array;
   /** Nanoseconds per run, as the kernel measured it: an average when `repeat` is large. */
   duration: number;
+  /** When a context was given: its fields as the program left them. */
+  context?: TestContext;
 }
 
 export class LoadedProgram implements Disposable {
@@ -79,7 +82,8 @@ export class LoadedProgram implements Disposable {
   /**
    * Runs the program on a packet, without any device (BPF_PROG_TEST_RUN). Maps are changed as in a real run.
    *
-   * @throws WirescriptError USAGE when the kernel does not take the packet: it wants 14 bytes, an Ethernet header, at least.
+   * @throws WirescriptError USAGE when the kernel does not take the packet: it wants 14 bytes, an Ethernet header, at least; or the
+   * context has fields that programs of this type do not see.
    */
   run(packet: Uint8Array, options: RunOptions = {}): RunResult {
     const context = options.context && this.#context(packet.length, options.context);
@@ -87,7 +91,8 @@ export class LoadedProgram implements Disposable {
       const result = programTestRun({ program: this.fd, packet, repeat: options.repeat ?? 1, context });
       // TC_ACT_UNSPEC is -1.
       const action = this.type === "sched_cls" ? result.value | 0 : result.value;
-      return { action, packet: result.packet, duration: result.duration };
+      const after = context && { context: decodeContext(this.type, result.context) };
+      return { action, packet: result.packet, duration: result.duration, ...after };
     } catch (error) {
       if (!isErrno(error, "EINVAL", "E2BIG", "ENOMEM", "ENODEV", "ENXIO")) throw error;
       throw new WirescriptError({
@@ -103,15 +108,15 @@ export class LoadedProgram implements Disposable {
     }
   }
 
-  /** `struct xdp_md` of linux/bpf.h. */
-  #context(length: number, { ingressIfindex, rxQueueIndex }: NonNullable<RunOptions["context"]>): Uint8Array {
-    this.#mustBeXdp("run with this context");
-    const bytes = new Uint8Array(24);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(4, length, true);
-    view.setUint32(12, ingressIfindex ?? 0, true);
-    view.setUint32(16, rxQueueIndex ?? 0, true);
-    return bytes;
+  #context(length: number, context: TestContext): Uint8Array {
+    const [unknown] = unknownFields(this.type, context);
+    if (unknown === undefined) return encodeContext(this.type, length, context);
+    throw new WirescriptError({
+      code: "USAGE",
+      what: `The program "${this.name}" cannot be run with this context: it has no field "${unknown}".`,
+      why: `It is a ${this.type} program.`,
+      fix: "Give only fields that its context has.",
+    });
   }
 
   /** What the kernel knows about the program. */

@@ -1,24 +1,22 @@
 /** Loads, stores and atomic operations. The context's pointers are 4 bytes in the program's eyes and whole addresses in the register. */
 import type { Instruction } from "../object/instruction.ts";
 import { ATOMIC, CLASS, CLASS_MASK, MODE, MODE_MASK, SIZE, SIZE_MASK } from "../object/opcodes.ts";
+import type { VmContext } from "./context.ts";
 import { VmFault } from "./fault.ts";
 import type { AddressSpace, Region } from "./memory.ts";
 import type { Registers } from "./registers.ts";
-
-/** What a program reads from its context: the kernel rewrites such loads, so they have no memory behind them. */
-export type ContextLoad = (offset: number, size: number) => bigint;
 
 const SIZES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { [SIZE.B]: 1, [SIZE.H]: 2, [SIZE.W]: 4, [SIZE.DW]: 8 };
 
 export class Access {
   readonly #space: AddressSpace;
   readonly #context: Region;
-  readonly #loadContext: ContextLoad;
+  readonly #fields: VmContext;
 
-  constructor(space: AddressSpace, context: Region, loadContext: ContextLoad) {
+  constructor(space: AddressSpace, context: Region, fields: VmContext) {
     this.#space = space;
     this.#context = context;
-    this.#loadContext = loadContext;
+    this.#fields = fields;
   }
 
   /** `LDX` */
@@ -28,7 +26,7 @@ export class Access {
     const low = r.u32[2 * src] ?? 0;
     const region = this.#space.region(r.u32[2 * src + 1] ?? 0, low);
     const at = this.#space.offset(low) + offset;
-    if (region === this.#context) return r.set(dst, this.#loadContext(at, size));
+    if (region === this.#context) return r.set(dst, this.#fields.load(at, size));
     region.checkRead(at, size);
     const mode = opcode & MODE_MASK;
     if (mode !== MODE.MEM && mode !== MODE.MEMSX) throw new VmFault(`There is no load 0x${opcode.toString(16)}.`);
@@ -44,8 +42,13 @@ export class Access {
     const low = r.u32[2 * dst] ?? 0;
     const region = this.#space.region(r.u32[2 * dst + 1] ?? 0, low);
     const at = this.#space.offset(low) + offset;
-    if (region === this.#context) throw new VmFault("The program writes to its context.");
     const mode = opcode & MODE_MASK;
+    if (region === this.#context) {
+      if (mode !== MODE.MEM) throw new VmFault("The program changes its context with an atomic operation.");
+      if ((opcode & CLASS_MASK) === CLASS.ST) return this.#fields.store(at, size, BigInt.asUintN(64, BigInt(imm)));
+      r.need(src);
+      return this.#fields.store(at, size, r.u64[src] ?? 0n);
+    }
     if (mode === MODE.ATOMIC) return atomic(r, instruction, region, at, size);
     if (mode !== MODE.MEM) throw new VmFault(`There is no store 0x${opcode.toString(16)}.`);
     region.checkWrite(at, size);

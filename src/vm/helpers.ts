@@ -1,16 +1,22 @@
 /** The kernel's helper functions, emulated: what each does with the machine, by number. Results are 64 bits, negative errno included. */
 import { HELPER } from "../object/helpers.ts";
+import type { ProgramType } from "../object/spec.ts";
 import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
 import type { VmMap } from "./maps/map.ts";
 import { VmBloomFilter, VmQueue } from "./maps/queue.ts";
 import type { AddressSpace } from "./memory.ts";
 import type { Packet } from "./packet.ts";
+import type { Skb } from "./skb.ts";
+import { SKB_HELPERS } from "./skb-helpers.ts";
 
 /** What helpers may ask of the machine that runs the program. */
 export interface HelperHost {
   readonly space: AddressSpace;
+  /** The packet of an XDP program. @throws VmFault in others. */
   readonly packet: Packet;
+  /** The socket buffer of a TC program. @throws VmFault in others. */
+  readonly skb: Skb;
   readonly cpu: number;
   /** @throws VmFault when the address is none of a map. */
   mapAt(address: bigint): VmMap;
@@ -18,9 +24,19 @@ export interface HelperHost {
   random(): number;
   trace(line: string): void;
   redirected(target: RedirectTarget): void;
+  cloned(clone: Clone): void;
 }
 
-export type RedirectTarget = { ifindex: number } | { map: string; key: number };
+export type RedirectTarget =
+  | { ifindex: number; ingress?: boolean; peer?: boolean; neighbour?: boolean }
+  | { map: string; key: number };
+
+/** A copy of the packet that `cloneRedirect` sent. */
+export interface Clone {
+  ifindex: number;
+  ingress: boolean;
+  packet: Uint8Array;
+}
 
 /** Called with r1 to r5; reads only those that the function has. */
 export type Helper = (host: HelperHost, argument: (index: 1 | 2 | 3 | 4 | 5) => bigint) => bigint;
@@ -113,8 +129,8 @@ function wrongMap(map: VmMap, name: string): VmFault {
 }
 
 /** @throws VmFault for a function that is not emulated. */
-export function helper(number: number): Helper {
-  const found = HELPERS[number];
+export function helper(number: number, type: ProgramType): Helper {
+  const found = (type === "sched_cls" ? SKB_HELPERS[number] : undefined) ?? HELPERS[number];
   if (found === undefined) throw new VmFault(`The interpreter has no helper function number ${number}.`);
   return found;
 }

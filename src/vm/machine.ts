@@ -10,14 +10,16 @@ import { CALL, CLASS, CLASS_MASK, JMP, OPCODE, OPERATION_MASK } from "../object/
 import { type FunctionSpec, MAP_TYPE, type ObjectSpec, type ProgramSpec } from "../object/spec.ts";
 import { Access } from "./access.ts";
 import { runAlu } from "./arithmetic.ts";
+import { type VmContext, XdpContext } from "./context.ts";
 import { VmFault } from "./fault.ts";
-import { type HelperHost, helper, type RedirectTarget } from "./helpers.ts";
+import { type Clone, type HelperHost, helper, type RedirectTarget } from "./helpers.ts";
 import { isTaken } from "./jumps.ts";
 import { createVmMap } from "./maps/create.ts";
 import { keyText, type VmMap } from "./maps/map.ts";
 import { AddressSpace, Region } from "./memory.ts";
 import { MAX_PACKET, Packet } from "./packet.ts";
 import { Registers } from "./registers.ts";
+import { Skb, type SkbFields } from "./skb.ts";
 
 export interface VmOptions {
   /** Copies of an element in per-CPU maps. 1 unless given. */
@@ -31,12 +33,14 @@ export interface VmOptions {
   /** `struct xdp_md`. Both as in a test run unless given: the loopback interface's first queue. */
   ingressIfindex?: number;
   rxQueueIndex?: number;
+  /** `struct __sk_buff`, for TC programs. As in a test run without one unless given. */
+  skb?: SkbFields;
   /** Instructions after which a run is a fault: it will not end. 16 million unless given. */
   limit?: number;
 }
 
 export interface VmResult {
-  /** What the program returned: its low 32 bits. */
+  /** What the program returned: its low 32 bits, of TC programs signed (TC_ACT_UNSPEC is -1). */
   action: number;
   /** The packet as the program left it. */
   packet: Uint8Array;
@@ -46,6 +50,10 @@ export interface VmResult {
   traced: string[];
   /** Where `redirect` would have sent it; `null` when the program did not ask. */
   redirect: RedirectTarget | null;
+  /** Copies that a TC program sent. */
+  clones: Clone[];
+  /** A TC program's context as the program left it. */
+  skb: Skb | null;
 }
 
 const STACK_BYTES = 512;
@@ -82,7 +90,7 @@ export class Vm {
   /** Runs the program named `name` on a copy of `packet`. @throws VmFault */
   run(name: string, packet: Uint8Array): VmResult {
     if (packet.length > MAX_PACKET) throw new VmFault(`A packet of ${packet.length} bytes does not fit a frame.`);
-    return new Run(this, this.#program(name), new Packet(packet), this.#options).start();
+    return new Run(this, this.#program(name), packet, this.#options).start();
   }
 
   /** The code of a function, by slot: a wide load leaves its second slot empty. */
@@ -117,7 +125,7 @@ export class Vm {
 
 class Run implements HelperHost {
   readonly space = new AddressSpace();
-  readonly packet: Packet;
+  readonly #packet: Packet | Skb;
   readonly cpu: number;
   readonly #vm: Vm;
   #program: ProgramSpec;
@@ -131,29 +139,53 @@ class Run implements HelperHost {
   #tailCalls = 0;
   readonly #traced: string[] = [];
   #redirect: RedirectTarget | null = null;
+  readonly #clones: Clone[] = [];
 
-  constructor(vm: Vm, program: ProgramSpec, packet: Packet, options: VmOptions) {
+  constructor(vm: Vm, program: ProgramSpec, packet: Uint8Array, options: VmOptions) {
     this.#vm = vm;
     this.#program = program;
-    this.packet = packet;
     this.cpu = options.cpu ?? 0;
     this.#options = options;
     this.#limit = options.limit ?? DEFAULT_LIMIT;
-    this.#access = new Access(this.space, this.#context, (offset, size) => this.#loadContext(offset, size));
+    let fields: VmContext;
+    if (program.type === "xdp") {
+      this.#packet = new Packet(packet);
+      fields = new XdpContext(this.space, this.#packet, options.ingressIfindex ?? 1, options.rxQueueIndex ?? 0);
+    } else {
+      this.#packet = fields = new Skb(this.space, packet, options.skb);
+    }
+    this.#access = new Access(this.space, this.#context, fields);
   }
 
   start(): VmResult {
-    const action = Number(BigInt.asUintN(32, this.#call(this.#entry(), [this.space.address(this.#context)], 0)));
+    const result = this.#call(this.#entry(), [this.space.address(this.#context)], 0);
+    const skb = this.#packet instanceof Skb ? this.#packet : null;
     return {
-      action,
-      packet: this.packet.bytes,
+      action: Number(skb === null ? BigInt.asUintN(32, result) : BigInt.asIntN(32, result)),
+      packet: this.#packet.bytes,
       executed: this.#executed,
       traced: this.#traced,
       redirect: this.#redirect,
+      clones: this.#clones,
+      skb,
     };
   }
 
   // -- for helpers --
+
+  get packet(): Packet {
+    if (this.#packet instanceof Packet) return this.#packet;
+    throw new VmFault("A helper of XDP programs is called on a socket buffer.");
+  }
+
+  get skb(): Skb {
+    if (this.#packet instanceof Skb) return this.#packet;
+    throw new VmFault("A helper of TC programs is called on an XDP frame.");
+  }
+
+  cloned(clone: Clone): void {
+    this.#clones.push(clone);
+  }
 
   mapAt(address: bigint): VmMap {
     const map = this.#handles.get(this.space.place(address).region);
@@ -260,7 +292,7 @@ class Run implements HelperHost {
       if (fn === undefined) throw new VmFault(`There is no function ${reference.name}.`);
       result = this.#call(fn, r.arguments(), depth + 1);
     } else if (src === CALL.HELPER) {
-      result = helper(Number(imm))(this, (index) => r.get(index));
+      result = helper(Number(imm), this.#program.type)(this, (index) => r.get(index));
     } else {
       throw new VmFault("The interpreter has no functions of the kernel but helpers.");
     }
@@ -303,23 +335,6 @@ class Run implements HelperHost {
       this.#mapHandles.set(map, region);
     }
     return region;
-  }
-
-  /** `struct xdp_md`: the kernel turns the first three fields into pointers. */
-  #loadContext(offset: number, size: number): bigint {
-    const { region, data, end, meta } = this.packet;
-    const fields: Readonly<Record<number, () => bigint>> = {
-      0: () => this.space.address(region, data),
-      4: () => this.space.address(region, end),
-      8: () => this.space.address(region, meta),
-      12: () => BigInt(this.#options.ingressIfindex ?? 1),
-      16: () => BigInt(this.#options.rxQueueIndex ?? 0),
-    };
-    const field = fields[offset];
-    if (size !== 4 || field === undefined) {
-      throw new VmFault(`The program reads ${size} bytes at offset ${offset} of its context, where there is no field.`);
-    }
-    return field();
   }
 }
 

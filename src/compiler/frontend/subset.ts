@@ -165,8 +165,8 @@ function isAllowed(node: ts.Node): boolean {
   return false;
 }
 
-/** Methods of maps that take a word, and as which arguments. */
-const MODES: Readonly<Record<string, readonly number[]>> = { update: [2], push: [1] };
+/** Methods that take a word, and as which arguments. */
+const MODES: Readonly<Record<string, readonly number[]>> = { update: [2], push: [1], adjustRoom: [1] };
 
 function isMode({ expression }: ts.CallExpression, index: number): boolean {
   return ts.isPropertyAccessExpression(expression) && (MODES[expression.name.text]?.includes(index) ?? false);

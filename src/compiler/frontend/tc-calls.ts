@@ -16,6 +16,19 @@ import { U32, U64, type Value } from "./values.ts";
 /** The flags of linux/bpf.h by the options that stand for them. */
 const BPF_F_INGRESS = { ingress: 1 };
 const STORE_FLAGS = { recomputeChecksum: 1, invalidateHash: 2 };
+const ROOM_FLAGS = {
+  fixedGso: 1 << 0,
+  encapIpv4: 1 << 1,
+  encapIpv6: 1 << 2,
+  encapGre: 1 << 3,
+  encapUdp: 1 << 4,
+  noChecksumReset: 1 << 5,
+  encapEthernet: 1 << 6,
+  decapIpv4: 1 << 7,
+  decapIpv6: 1 << 8,
+};
+/** BPF_ADJ_ROOM_NET and BPF_ADJ_ROOM_MAC. */
+const ROOM_MODES: Readonly<Record<string, number>> = { net: 0, mac: 1 };
 const CHECKSUM_FLAGS = { pseudoHeader: 0x10, mangledZero: 0x20 };
 
 type Method = (l: Lowering, node: ts.CallExpression) => Value;
@@ -71,6 +84,16 @@ export const TC_METHODS: Readonly<Record<string, Method>> = {
     );
     return moved(l, node, result);
   },
+  adjustRoom: (l, node) => {
+    const delta = lowerInt(l, argument(l, node, 0), "adjustRoom").ssa;
+    const modeNode = argument(l, node, 1);
+    const mode = present(lowerExpression(l, modeNode));
+    const number = mode.kind === "string" ? ROOM_MODES[mode.text] : undefined;
+    if (number === undefined) return l.fail(modeNode, "WS2060");
+    const flags = BigInt(flagsOf(l, node, 2, ROOM_FLAGS)) | (BigInt(numberOption(l, node, 2, "encapL2Length") & 0xff) << 56n);
+    const result = l.call("skb_adjust_room", [l.context, delta, l.builder.const(number), l.builder.const(flags)]);
+    return moved(l, node, result);
+  },
   replaceL3Checksum: (l, node) => replaceInChecksum(l, node, "l3_csum_replace"),
   replaceL4Checksum: (l, node) => replaceInChecksum(l, node, "l4_csum_replace"),
   addToL3Checksum: (l, node) => addToChecksum(l, node, "l3_csum_replace"),
@@ -114,6 +137,15 @@ function flagsOf(l: Lowering, call: ts.CallExpression, index: number, flags: Rea
     if (value.ssa.value !== 0n) result |= flags[name] ?? 0;
   }
   return result;
+}
+
+/** The option that is a number; 0 when it is left out. */
+function numberOption(l: Lowering, call: ts.CallExpression, index: number, name: string): number {
+  const node = call.arguments[index];
+  const options = node === undefined ? null : present(lowerExpression(l, node));
+  const field = options?.kind === "record" ? options.fields.get(name) : undefined;
+  const value = field === undefined ? null : readField(l, field);
+  return value?.kind === "int" && value.ssa.op === "const" ? Number(value.ssa.value) : 0;
 }
 
 /** The helpers take what stands in the packet: two or four bytes, as they lie there. */

@@ -48,6 +48,7 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.skb_change_tail]: MOVES_PACKET,
   [HELPER.skb_change_head]: MOVES_PACKET,
   [HELPER.skb_pull_data]: MOVES_PACKET,
+  [HELPER.skb_adjust_room]: MOVES_PACKET,
   [HELPER.xdp_adjust_head]: MOVES_PACKET,
   [HELPER.xdp_adjust_tail]: MOVES_PACKET,
   [HELPER.xdp_adjust_meta]: MOVES_PACKET,
