@@ -44,4 +44,14 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
       expect(action, `without ${disabled}`).toBe(3);
     }
   });
+
+  test("a boolean that tests before have left no value, as TypeScript sees it", () => {
+    const declarations = "const Flags = struct({ up: bool });";
+    const body = `const flags = ctx.at(Flags);
+      if (!flags) return XDP_DROP;
+      if (flags.up || !flags.up) return XDP_TX;
+      const never = flags.up && ctx.length > 60;
+      return never ? XDP_PASS : XDP_ABORTED;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+  });
 });

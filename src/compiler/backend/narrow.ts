@@ -1,6 +1,7 @@
 /**
  * 32-bit arithmetic, comparisons and copies where they do the same as 64-bit ones, because the numbers are known to have no upper
- * half. To the verifier it is all the same; the machine code of x86-64 is a byte shorter for each, for want of a prefix.
+ * half. The verifier must know it as well: a 32-bit comparison tells it nothing of an upper half that it takes for unknown. The machine
+ * code of x86-64 is a byte shorter for each, for want of a prefix.
  *
  * Runs when registers are assigned, over bounds that flow forward from loads, masks and constants. Pointers have none, so they are left
  * alone.
@@ -94,19 +95,26 @@ function boundOf(instruction: MachineInstruction, bounds: Bounds): number {
     case "extend":
       return instruction.signed ? UNKNOWN : Math.min(of(instruction.src), 2 ** instruction.bits - 1);
     case "swap":
-      return instruction.bits === 64 ? UNKNOWN : 2 ** instruction.bits - 1;
+      return UNKNOWN; // the verifier forgets
     case "load":
       // The context's first fields are loaded as 32 bits, and are pointers.
       return instruction.size === 8 || instruction.region === "context" ? UNKNOWN : 2 ** (8 * instruction.size) - 1;
     case "alu": {
       const { code, width, dst, src, imm } = instruction;
       const operand = src !== null ? of(src) : imm >= 0 ? imm : UNKNOWN;
+      if (isForgotten(code, src === null)) return UNKNOWN;
       const bound = result(code, of(dst), operand, src === null);
       return Math.min(bound <= U32_MAX ? bound : UNKNOWN, width === 32 ? U32_MAX : UNKNOWN);
     }
     default:
       return UNKNOWN;
   }
+}
+
+/** Whether the verifier knows nothing of the result, whatever the operands and the width (`is_safe_to_compute_dst_reg_range`). */
+function isForgotten(code: AluCode, isImmediate: boolean): boolean {
+  const isShift = code === "lsh" || code === "rsh" || code === "arsh";
+  return code === "div" || code === "mod" || (isShift && !isImmediate);
 }
 
 /** The bound of exact arithmetic. */
@@ -124,13 +132,9 @@ function result(code: AluCode, left: number, right: number, isImmediate: boolean
     case "lsh":
       return isImmediate && right < 32 ? left * 2 ** right : UNKNOWN;
     case "rsh":
-      return isImmediate && right < 32 ? Math.floor(left / 2 ** right) : left;
+      return isImmediate && right < 32 ? Math.floor(left / 2 ** right) : UNKNOWN;
     case "arsh":
-      return left <= S32_MAX ? left : UNKNOWN;
-    case "div":
-      return left;
-    case "mod":
-      return left;
+      return isImmediate && left <= S32_MAX ? left : UNKNOWN;
     default:
       return UNKNOWN;
   }

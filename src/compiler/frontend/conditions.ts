@@ -123,7 +123,8 @@ export function choose(l: Lowering, branch: (yes: Block, no: Block) => void): Ss
 export function isConditionOnly(l: Lowering, node: ts.BinaryExpression): boolean {
   const type = l.checker.getTypeAtLocation(node);
   const parts = type.isUnion() ? type.types : [type];
-  return parts.every((part) => (part.flags & ts.TypeFlags.BooleanLike) !== 0);
+  // `never` is what TypeScript makes of a boolean where tests before leave it no value.
+  return parts.every((part) => (part.flags & (ts.TypeFlags.BooleanLike | ts.TypeFlags.Never)) !== 0);
 }
 
 /** Whether two byte arrays are equal, piece by piece, leaving at the first difference. */
