@@ -30,8 +30,8 @@ export interface Tally {
   instructions: number;
   /** Instructions that the interpreter executed. */
   executed: number;
-  tooLarge: number;
-  tooComplex: number;
+  /** Modules that exceed a limit, by limit. */
+  leftOut: Record<string, number>;
 }
 
 export interface Finding {
@@ -42,9 +42,18 @@ export interface Finding {
   report: string;
 }
 
+/** `other`'s counts are added to `tally`. */
+export function addTally(tally: Tally, other: Tally): void {
+  tally.programs += other.programs;
+  tally.runs += other.runs;
+  tally.instructions += other.instructions;
+  tally.executed += other.executed;
+  for (const [limit, count] of Object.entries(other.leftOut)) tally.leftOut[limit] = (tally.leftOut[limit] ?? 0) + count;
+}
+
 /** At most one finding for each way in which cases fail, and how often each happened. */
 export function runCampaign(campaign: Campaign): { tally: Tally; findings: Finding[]; failures: number } {
-  const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, tooLarge: 0, tooComplex: 0 };
+  const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, leftOut: {} };
   const findings = new Map<string, Finding>();
   let failures = 0;
   const { stride = 1, first = 0 } = campaign;
@@ -55,9 +64,11 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];
     for (const way of ways) {
       const verdict = runCase(each, way, campaign.kernel);
-      if (verdict === "too large") tally.tooLarge++;
-      else if (verdict === "too complex") tally.tooComplex++;
-      else if (verdict.passed) {
+      if ("limit" in verdict) {
+        tally.leftOut[verdict.limit] = (tally.leftOut[verdict.limit] ?? 0) + 1;
+        break; // what is too large in one way would only be so in the next
+      }
+      if (verdict.passed) {
         tally.programs++;
         tally.runs += each.packets.length;
         if (way === USUAL) tally.instructions += verdict.instructions;
@@ -68,8 +79,6 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
         if (!findings.has(signature)) findings.set(signature, finding(seed, each, way, verdict.failure, campaign));
         break;
       }
-      // What is too large in one way would only be so in the next.
-      if (typeof verdict === "string") break;
     }
     campaign.progress?.();
   }
@@ -79,7 +88,7 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
 function finding(seed: number, each: Case, way: Way, failure: Failure, { kernel, shrinkTries }: Campaign): Finding {
   const fails = (candidate: Case): Failure | null => {
     const verdict = runCase(candidate, way, kernel);
-    return typeof verdict === "string" || verdict.passed ? null : verdict.failure;
+    return "limit" in verdict || verdict.passed ? null : verdict.failure;
   };
   const small = shrinkTries === 0 ? each : shrink(each, failure, fails, shrinkTries);
   const last = fails(small) ?? failure;

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { type Campaign, type Finding, runCampaign, type Tally } from "./campaign.ts";
+import { addTally, type Campaign, type Finding, runCampaign, type Tally } from "./campaign.ts";
 
 const HELP = `Usage: npm run fuzz -- [options]
 
@@ -84,7 +84,7 @@ async function share(campaign: Campaign, jobs: number): Promise<Outcome> {
   const [first, ...others] = outcomes;
   if (first === undefined) throw new Error("no processes");
   for (const { tally, findings, failures } of others) {
-    for (const key of Object.keys(tally) as (keyof Tally)[]) first.tally[key] += tally[key];
+    addTally(first.tally, tally);
     first.findings.push(...findings.filter((each) => first.findings.every(({ signature }) => signature !== each.signature)));
     first.failures += failures;
   }
@@ -111,10 +111,9 @@ function worker(index: number, progress: () => void): Promise<Outcome> {
 
 function report({ tally, findings, failures }: Outcome, seconds: number): void {
   for (const finding of findings) console.log(`${"=".repeat(100)}\n${finding.report}\n`);
-  const { programs, runs, executed, tooLarge, tooComplex } = tally;
+  const { programs, runs, executed, leftOut } = tally;
   console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
-  console.log(
-    `Left out: ${tooLarge} beyond a limit that the compiler reports, ${tooComplex} beyond the verifier's million instructions.`,
-  );
+  const limits = Object.entries(leftOut).map(([limit, count]) => `${count} exceed ${limit}`);
+  console.log(limits.length === 0 ? "None left out." : `Left out: ${limits.join(", ")}.`);
   console.log(failures === 0 ? "Everything agreed." : `${failures} failed, in ${findings.length} ways.`);
 }

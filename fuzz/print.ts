@@ -241,7 +241,7 @@ function int(e: Int): string {
 function bool(e: Bool): string {
   switch (e.b) {
     case "compare":
-      return `(${int(e.left)} ${e.operator} ${int(e.right)})`;
+      return `(${int(e.left)} ${e.operator} ${rightOf(e.operator, int(e.right))})`;
     case "and":
       return `(${bool(e.left)} && ${bool(e.right)})`;
     case "or":
@@ -263,6 +263,11 @@ function bool(e: Bool): string {
     case "present":
       return `(${source(e.source)} !== null)`;
   }
+}
+
+/** A plus keeps `a << b … > (c)` from being read as a call with type arguments, which is how TypeScript reads it. */
+function rightOf(operator: string, text: string): string {
+  return operator === ">" && text.startsWith("(") ? `+${text}` : text;
 }
 
 function bytes(e: Bytes): string {

@@ -1,0 +1,21 @@
+/** A short run of the fuzzer over every way of compiling. `npm run fuzz` is the long one: docs/fuzzing.md. */
+import { describe, expect, test } from "vitest";
+import { runCampaign } from "../../fuzz/campaign.ts";
+import { OTHERS } from "../../fuzz/ways.ts";
+import { noKernel } from "../kernel.ts";
+
+const reason = noKernel === null ? "" : ` (without the kernel: ${noKernel})`;
+
+describe(`random modules${reason}`, () => {
+  test("are accepted, and do in the kernel and the interpreter what the source means, compiled in every way", {
+    timeout: 180_000,
+  }, () => {
+    const count = 2 * OTHERS.length;
+    const campaign = { seed: 1_000_000, count, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
+    const { tally, findings } = runCampaign(campaign);
+    expect(findings.map(({ report }) => report).join("\n")).toBe("");
+    // Each module twice; few may exceed a limit.
+    expect(tally.programs).toBeGreaterThan(count * 1.9);
+    expect(tally.runs).toBe(tally.programs * 16);
+  });
+});

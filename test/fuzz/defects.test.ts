@@ -1,0 +1,66 @@
+/** The fuzzer can fail: defects that are put into the compiler are found, and shrunk to a few lines. */
+import { describe, expect, test } from "vitest";
+import { type Finding, runCampaign } from "../../fuzz/campaign.ts";
+import type { Function, Instruction } from "../../src/compiler/ir/ir.ts";
+import { PASSES, type Pass } from "../../src/compiler/passes/pipeline.ts";
+import { noKernel } from "../kernel.ts";
+
+/** The first finding of a compiler that also runs a pass which is wrong. */
+function findingWith(wrong: Pass["run"], kernel: boolean): Finding {
+  const passes = PASSES as Pass[]; // the list is constant for all but this test
+  passes.push({ name: "wrong", run: wrong, description: "is wrong" });
+  try {
+    for (let seed = 1; seed <= 30; seed++) {
+      const campaign = { seed, count: 1, packets: 8, otherWays: false, kernel, shrinkTries: 400 };
+      const [finding] = runCampaign(campaign).findings;
+      if (finding !== undefined) return finding;
+    }
+    throw new Error("nothing was found in 30 modules");
+  } finally {
+    passes.pop();
+  }
+}
+
+/** Runs `change` on every instruction, once for each function, since passes run until nothing changes. */
+function once(change: (value: Instruction) => boolean): Pass["run"] {
+  const done = new WeakSet<Function>();
+  return (fn) => {
+    if (done.has(fn)) return false;
+    done.add(fn);
+    return fn.blocks.flatMap(({ instructions }) => instructions).filter(change).length > 0;
+  };
+}
+
+/** Lines of the small module, without its imports. */
+function size(report: string): number {
+  const lines = report.split("\n");
+  return lines.indexOf("});") - lines.findIndex((line) => line.startsWith("}"));
+}
+
+describe("a defect of the compiler", () => {
+  test("that computes a wrong number shows as a difference, on a small module", { timeout: 120_000 }, () => {
+    const subtractsWrongly = once((value) => {
+      if (value.op !== "sub") return false;
+      value.args.reverse();
+      return true;
+    });
+    const { signature, report } = findingWith(subtractsWrongly, false);
+    expect(signature).toBe("different interpreter");
+    expect(size(report)).toBeLessThanOrEqual(20);
+  });
+
+  test.skipIf(noKernel !== null)(
+    `that leaves out a bounds check shows as a rejection (kernel: ${noKernel ?? "yes"})`,
+    { timeout: 120_000 },
+    () => {
+      const believesThatAllIsThere = once((value) => {
+        if (value.op !== "ule" || value.args[0]?.type !== "ptr") return false;
+        value.args[0] = value.args[1] as Instruction; // a comparison has two
+        return true;
+      });
+      const { signature, report } = findingWith(believesThatAllIsThere, true);
+      expect(signature).toContain("rejected R# offset is outside of the packet");
+      expect(size(report)).toBeLessThanOrEqual(20);
+    },
+  );
+});
