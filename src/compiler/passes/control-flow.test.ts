@@ -1,7 +1,8 @@
-/** `fold-branches`, `remove-trivial-phis`, `merge-blocks`, `skip-empty`, `use-known-conditions`, `thread-jumps`. */
+/** `fold-branches`, `gather-constants`, `remove-trivial-phis`, `merge-blocks`, `skip-empty`, `use-known-conditions`, `thread-jumps`. */
 import { describe, expect, test } from "vitest";
 import { transformed } from "../testing/transformed.ts";
 import { foldBranches } from "./fold-branches.ts";
+import { gatherConstants } from "./gather-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
@@ -38,6 +39,82 @@ b2: from ${phi}
 return v7`;
   expect(transformed([skipEmpty], body("b0, b1\nv7 = phi v4, v4"))).toContain("branch v6, b2, b2\nb2: from b0, b0");
   expect(transformed([skipEmpty], body("b0, b1\nv7 = phi v4, v5"))).toBe(body("b0, b1\nv7 = phi v4, v5"));
+});
+
+test("a block that only gathers values for the next one's phi is passed by", () => {
+  const body = `v4 = load.1 packet v2
+v5 = const 2
+v6 = ult v4, v5
+branch v6, b1, b5
+b1: from b0
+v7 = eq v4, v5
+branch v7, b2, b3
+b2: from b1
+v8 = load.1 packet v2 + 1
+jump b4
+b3: from b1
+v9 = load.1 packet v2 + 2
+jump b4
+b4: from b2, b3
+v10 = phi v8, v9
+jump b5
+b5: from b4, b0
+v11 = phi v10, v5
+return v11`;
+  const text = transformed([skipEmpty], body);
+  expect(text).toContain("b5: from b0, b2, b3\nv11 = phi v5, v8, v9");
+  // Somebody else reads the phi: it stays.
+  const read = body.replace("return v11", "v12 = add v10, v5\nreturn v12").replace("b5: from b4, b0", "b5: from b4");
+  const alone = read.replace("branch v6, b1, b5", "jump b1").replace("phi v10, v5", "phi v10");
+  expect(transformed([skipEmpty], alone)).toContain("v10 = phi v8, v9");
+});
+
+test("constants stand in the entry block, each once", () => {
+  const body = `v4 = load.1 packet v2
+v5 = const 2
+v6 = ult v4, v5
+branch v6, b1, b2
+b1: from b0
+v7 = const 2
+return v7
+b2: from b0
+v8 = const 3
+v9: bool = const 1
+return v8`;
+  expect(transformed([gatherConstants], body)).toBe(`v8 = const 3
+v9: bool = const 1
+v4 = load.1 packet v2
+v5 = const 2
+v6 = ult v4, v5
+branch v6, b1, b2
+b1: from b0
+return v5
+b2: from b0
+return v8`);
+});
+
+test("what all paths to a block say is known there, unless it is about something that changes on the way", () => {
+  const body = (question: string): string => `v4 = load.2 packet v2
+v5 = const 129
+v6 = const 136
+v7 = const 8
+v8 = eq v4, v5
+branch v8, b2, b1
+b1: from b0
+v9 = eq v4, v6
+branch v9, b2, b5
+b2: from b0, b1
+v10 = load.2 packet v2
+v11 = eq ${question}, v7
+branch v11, b3, b4
+b3: from b2
+return v7
+b4: from b2
+return v5
+b5: from b1
+return v6`;
+  expect(transformed([useKnownConditions], body("v4"))).not.toContain("return v7");
+  expect(transformed([useKnownConditions], body("v10"))).toContain("return v7");
 });
 
 describe("tests that follow from earlier ones", () => {

@@ -3,14 +3,8 @@ import type { Dominators } from "../ir/dominators.ts";
 import type { Block, Value } from "../ir/ir.ts";
 import { type Comparison, comparisonOf, type Fact, implied } from "./implication.ts";
 
-/** Deeper nests are not searched to the top. */
-const FARTHEST = 64;
-
-/** What the last branch before `block` decided, when only one edge leads there. */
-function factOfEntering(block: Block): Fact | null {
-  const [predecessor, another] = block.predecessors;
-  return predecessor === undefined || another !== undefined ? null : factOfEdge(predecessor, block);
-}
+/** Enough for every program seen; merges of merges would be searched again and again. */
+const MOST_STEPS = 64;
 
 /** What the branch at the end of `from` decided, when it goes to `to`. */
 export function factOfEdge(from: Block, to: Block): Fact | null {
@@ -19,31 +13,83 @@ export function factOfEdge(from: Block, to: Block): Fact | null {
   return { condition: terminator.args[0], holds: terminator.targets[0] === to };
 }
 
-/** The facts known in `block`, the latest first. */
-export function* factsIn(block: Block, dominators: Dominators): Generator<Fact> {
-  let current: Block | null = block;
-  for (let steps = 0; current !== null && steps < FARTHEST; steps++, current = dominators.parent(current)) {
-    const fact = factOfEntering(current);
-    if (fact !== null) yield fact;
+/** The outcome of `condition` at the start of `block`; `null` when the way there does not decide it. */
+export function decideIn(block: Block, condition: Value, dominators: Dominators): boolean | null {
+  return new Search(dominators, condition, comparisonOf(condition)).into(block);
+}
+
+/** The same behind the edge from `from` to `to`. */
+export function decideBehind(from: Block, to: Block, condition: Value, dominators: Dominators): boolean | null {
+  return new Search(dominators, condition, comparisonOf(condition)).over(from, to);
+}
+
+/** The outcome of a comparison that need not be an instruction, behind the edge from `from` to `to`. */
+export function decideComparisonBehind(from: Block, to: Block, question: Comparison, dominators: Dominators): boolean | null {
+  return new Search(dominators, null, question).over(from, to);
+}
+
+class Search {
+  readonly #dominators: Dominators;
+  readonly #condition: Value | null;
+  readonly #question: Comparison | null;
+  /** What the question is about: above where that is computed, nothing is known of it, or only of an earlier turn of a loop. */
+  readonly #subjects: readonly Value[];
+  #steps = 0;
+
+  constructor(dominators: Dominators, condition: Value | null, question: Comparison | null) {
+    this.#dominators = dominators;
+    this.#condition = condition;
+    this.#question = question;
+    const subjects = question === null ? [condition] : [question.left, question.right];
+    this.#subjects = subjects.flatMap((value) => (value === null || value.op === "const" ? [] : [originOf(value)]));
+  }
+
+  over(from: Block, to: Block): boolean | null {
+    const fact = factOfEdge(from, to);
+    return (fact === null ? null : this.#answer(fact)) ?? this.into(from);
+  }
+
+  into(block: Block): boolean | null {
+    for (let current: Block | null = block; current !== null; current = this.#dominators.parent(current)) {
+      if (this.#steps++ > MOST_STEPS) return null;
+      const { predecessors } = current;
+      const [first, another] = predecessors;
+      if (first === undefined || this.#isComputedIn(current)) return null;
+      if (another === undefined) {
+        const fact = factOfEdge(first, current);
+        const answer = fact === null ? null : this.#answer(fact);
+        if (answer !== null) return answer;
+      } else if (!this.#dominators.isLoopHeader(current)) {
+        const answer = this.#unanimous(current);
+        if (answer !== null) return answer;
+      }
+    }
+    return null;
+  }
+
+  /** The outcome on which all paths into `block` agree: x == 1 on one and x == 2 on the other say both that x != 3. */
+  #unanimous(block: Block): boolean | null {
+    let common: boolean | null = null;
+    for (const predecessor of block.predecessors) {
+      const answer = this.over(predecessor, block);
+      if (answer === null || (common !== null && common !== answer)) return null;
+      common = answer;
+    }
+    return common;
+  }
+
+  #answer(fact: Fact): boolean | null {
+    if (fact.condition === this.#condition) return fact.holds;
+    return this.#question === null ? null : implied(fact, this.#question);
+  }
+
+  #isComputedIn(block: Block): boolean {
+    return this.#subjects.some((value) => block.instructions.includes(value));
   }
 }
 
-/** The outcome of `condition` given `facts`; `null` when they do not decide it. */
-export function decide(condition: Value, facts: Iterable<Fact>): boolean | null {
-  const question = comparisonOf(condition);
-  for (const fact of facts) {
-    if (fact.condition === condition) return fact.holds;
-    const answer = question === null ? null : implied(fact, question);
-    if (answer !== null) return answer;
-  }
-  return null;
-}
-
-/** The outcome of a comparison that need not be an instruction. */
-export function decideComparison(question: Comparison, facts: Iterable<Fact>): boolean | null {
-  for (const fact of facts) {
-    const answer = implied(fact, question);
-    if (answer !== null) return answer;
-  }
-  return null;
+/** What is known of a packet's length is known of the pointer to its start. */
+function originOf(value: Value): Value {
+  const [pointer, step] = value.args;
+  return value.op === "add" && pointer?.type === "ptr" && step?.op === "const" ? originOf(pointer) : value;
 }

@@ -4,8 +4,10 @@
  */
 import type { Function } from "../ir/ir.ts";
 import { validate } from "../ir/validate.ts";
+import { carryPointers } from "./carry-pointers.ts";
 import { foldBranches } from "./fold-branches.ts";
 import { forwardLoads } from "./forward-loads.ts";
+import { gatherConstants } from "./gather-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
@@ -13,6 +15,7 @@ import { numberValues } from "./number-values.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
+import { shareCopies } from "./share-copies.ts";
 import { simplify } from "./simplify.ts";
 import { sinkOperations } from "./sink-operations.ts";
 import { skipEmpty } from "./skip-empty.ts";
@@ -25,10 +28,13 @@ export interface Pass {
   run: (fn: Function) => boolean;
   /** What it does, in a line. */
   description: string;
+  /** Runs only when the others have nothing to do any more. */
+  late?: true;
 }
 
 export const PASSES: readonly Pass[] = [
   { name: "simplify", run: simplify, description: "computes constants and replaces operations by simpler ones" },
+  { name: "gather-constants", run: gatherConstants, description: "keeps constants in one place" },
   { name: "number-values", run: numberValues, description: "computes equal things once" },
   { name: "forward-loads", run: forwardLoads, description: "reads memory once, and not what was just written" },
   { name: "merge-copies", run: mergeCopies, description: "copies neighbouring bytes with wider loads and stores" },
@@ -38,10 +44,12 @@ export const PASSES: readonly Pass[] = [
   { name: "fold-branches", run: foldBranches, description: "turns branches that can only go one way into jumps" },
   { name: "remove-trivial-phis", run: removeTrivialPhis, description: "removes merges of one value with itself" },
   { name: "sink-operations", run: sinkOperations, description: "swaps and extends once, after paths meet" },
+  { name: "carry-pointers", run: carryPointers, description: "lets paths bring pointers instead of offsets" },
   { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
+  { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", late: true },
 ];
 
 /** Enough for every program seen; a function that is not done by then is right, only not as small as it could be. */
@@ -61,14 +69,18 @@ export interface OptimiseOptions {
 export function optimise(fn: Function, options: OptimiseOptions = {}): number {
   const passes = PASSES.filter(({ name }) => !options.disabled?.includes(name));
   if (options.validate) validate(fn, "the front end");
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  const runAll = (chosen: readonly Pass[]): boolean => {
     let changed = false;
-    for (const { name, run } of passes) {
+    for (const { name, run } of chosen) {
       if (!run(fn)) continue;
       changed = true;
       if (options.validate) validate(fn, name);
     }
-    if (!changed) return round;
+    return changed;
+  };
+  const [early, late] = [passes.filter((pass) => !pass.late), passes.filter((pass) => pass.late)];
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    if (!runAll(early) && !runAll(late)) return round;
   }
   return MOST_ROUNDS;
 }

@@ -142,6 +142,21 @@ describe("comparisons", () => {
   });
 });
 
+describe("the packet's length", () => {
+  const compared = (number: string, extra = "v5"): string =>
+    simplified(`v4 = load.1 packet v2\nv5 = const 20\nv6 = add v4, v5\nv7 = sub v3, v2\nv8 = ugt ${number}, v7\nbranch v8, b1, b2
+b1: from b0\nreturn v5\nb2: from b0\nv9 = add ${extra}, v4\nreturn v9`);
+
+  test("a number compared with it is a pointer compared with the packet's end", () => {
+    expect(compared("v6")).toMatch(/(v\d+): ptr = add v2, v6\n(v\d+) = ugt \1, v3\nbranch \2/);
+  });
+
+  test("not a number that somebody else uses, which may make an address of it", () => {
+    expect(compared("v6", "v6")).toContain("v7 = sub v3, v2\nv8 = ugt v6, v7");
+    expect(compared("v5")).toContain("ult v7, v5");
+  });
+});
+
 describe("addresses", () => {
   test("constant offsets move into loads and stores", () => {
     expect(

@@ -11,12 +11,12 @@ import { Replacements, usersOf } from "../ir/uses.ts";
 import { Bounding } from "./bounding.ts";
 import { canonicalBinary, foldBinary, identity, maskOfXor, reassociate, reduceStrength } from "./rules/arithmetic.ts";
 import { extend, mask, shift, swap } from "./rules/bits.ts";
-import { foldBool, foldByRange, foldCompare, foldLimit, moveToConstant } from "./rules/compare.ts";
+import { foldBool, foldByRange, foldCompare, foldLimit, lengthToEnd, moveToConstant } from "./rules/compare.ts";
 import { foldOffset, storeLowBits } from "./rules/memory.ts";
 import type { Maker, Rule } from "./rules/rule.ts";
 
 const BINARY_RULES = [foldBinary, canonicalBinary, identity, reduceStrength, reassociate, maskOfXor, mask, shift];
-const COMPARE_RULES = [foldCompare, foldLimit, foldByRange, foldBool, moveToConstant];
+const COMPARE_RULES = [foldCompare, foldLimit, lengthToEnd, foldByRange, foldBool, moveToConstant];
 
 /** A rule's result may be simplified again; a chain this long would be rules that undo each other. */
 const MOST_STEPS = 32;
@@ -74,6 +74,10 @@ class Simplifier implements Maker {
 
   binary(op: BinaryOp, left: Value, right: Value): Value {
     return this.#emit({ op, type: "int", args: [left, right], ...this.#origin() });
+  }
+
+  address(pointer: Value, offset: Value): Value {
+    return this.#emit({ op: "add", type: "ptr", args: [pointer, offset], ...this.#origin() });
   }
 
   compare(op: CompareOp, left: Value, right: Value): Value {

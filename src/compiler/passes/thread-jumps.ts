@@ -13,7 +13,7 @@ import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { isBinary, isCompare } from "../ir/ir.ts";
 import { newBlockOnEdge, rejoin, valuesLeaving } from "../ir/rejoin.ts";
 import { comparisonOf } from "./implication.ts";
-import { decide, decideComparison, factOfEdge, factsIn } from "./known-facts.ts";
+import { decideBehind, decideComparisonBehind } from "./known-facts.ts";
 import { isNeverNull } from "./rules/compare.ts";
 
 /** More than this many instructions are not repeated to save a test. */
@@ -92,20 +92,17 @@ function outcomeFrom(from: Block, which: number, past: Block, dominators: Domina
   const index = edgeIndex(from, which);
   const arriving = (value: Value): Value =>
     value.op === "phi" && past.instructions.includes(value) ? (value.args[index] as Value) : value;
-  const facts = function* () {
-    const fact = factOfEdge(from, past);
-    if (fact !== null) yield fact;
-    yield* factsIn(from, dominators);
-  };
   const value = arriving(condition);
   if (value.op === "const") return value.value !== 0n;
   const comparison = comparisonOf(value);
-  if (comparison === null || value !== condition || !past.instructions.includes(value)) return decide(value, facts());
+  if (comparison === null || value !== condition || !past.instructions.includes(value)) {
+    return decideBehind(from, past, value, dominators);
+  }
   const question = { ...comparison, left: arriving(comparison.left), right: arriving(comparison.right) };
   const { op, left, right } = question;
   if (left.op === "const" && right.op === "const") return evaluateCompare(op, left.value, right.value);
   if (right.op === "const" && right.value === 0n && isNeverNull(left) && (op === "eq" || op === "ne")) return op === "ne";
-  return decideComparison(question, facts());
+  return decideComparisonBehind(from, past, question, dominators);
 }
 
 function thread(fn: Function, { from, which, past, to, leaving }: Shortcut): void {

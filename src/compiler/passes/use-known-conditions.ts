@@ -6,7 +6,7 @@ import { Dominators } from "../ir/dominators.ts";
 import { keepOnlyTarget, removeUnreachable } from "../ir/edges.ts";
 import type { Function } from "../ir/ir.ts";
 import { reversePostorder } from "../ir/order.ts";
-import { decide, factsIn } from "./known-facts.ts";
+import { decideIn } from "./known-facts.ts";
 
 /** True when any test went. */
 export function useKnownConditions(fn: Function): boolean {
@@ -15,7 +15,7 @@ export function useKnownConditions(fn: Function): boolean {
   const known = dominators.order.flatMap((block) => {
     const { terminator } = block;
     if (terminator.op !== "branch" || terminator.targets[0] === terminator.targets[1]) return [];
-    const outcome = decide(terminator.args[0], factsIn(block, dominators));
+    const outcome = decideIn(block, terminator.args[0], dominators);
     return outcome === null ? [] : [{ block, outcome }];
   });
   for (const { block, outcome } of known) keepOnlyTarget(block, outcome ? 0 : 1);

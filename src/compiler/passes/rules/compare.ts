@@ -162,3 +162,25 @@ export const foldLimit: Rule<Compare> = ({ op, args }, make) => {
   if (op === "ule") return make.bool(true);
   return op === "ugt" ? make.bool(false) : null;
 };
+
+/** Farther than the packet reaches; larger offsets the verifier may refuse. */
+const FARTHEST = 0xffffn;
+
+/**
+ * n > end - data is data + n > end, which is one instruction less. Not for an n that is used elsewhere: where data + n is a view's
+ * address, the verifier would take the view for unusable on a path that it does not know to be impossible.
+ */
+export const lengthToEnd: Rule<Compare> = ({ op, args }, make) => {
+  const [left, right] = args as [Value, Value];
+  if (op === "eq" || op === "ne") return null;
+  const [order, number, length] = isLength(left) ? [mirrored(op), right, left] : [op, left, right];
+  if (!isLength(length) || number.type === "ptr" || number.op === "const" || upperBound(number) > FARTHEST) return null;
+  if (!make.isUsedOnce(length) || !make.isUsedOnce(number)) return null;
+  const [end, start] = length.args as [Value, Value];
+  return make.compare(UNSIGNED[order] ?? order, make.address(start, number), end); // neither is ever negative
+};
+
+/** The distance of two pointers. */
+function isLength({ op, args }: Value): boolean {
+  return op === "sub" && args.every(({ type }) => type === "ptr");
+}

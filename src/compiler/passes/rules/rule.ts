@@ -14,6 +14,8 @@ export interface Maker {
   constant(value: bigint): Value;
   bool(value: boolean): Value;
   binary(op: BinaryOp, left: Value, right: Value): Value;
+  /** `pointer` plus a number. */
+  address(pointer: Value, offset: Value): Value;
   compare(op: CompareOp, left: Value, right: Value): Value;
   /** The low `bits` of `value`, the others cleared. */
   low(value: Value, bits: number): Value;

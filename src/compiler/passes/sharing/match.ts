@@ -1,0 +1,231 @@
+/**
+ * Compares two pieces of a function that may be copies of each other: the end of one block and all that follows it, up to where both
+ * go on in the same places. What differs between them becomes a parameter: a value that each side brings along.
+ */
+import { type Block, type Instruction, isBinary, isCompare, type Terminator, type Value } from "../../ir/ir.ts";
+
+/** `copy` plus nothing is `original` plus `delta`: what the copy adds to its pointer to use the original's offsets. */
+export interface Parameter {
+  original: Value;
+  copy: Value;
+  delta: number;
+}
+
+/** An argument in the original that has to become a parameter. */
+export interface Place {
+  user: Instruction | Terminator;
+  index: number;
+  parameter: Parameter;
+}
+
+export interface Match {
+  /** The blocks of the original, each with its twin; the first ones are entered in the middle. */
+  blocks: Map<Block, Block>;
+  /** How many instructions at the end of the first blocks belong to it. */
+  suffix: number;
+  parameters: Parameter[];
+  places: Place[];
+  /** What is saved, in machine instructions. */
+  gain: number;
+}
+
+/** More would fill all registers. */
+const MOST_PARAMETERS = 4;
+const MOST_BLOCKS = 64;
+
+/** What is the same from the last `suffix` instructions of `original` and `copy` on; `null` when that does not end in the same places. */
+export function match(original: Block, copy: Block, suffix: number): Match | null {
+  const attempt = new Attempt();
+  return attempt.entry(original, copy, suffix) && attempt.finish() ? attempt.result(suffix) : null;
+}
+
+/** How many instructions at the ends of the two blocks are alike. */
+export function commonSuffix(original: Block, copy: Block): number {
+  let length = 0;
+  for (;;) {
+    const [left, right] = [original.instructions.at(-1 - length), copy.instructions.at(-1 - length)];
+    if (left === undefined || right === undefined || left.op === "phi" || !isAlike(left, right)) return length;
+    length++;
+  }
+}
+
+/** The same operation, whatever it works on. */
+export function isAlike(left: Instruction, right: Instruction): boolean {
+  return left !== right && shapeOf(left) === shapeOf(right);
+}
+
+function shapeOf(value: Instruction): string {
+  const { op, type } = value;
+  switch (value.op) {
+    case "load":
+    case "store":
+    case "atomic_add":
+      return `${op} ${type} ${value.size} ${value.region}`;
+    case "zext":
+    case "sext":
+    case "bswap":
+      return `${op} ${value.bits}`;
+    case "call":
+      return `${op} ${value.helper} ${value.args.length}`;
+    case "map":
+      return `${op} ${value.name}`;
+    case "data":
+      return `${op} ${value.section} ${value.offset}`;
+    case "slot":
+    case "const":
+    case "context":
+      return `${op} ${value.id}`;
+    default:
+      return `${op} ${type}`;
+  }
+}
+
+class Attempt {
+  readonly #blocks = new Map<Block, Block>();
+  readonly #values = new Map<Value, Value>();
+  readonly #originals = new Set<Value>();
+  readonly #parameters = new Map<string, Parameter>();
+  readonly #places: Place[] = [];
+  readonly #waiting: (() => boolean)[] = [];
+  #gain = 0;
+
+  entry(original: Block, copy: Block, suffix: number): boolean {
+    this.#blocks.set(original, copy);
+    const from = original.instructions.length - suffix;
+    const to = copy.instructions.length - suffix;
+    for (let index = 0; index < suffix; index++) {
+      if (!this.#instruction(original.instructions[from + index] as Value, copy.instructions[to + index] as Value))
+        return false;
+    }
+    return this.#terminator(original, copy);
+  }
+
+  /** Phis may take what comes later, so they are looked at in the end. */
+  finish(): boolean {
+    for (let check = this.#waiting.pop(); check !== undefined; check = this.#waiting.pop()) if (!check()) return false;
+    const inside = new Set([...this.#blocks.keys(), ...this.#blocks.values()]);
+    return inside.size === 2 * this.#blocks.size && this.#parameters.size <= MOST_PARAMETERS;
+  }
+
+  result(suffix: number): Match {
+    const parameters = [...this.#parameters.values()];
+    const cost = parameters.reduce((sum, parameter) => sum + costOf(parameter), 1); // and a jump
+    return { blocks: this.#blocks, suffix, parameters, places: this.#places, gain: this.#gain - cost };
+  }
+
+  #block(original: Block, copy: Block): boolean {
+    if (this.#blocks.size >= MOST_BLOCKS || original.instructions.length !== copy.instructions.length) return false;
+    if (original.predecessors.length !== copy.predecessors.length) return false;
+    this.#blocks.set(original, copy);
+    this.#waiting.push(() => this.#edgesInto(original, copy));
+    for (const [index, left] of original.instructions.entries()) {
+      if (!this.#instruction(left, copy.instructions[index] as Value)) return false;
+    }
+    return this.#terminator(original, copy);
+  }
+
+  /** Both are only entered from inside, and their phis take the same from there. */
+  #edgesInto(original: Block, copy: Block): boolean {
+    if (new Set(original.predecessors).size < original.predecessors.length) return false;
+    return original.predecessors.every((from, edge) => {
+      const twin = this.#blocks.get(from);
+      const twinEdge = twin === undefined ? -1 : copy.predecessors.indexOf(twin);
+      if (twinEdge < 0) return false;
+      return original.instructions.every((phi, index) => {
+        if (phi.op !== "phi") return true;
+        return this.#operand(phi, edge, phi.args[edge] as Value, copy.instructions[index]?.args[twinEdge] as Value);
+      });
+    });
+  }
+
+  #instruction(original: Value, copy: Value): boolean {
+    if (!isAlike(original, copy)) return false;
+    this.#values.set(copy, original);
+    this.#originals.add(original);
+    this.#gain += gainOf(original);
+    if (original.op === "phi") return true;
+    if (isAccess(original) && isAccess(copy)) {
+      const [pointer, ...others] = original.args as [Value, ...Value[]]; // an access has an address
+      if (!this.#address(original, pointer, copy.args[0] as Value, copy.offset - original.offset)) return false;
+      return others.every((value, index) => this.#operand(original, index + 1, value, copy.args[index + 1] as Value));
+    }
+    const [left, step] = original.args;
+    const [right, twinStep] = copy.args;
+    if (original.op === "add" && original.type === "ptr" && step?.op === "const" && twinStep?.op === "const") {
+      return this.#address(original, left as Value, right as Value, Number(twinStep.value - step.value));
+    }
+    return original.args.every((value, index) => this.#operand(original, index, value, copy.args[index] as Value));
+  }
+
+  #address(user: Instruction, original: Value, copy: Value, delta: number): boolean {
+    if (this.#values.get(copy) === original || original === copy) {
+      if (delta === 0) return true;
+      if (this.#values.has(copy)) return false;
+    }
+    if (delta !== 0 && isAccess(user) && user.region !== "packet" && user.region !== "map") return false;
+    return this.#parameter(user, 0, original, copy, delta);
+  }
+
+  #operand(user: Instruction | Terminator, index: number, original: Value, copy: Value): boolean {
+    if (original === copy || this.#values.get(copy) === original) return !this.#originals.has(copy);
+    if (original.op === "const" && copy.op === "const" && !mayVary(user)) return false;
+    return this.#parameter(user, index, original, copy, 0);
+  }
+
+  #parameter(user: Instruction | Terminator, index: number, original: Value, copy: Value, delta: number): boolean {
+    if (this.#values.has(copy) || this.#originals.has(original)) return false;
+    if (original.type !== copy.type || original.type === "bool" || original.type === "void") return false;
+    if ([original, copy].some(({ op }) => op === "map" || op === "slot" || op === "data" || op === "context")) return false;
+    const key = `${original.id} ${copy.id} ${delta}`;
+    const parameter = this.#parameters.get(key) ?? { original, copy, delta };
+    this.#parameters.set(key, parameter);
+    this.#places.push({ user, index, parameter });
+    return true;
+  }
+
+  #terminator(original: Block, copy: Block): boolean {
+    const [left, right] = [original.terminator, copy.terminator];
+    if (left.op !== right.op) return false;
+    this.#gain += left.op === "jump" ? 0 : 1;
+    const targets: readonly Block[] = left.targets;
+    if (new Set(targets).size < targets.length) return false;
+    if (!left.args.every((value, index) => this.#operand(left, index, value, right.args[index] as Value))) return false;
+    return targets.every((target, index) => this.#target(original, copy, target, right.targets[index] as Block));
+  }
+
+  #target(from: Block, twin: Block, original: Block, copy: Block): boolean {
+    if (original !== copy)
+      return this.#blocks.has(original) ? this.#blocks.get(original) === copy : this.#block(original, copy);
+    const [edge, twinEdge] = [original.predecessors.indexOf(from), original.predecessors.indexOf(twin)];
+    this.#waiting.push(() =>
+      original.instructions.every((phi) => {
+        if (phi.op !== "phi") return true;
+        return this.#operand(phi, edge, phi.args[edge] as Value, phi.args[twinEdge] as Value);
+      }),
+    );
+    return true;
+  }
+}
+
+function isAccess(value: Value | Terminator): value is Extract<Instruction, { op: "load" | "store" | "atomic_add" }> {
+  return value.op === "load" || value.op === "store" || value.op === "atomic_add";
+}
+
+/** May a constant operand become one that is only known on each path? Where an instruction needs an immediate it may not. */
+function mayVary({ op }: Instruction | Terminator): boolean {
+  if (op === "phi" || op === "store" || op === "eq" || op === "ne" || op === "return") return true;
+  return op === "add" || op === "sub" || op === "and" || op === "or" || op === "xor";
+}
+
+/** Machine instructions that one of these takes. */
+function gainOf(value: Value): number {
+  if (isCompare(value.op) || value.op === "phi" || value.op === "const" || value.op === "slot") return 0;
+  if (value.op === "map" || value.op === "data") return 2;
+  if (value.op === "call") return 1 + value.args.length;
+  return isBinary(value.op) && value.type === "ptr" ? 2 : 1;
+}
+
+function costOf({ original, copy, delta }: Parameter): number {
+  if (original.op === "const" && copy.op === "const") return 2;
+  return delta === 0 ? 1 : 2;
+}
