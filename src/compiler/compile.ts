@@ -130,13 +130,14 @@ function mapSpec(types: ModuleTypes, map: MapDeclaration): MapSpec {
     name: map.name,
     type: MAP_TYPE[map.kind.type],
     keySize: map.key?.size ?? 0,
-    valueSize: map.value.size,
+    // A ring buffer has records of any size; the type is for those who read them.
+    valueSize: map.kind.type === "RINGBUF" ? 0 : (map.value?.size ?? 0),
     maxEntries: map.entries,
     flags: map.flags,
     extra: map.extra,
     pinning: map.pinned ? "by-name" : "none",
     keyTypeId: map.key === null ? 0 : types.of(map.key),
-    valueTypeId: types.of(map.value),
+    valueTypeId: map.value === null ? 0 : types.of(map.value),
   };
 }
 

@@ -35,6 +35,11 @@ export const HELPER = {
   map_peek_elem: 89,
   redirect_neigh: 152,
   redirect_peer: 155,
+  ringbuf_output: 130,
+  ringbuf_reserve: 131,
+  ringbuf_submit: 132,
+  ringbuf_discard: 133,
+  ringbuf_query: 134,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

@@ -5,6 +5,7 @@ import type { LoadedObject } from "./loaded-object.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { OpaqueMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
@@ -18,6 +19,7 @@ const {
   perCpuArray,
   perCpuHash,
   queue,
+  ringBuffer,
   stack,
   struct,
   u16,
@@ -38,6 +40,8 @@ const Module = {
   perCpu: perCpuHash({ key: u32, value: Value, entries: 8 }),
   waiting: queue({ value: Value, entries: 8 }),
   undone: stack({ value: u64, entries: 8 }),
+  events: ringBuffer({ value: Value, bytes: 4096 }),
+  anything: ringBuffer({ bytes: 4096 }),
   seen: bloomFilter({ value: Key, entries: 8 }),
   drop: xdp(() => kernel.XDP_DROP),
   Key,
@@ -61,7 +65,7 @@ interface UserValue {
 it("gives programs and maps of the module, and nothing else", () => {
   expectTypeOf<keyof Object_["programs"]>().toEqualTypeOf<"drop">();
   expectTypeOf<keyof Object_["maps"]>().toEqualTypeOf<
-    "stats" | "flows" | "recent" | "ports" | "perCpu" | "waiting" | "undone" | "seen"
+    "stats" | "flows" | "recent" | "ports" | "perCpu" | "waiting" | "undone" | "events" | "anything" | "seen"
   >();
   expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram>();
 });
@@ -74,6 +78,8 @@ it("gives keys and values their form in user space", () => {
   expectTypeOf<Object_["maps"]["perCpu"]>().toEqualTypeOf<PerCpuHashMap<number, UserValue>>();
   expectTypeOf<Object_["maps"]["waiting"]>().toEqualTypeOf<QueueMap<UserValue>>();
   expectTypeOf<Object_["maps"]["undone"]>().toEqualTypeOf<StackMap<bigint>>();
+  expectTypeOf<Object_["maps"]["events"]>().toEqualTypeOf<OpaqueMap>();
+  expectTypeOf<Object_["maps"]["anything"]>().toEqualTypeOf<OpaqueMap>();
   expectTypeOf<Object_["maps"]["seen"]>().toEqualTypeOf<BloomFilterMap<UserKey>>();
 });
 

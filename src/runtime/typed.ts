@@ -2,10 +2,11 @@
  * The types of a loaded object, from the type of its kernel module: `load<typeof Module>()`. The module's exports that are programs and
  * maps become programs and maps in user space, with the user-space form of their keys and values. No code is generated.
  */
-import type { MapOptions, Program as ProgramDeclaration, Schema, User } from "../kernel/index.ts";
+import type { MapOptions, Program as ProgramDeclaration, RingBufferOptions, Schema, User } from "../kernel/index.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { OpaqueMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
@@ -13,7 +14,7 @@ import type { LoadedProgram } from "./program.ts";
 /** What every declaration of a map has; programs have no entries. */
 interface AnyKernelMap {
   readonly kind: string;
-  readonly options: MapOptions;
+  readonly options: MapOptions | RingBufferOptions;
 }
 
 /** The user-space twin of a map declaration. */
@@ -36,8 +37,8 @@ type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value
       ? StackMap<User<V & Schema>>
       : Kind extends "bloomFilter"
         ? BloomFilterMap<User<V & Schema>>
-        : LoadedMap
-  : never;
+        : OpaqueMap
+  : OpaqueMap;
 
 /** The name that a program goes by: that of its options, else that of its export. */
 type NameOf<Export, P> = P extends ProgramDeclaration<string, infer Name> ? (string extends Name ? Export : Name) : never;

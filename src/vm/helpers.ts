@@ -5,6 +5,7 @@ import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
 import type { VmMap } from "./maps/map.ts";
 import { VmBloomFilter, VmQueue } from "./maps/queue.ts";
+import { VmRingBuffer } from "./maps/ring-buffer.ts";
 import type { AddressSpace } from "./memory.ts";
 import type { Packet } from "./packet.ts";
 import type { Skb } from "./skb.ts";
@@ -20,6 +21,8 @@ export interface HelperHost {
   readonly cpu: number;
   /** @throws VmFault when the address is none of a map. */
   mapAt(address: bigint): VmMap;
+  /** Every map of the object. */
+  maps(): Iterable<VmMap>;
   now(): bigint;
   random(): number;
   trace(line: string): void;
@@ -44,7 +47,10 @@ export type Helper = (host: HelperHost, argument: (index: 1 | 2 | 3 | 4 | 5) => 
 const XDP_ABORTED = 0n;
 const XDP_REDIRECT = 4n;
 const ENOENT = -2n;
+const EAGAIN = -11n;
 const EINVAL = -22n;
+/** BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP */
+const MOST_WAKE_UP_FLAGS = 3n;
 const ACTION_MASK = 3n;
 
 const int32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
@@ -76,6 +82,26 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
     if (!(map instanceof VmBloomFilter)) return copyOut(host, map, argument(2), "map_peek_elem");
     return map.has(host.space.read(argument(2), map.spec.valueSize)) ? 0n : ENOENT;
   },
+  [HELPER.ringbuf_reserve]: (host, argument) => {
+    const map = ringBufferAt(host, argument(1), "ringbuf_reserve");
+    if (argument(3) !== 0n) return 0n;
+    const record = map.reserve(Number(argument(2)));
+    return record === null ? 0n : host.space.address(record);
+  },
+  [HELPER.ringbuf_submit]: (host, argument) => release(host, argument(1), argument(2), "submitted"),
+  [HELPER.ringbuf_discard]: (host, argument) => release(host, argument(1), argument(2), "discarded"),
+  [HELPER.ringbuf_output]: (host, argument) => {
+    const map = ringBufferAt(host, argument(1), "ringbuf_output");
+    const bytes = host.space.read(argument(2), Number(argument(3)));
+    if (argument(4) > MOST_WAKE_UP_FLAGS) return EINVAL;
+    const record = map.reserve(bytes.length);
+    if (record === null) return EAGAIN;
+    record.bytes.set(bytes);
+    map.release(record, "submitted");
+    return 0n;
+  },
+  [HELPER.ringbuf_query]: (host, argument) =>
+    BigInt(ringBufferAt(host, argument(1), "ringbuf_query").query(Number(argument(2)))),
   [HELPER.ktime_get_ns]: (host) => host.now(),
   [HELPER.get_prandom_u32]: (host) => BigInt(host.random()),
   [HELPER.get_smp_processor_id]: (host) => BigInt(host.cpu),
@@ -122,6 +148,21 @@ function copyOut(host: HelperHost, map: VmMap, to: bigint, name: string): bigint
   const value = map.next(name === "map_pop_elem");
   host.space.write(to, value ?? new Uint8Array(map.spec.valueSize));
   return value === null ? ENOENT : 0n;
+}
+
+function ringBufferAt(host: HelperHost, address: bigint, name: string): VmRingBuffer {
+  const map = host.mapAt(address);
+  if (map instanceof VmRingBuffer) return map;
+  throw wrongMap(map, name);
+}
+
+function release(host: HelperHost, address: bigint, flags: bigint, state: "submitted" | "discarded"): bigint {
+  if (flags > MOST_WAKE_UP_FLAGS) throw new VmFault(`There are no wake-up flags ${flags}.`);
+  const { region, offset } = host.space.place(address);
+  for (const map of host.maps()) {
+    if (map instanceof VmRingBuffer && offset === 0 && map.release(region, state)) return 0n;
+  }
+  throw new VmFault(`The program gives back ${region.name} at offset ${offset}, which is no reserved record.`);
 }
 
 function wrongMap(map: VmMap, name: string): VmFault {

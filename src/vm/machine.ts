@@ -16,6 +16,7 @@ import { type Clone, type HelperHost, helper, type RedirectTarget } from "./help
 import { isTaken } from "./jumps.ts";
 import { createVmMap } from "./maps/create.ts";
 import { keyText, type VmMap } from "./maps/map.ts";
+import { VmRingBuffer } from "./maps/ring-buffer.ts";
 import { AddressSpace, Region } from "./memory.ts";
 import { MAX_PACKET, Packet } from "./packet.ts";
 import { Registers } from "./registers.ts";
@@ -159,6 +160,7 @@ class Run implements HelperHost {
 
   start(): VmResult {
     const result = this.#call(this.#entry(), [this.space.address(this.#context)], 0);
+    this.#checkRecords();
     const skb = this.#packet instanceof Skb ? this.#packet : null;
     return {
       action: Number(skb === null ? BigInt.asUintN(32, result) : BigInt.asIntN(32, result)),
@@ -169,6 +171,12 @@ class Run implements HelperHost {
       clones: this.#clones,
       skb,
     };
+  }
+
+  #checkRecords(): void {
+    for (const map of this.maps()) {
+      if (map instanceof VmRingBuffer && map.reserved > 0) throw new VmFault(`The program keeps a record of ${map.spec.name}.`);
+    }
   }
 
   // -- for helpers --
@@ -191,6 +199,10 @@ class Run implements HelperHost {
     const map = this.#handles.get(this.space.place(address).region);
     if (map === undefined) throw new VmFault("A helper is given something else where it wants a map.");
     return map;
+  }
+
+  maps(): Iterable<VmMap> {
+    return this.#vm.maps.values();
   }
 
   now(): bigint {

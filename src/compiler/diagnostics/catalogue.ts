@@ -326,6 +326,42 @@ export const CATALOGUE = {
     example: `const ports = devMap({ entries: 4 });\n${tc("ports.redirect(1);")}`,
   },
 
+  WS2070: {
+    what: "This record is neither submitted nor discarded on the path by line {line}.",
+    why: "Its room in the ring buffer would be lost, and what comes after it would never be read: the kernel refuses such a program.",
+    fix: "Call `submit(record)` or `discard(record)` before every `return`, and in the same round of a loop.",
+    example: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  if (ctx.length > 99) return XDP_DROP;\n  events.submit(e);")}`,
+  },
+  WS2071: {
+    what: "This record is used after line {line} gave it away.",
+    why: "Once it is submitted or discarded it belongs to user space, and the kernel forgets its address: not even a comparison with `null` is left.",
+    fix: "Do this before, or keep what you need of it in a variable.",
+    example: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (e) {\n    events.submit(e);\n    e.value = 1;\n  }")}`,
+  },
+  WS2072: {
+    what: "This tail call leaves the record of line {line} behind.",
+    why: "It does not come back, so that the record would be neither submitted nor discarded.",
+    fix: "Submit or discard the record before the tail call.",
+    example: `const events = ringBuffer({ value: u64, bytes: 4096 });\nconst next = progArray({ entries: 1 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  next.tailCall(ctx, 0);\n  events.submit(e);")}`,
+  },
+  WS2073: {
+    what: "`{method}` cannot take this: it is {kind}.",
+    why: "It takes what `reserve` of the same ring buffer gave, as a whole.",
+    fix: "Keep what `reserve` gives in a `const`, check it for `null`, and give that.",
+    example: `const events = ringBuffer({ value: u64, bytes: 4096 });\nconst others = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  others.submit(e);")}`,
+  },
+  WS2074: {
+    what: "A record of {size} bytes never fits the ring buffer {name} of {bytes} bytes.",
+    why: "Each record has 8 bytes in front of it.",
+    fix: "Give the ring buffer more `bytes`: a power of two.",
+    example: `const Large = struct({ text: bytes(5000) });\nconst events = ringBuffer({ value: Large, bytes: 4096 });\n${program("const e = events.reserve();\n  if (e) events.discard(e);")}`,
+  },
+  WS2075: {
+    what: "There are too many ways through this program for its records to be followed.",
+    why: "Each must be submitted or discarded on every path, and the compiler looks at all of them.",
+    fix: "Submit each record close to where it is reserved, in the same function and the same round of a loop.",
+    example: null,
+  },
   WS2090: {
     what: "`{name}` is compiled as a function of its own, which cannot take {kind}.",
     why: "A function of its own gets its arguments in registers: integers, booleans, references to packet and maps, object literals of these that nobody changes, and what is known at compile time.",
@@ -364,6 +400,7 @@ export const CATALOGUE = {
       "const programs = progArray({ entries: 2 });\nconst f = noinline((ctx: XdpContext): void => { programs.tailCall(ctx, 1); });\n" +
       program("f(ctx);"),
   },
+
   WS3001: {
     what: "This module exports no program.",
     why: "The loader attaches programs that the module exports.",
@@ -439,6 +476,12 @@ export const CATALOGUE = {
     why: "It is a constant in the object that the loader can replace.",
     fix: "Write `const port = setting(u16, 80)` or `const gateway = setting(mac, mac(0x02, 0, 0, 0, 0, 1))`.",
     example: `const s = setting(struct({ a: u8 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
+  },
+  WS3070: {
+    what: "`bytes` of a `ringBuffer` must be a constant: a power of two, and at least 4096.",
+    why: "The kernel keeps the ring in whole pages, and finds a place in it by a mask.",
+    fix: "Write 4096, 8192 … up to 2 ** 31, as a number or a `const` of the module.",
+    example: `const events = ringBuffer({ value: u64, bytes: 5000 });\n${program('if (events.query("availableData")) return XDP_DROP;')}`,
   },
   WS3073: {
     what: "`hashes` of a `bloomFilter` must be a constant from 1 to 15.",

@@ -10,6 +10,7 @@ import { symbolOf } from "./expressions.ts";
 import { Lowering } from "./lowering.ts";
 import { ModuleState } from "./module.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
+import { checkRecords } from "./records.ts";
 import { Abort } from "./reporter.ts";
 import { placeOf, rangeOf, type Source, syntaxErrors, typeErrors } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
@@ -117,7 +118,11 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
-    return { name, section, type: hook.type, function: l.builder.finish(), place: rangeOf(call) };
+    const fn = l.builder.finish();
+    // What was left out may have been the end of a record.
+    if (!state.faults.any) checkRecords(l, fn);
+    if (state.reporter.diagnostics.length > reported) return null;
+    return { name, section, type: hook.type, function: fn, place: rangeOf(call) };
   } catch (error) {
     if (error instanceof Abort) return null;
     // After something was left out, what follows may make no sense; its reason is reported already.

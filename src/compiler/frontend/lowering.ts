@@ -64,6 +64,8 @@ export class Lowering {
   readonly #data: Variable = { name: "data", type: "ptr" };
   readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
   #node: ts.Node | null = null;
+  /** Calls that submit or discard a record, and the name of the ring buffer that the source says. */
+  readonly releases = new Map<Ssa, string>();
   readonly #entry: Block;
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();
@@ -317,6 +319,12 @@ export function functionName(node: FunctionNode): string | null {
 const CONTEXT_UNPLACED = -1;
 
 const spans = new WeakMap<ts.Node, Span>();
+const nodes = new WeakMap<Span, ts.Node>();
+
+/** The node that instructions with this span were lowered from. */
+export function nodeOf(span: Span): ts.Node | null {
+  return nodes.get(span) ?? null;
+}
 
 function spanOf(node: ts.Node): Span {
   let span = spans.get(node);
@@ -327,6 +335,7 @@ function spanOf(node: ts.Node): Span {
     const text = file.text.slice(starts[line], starts[line + 1] ?? file.text.length).replace(/\r?\n$/, "");
     span = { file: file.fileName, line: line + 1, column: character + 1, text };
     spans.set(node, span);
+    nodes.set(span, node);
   }
   return span;
 }

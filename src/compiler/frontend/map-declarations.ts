@@ -11,6 +11,9 @@ import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 const U32_LAYOUT = SCALARS.get("u32") as ScalarLayout; // always there
 
+const PAGE_SIZE = 4096;
+const LARGEST_RING = 2 ** 31;
+
 /** A filter's hash functions when the module does not say: what the kernel takes then, too. */
 const USUAL_HASHES = 5;
 const MOST_HASHES = 15;
@@ -27,8 +30,8 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
     name: declaration.name.getText(),
     kind,
     key,
-    value: kind.value === "number" ? U32_LAYOUT : layoutOption(l, node, options, "value"),
-    entries: entriesOf(l, node, options),
+    value: valueOf(l, node, kind, options),
+    entries: kind.type === "RINGBUF" ? bytesOf(l, node, options) : entriesOf(l, node, options),
     flags: kind.flags,
     extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
     pinned: flagOf(l, node, options, "pinned"),
@@ -46,6 +49,11 @@ function kindOf(name: string): MapKind {
 function keyOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue): SizedLayout | null {
   if (kind.key === "none") return null;
   return kind.key === "index" ? U32_LAYOUT : layoutOption(l, node, options, "key");
+}
+
+function valueOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue): SizedLayout | null {
+  if (kind.value === "number") return U32_LAYOUT;
+  return kind.type === "RINGBUF" && !options.fields.has("value") ? null : layoutOption(l, node, options, "value");
 }
 
 function layoutOption(l: Lowering, node: ts.Node, options: RecordValue, name: string): SizedLayout {
@@ -70,6 +78,13 @@ function numberOf(l: Lowering, options: RecordValue, name: string): number | nul
 function entriesOf(l: Lowering, node: ts.Node, options: RecordValue): number {
   const entries = numberOf(l, options, "entries");
   return entries !== null && entries >= 1 && entries <= 0xffff_ffff ? entries : l.fail(node, "WS3005");
+}
+
+/** The kernel wants whole pages, and that a position in the ring is found by a mask. */
+function bytesOf(l: Lowering, node: ts.Node, options: RecordValue): number {
+  const bytes = numberOf(l, options, "bytes");
+  const fits = bytes !== null && bytes >= PAGE_SIZE && bytes <= LARGEST_RING && Number.isInteger(Math.log2(bytes));
+  return fits ? bytes : l.fail(node, "WS3070");
 }
 
 function flagOf(l: Lowering, node: ts.Node, options: RecordValue, name: string): boolean {

@@ -56,6 +56,7 @@ export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
   queue: keyless("QUEUE", "push", "pop", "peek"),
   stack: keyless("STACK", "push", "pop", "peek"),
   bloomFilter: keyless("BLOOM_FILTER", "push", "has"),
+  ringBuffer: keyless("RINGBUF", "reserve", "submit", "discard", "output", "query"),
   devMap: targets("DEVMAP"),
   devMapHash: targets("DEVMAP_HASH"),
   cpuMap: targets("CPUMAP"),

@@ -7,6 +7,7 @@ import type { SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
+import { callRingBuffer } from "./ring-buffers.ts";
 import { argument } from "./schemas.ts";
 import { type IntValue, type MapDeclaration, type Memory, U64, type Value } from "./values.ts";
 
@@ -17,10 +18,17 @@ export function callMap(l: Lowering, node: ts.CallExpression, map: MapDeclaratio
   useMap(l, map);
   if (method === "redirect") return redirect(l, node, map);
   if (method === "tailCall") return tailCall(l, node, map);
-  return map.key === null ? callQueue(l, node, map, method) : callTable(l, node, map, map.key, method);
+  if (map.kind.type === "RINGBUF") return callRingBuffer(l, node, map, method);
+  if (map.value === null) throw new Error(`${map.name} has no values`);
+  if (map.key === null) return callQueue(l, node, { ...map, value: map.value }, method);
+  return callTable(l, node, { ...map, key: map.key, value: map.value }, method);
 }
 
-function callTable(l: Lowering, node: ts.CallExpression, map: MapDeclaration, keyLayout: SizedLayout, method: string): Value {
+/** A map that has both. */
+type Table = MapDeclaration & { key: SizedLayout; value: SizedLayout };
+
+function callTable(l: Lowering, node: ts.CallExpression, map: Table, method: string): Value {
+  const { key: keyLayout } = map;
   const reference = (): Ssa => mapReference(l, map);
   const keyNode = argument(l, node, 0);
   const key = present(lowerExpression(l, keyNode));
@@ -98,7 +106,9 @@ export function withAddress<T>(
 ): T {
   const place = placeOf(layout, value);
   if (place !== null) l.assertAlive(place);
-  if (place !== null && (takesPacket || place.region !== "packet"))
+  // Before Linux 6.0, helpers did not take the address of a ring buffer's record for a key or a value.
+  const isTaken = place?.region === "packet" ? takesPacket : place?.region !== "record";
+  if (place !== null && isTaken)
     return use(place.offset === 0 ? place.pointer : l.binary("add", place.pointer, l.builder.const(place.offset)));
   return l.withSlot(layout.size, (slot) => {
     store(l, node, { pointer: slot, offset: 0, region: "stack" }, layout, value);

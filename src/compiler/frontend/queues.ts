@@ -2,16 +2,19 @@
 import type ts from "typescript";
 import type { HelperName } from "../../object/helpers.ts";
 import { lowerExpression, present } from "./expressions.ts";
+import type { SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { mapReference, modeOf, succeeded, withAddress } from "./maps.ts";
 import { viewOf } from "./memory.ts";
 import { argument } from "./schemas.ts";
 import type { MapDeclaration, Value } from "./values.ts";
 
+type Keyless = MapDeclaration & { value: SizedLayout };
+
 /** BPF_ANY, BPF_EXIST */
 const PUSH_FLAGS: Readonly<Record<string, number>> = { any: 0, overwrite: 2 };
 
-export function callQueue(l: Lowering, node: ts.CallExpression, map: MapDeclaration, method: string): Value {
+export function callQueue(l: Lowering, node: ts.CallExpression, map: Keyless, method: string): Value {
   switch (method) {
     case "pop":
       return copyOut(l, map, "map_pop_elem");
@@ -25,13 +28,13 @@ export function callQueue(l: Lowering, node: ts.CallExpression, map: MapDeclarat
 }
 
 /** The helper fills in memory on the stack, and answers whether there was a value. When there was none, it clears that memory. */
-function copyOut(l: Lowering, map: MapDeclaration, helper: HelperName): Value {
+function copyOut(l: Lowering, map: Keyless, helper: HelperName): Value {
   const pointer = l.slot(map.value.size);
   const { ssa: valid } = succeeded(l, l.call(helper, [mapReference(l, map), pointer]));
   return { kind: "nullable", valid, value: viewOf({ pointer, offset: 0, region: "stack" }, map.value) };
 }
 
-function passValue(l: Lowering, node: ts.CallExpression, map: MapDeclaration, helper: HelperName): Value {
+function passValue(l: Lowering, node: ts.CallExpression, map: Keyless, helper: HelperName): Value {
   const valueNode = argument(l, node, 0);
   const value = present(lowerExpression(l, valueNode));
   const pushes = helper === "map_push_elem";

@@ -166,7 +166,15 @@ function isAllowed(node: ts.Node): boolean {
 }
 
 /** Methods that take a word, and as which arguments. */
-const MODES: Readonly<Record<string, readonly number[]>> = { update: [2], push: [1], adjustRoom: [1] };
+const MODES: Readonly<Record<string, readonly number[]>> = {
+  update: [2],
+  push: [1],
+  submit: [1],
+  discard: [1],
+  output: [1],
+  query: [0],
+  adjustRoom: [1],
+};
 
 function isMode({ expression }: ts.CallExpression, index: number): boolean {
   return ts.isPropertyAccessExpression(expression) && (MODES[expression.name.text]?.includes(index) ?? false);

@@ -123,7 +123,9 @@ export interface MapDeclaration {
   kind: MapKind;
   /** `null` for maps without keys. */
   key: SizedLayout | null;
-  value: SizedLayout;
+  /** `null` for ring buffers whose records have no schema of their own. */
+  value: SizedLayout | null;
+  /** For a ring buffer its bytes. */
   entries: number;
   /** `BPF_F_…` */
   flags: number;

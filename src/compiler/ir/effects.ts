@@ -11,8 +11,8 @@ export interface Effects {
 }
 
 const EVERYTHING: Effects = {
-  reads: ["context", "packet", "map", "stack", "data"],
-  writes: ["context", "packet", "map", "stack"],
+  reads: ["context", "packet", "map", "stack", "data", "record"],
+  writes: ["context", "packet", "map", "stack", "record"],
   pure: false,
 };
 
@@ -32,6 +32,11 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.map_pop_elem]: { reads: ["map"], writes: ["stack"], pure: false },
   // Of a bloom filter it reads the value, of a queue or stack it writes it.
   [HELPER.map_peek_elem]: { reads: ["map", "stack", "data"], writes: ["stack"], pure: false },
+  [HELPER.ringbuf_output]: { reads: ["map", "stack", "data"], writes: [], pure: false },
+  [HELPER.ringbuf_reserve]: { reads: [], writes: ["record"], pure: false },
+  [HELPER.ringbuf_submit]: { reads: ["record"], writes: ["record"], pure: false },
+  [HELPER.ringbuf_discard]: { reads: ["record"], writes: ["record"], pure: false },
+  [HELPER.ringbuf_query]: { reads: [], writes: [], pure: false },
   [HELPER.ktime_get_ns]: { reads: [], writes: [], pure: false },
   [HELPER.get_prandom_u32]: { reads: [], writes: [], pure: false },
   [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },

@@ -9,6 +9,8 @@
  *   duplicate, reassociate or rematerialise it. Adding constants to it is free. A comparison of a packet pointer with
  *   `data_end` keeps its shape: `ugt(add(p, N), end)` and its negation.
  * - Loads and stores are control dependent on such checks: never move one up past a branch. Removing is fine.
+ * - A ring buffer's record (region "record") is forgotten by the verifier when it is submitted or discarded: nothing that hangs on its
+ *   address, comparisons included, may be computed later than the program says.
  * - Phi arguments stand in the order of `block.predecessors`.
  * - Every block ends in exactly one terminator; `function.blocks[0]` is the entry and has no predecessors.
  */
@@ -27,7 +29,7 @@ export interface Span {
 export type ValueType = "int" | "bool" | "ptr" | "void";
 
 /** What memory a pointer reaches: decides alignment rules, aliasing and which helpers may change it. */
-export type Region = "context" | "packet" | "map" | "stack" | "data";
+export type Region = "context" | "packet" | "map" | "stack" | "data" | "record";
 
 export type AccessSize = 1 | 2 | 4 | 8;
 

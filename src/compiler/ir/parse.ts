@@ -6,7 +6,7 @@ import { isBinary, isCompare, SUBPROGRAM } from "./ir.ts";
 import { impliedType } from "./print.ts";
 
 const TYPES: readonly string[] = ["int", "bool", "ptr", "void"] satisfies ValueType[];
-const REGIONS: readonly string[] = ["context", "packet", "map", "stack", "data"] satisfies Region[];
+const REGIONS: readonly string[] = ["context", "packet", "map", "stack", "data", "record"] satisfies Region[];
 
 // Distributes over the union, so that every operation keeps its own attributes.
 type Body<T> = T extends unknown ? Omit<T, "id" | "type" | "args" | "span"> : never;

@@ -11,6 +11,7 @@ export function mayAccess({ region, base, offset }: Location, size: AccessSize):
     case "packet":
     case "map":
     case "data":
+    case "record":
       return true;
     case "stack":
       return alignmentOf(base) >= size && offset % size === 0;

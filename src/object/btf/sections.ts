@@ -3,7 +3,7 @@
  * types carry numbers). An `ObjectSpec` says these things in plain fields, so its BTF has none of them; the ELF writer and the loader append
  * them *after* the spec's own types, whose ids thus stay as they are. Source: libbpf's bpf_helpers.h (`__uint`, `__type`).
  */
-import type { DataSpec, MapSpec } from "../spec.ts";
+import { type DataSpec, MAP_TYPE, type MapSpec } from "../spec.ts";
 import { sizeOf } from "./layout.ts";
 import type { Btf, BtfMember, BtfType } from "./types.ts";
 
@@ -62,7 +62,8 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
     member("type", number(map.type));
     if (map.keyTypeId !== 0) member("key", types.push({ kind: "ptr", type: map.keyTypeId }));
     else if (map.keySize !== 0) member("key_size", number(map.keySize));
-    if (map.valueTypeId !== 0) member("value", types.push({ kind: "ptr", type: map.valueTypeId }));
+    if (map.type === MAP_TYPE.RINGBUF) recordType(types, map);
+    else if (map.valueTypeId !== 0) member("value", types.push({ kind: "ptr", type: map.valueTypeId }));
     else if (map.valueSize !== 0) member("value_size", number(map.valueSize));
     member("max_entries", number(map.maxEntries));
     if (map.flags !== 0) member("map_flags", number(map.flags));
@@ -76,6 +77,15 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
   }
   types.push({ kind: "datasec", name: ".maps", size: offset, variables });
   return definitions;
+}
+
+/** The name under which the type of a ring buffer's records is kept: libbpf makes no ring buffer whose definition has a `value`. */
+export function recordTypeName(map: string): string {
+  return `${map}__record`;
+}
+
+function recordType(types: BtfType[], { name, valueTypeId }: MapSpec): void {
+  if (valueTypeId !== 0) types.push({ kind: "typedef", name: recordTypeName(name), type: valueTypeId });
 }
 
 /** Appends the DATASEC `license` with the variable `_license`, `size` bytes of text with its final zero. */

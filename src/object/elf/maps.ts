@@ -3,10 +3,10 @@
  * pointer to an array of N ints, a type as a pointer to it. The section's bytes say nothing. Source: libbpf's bpf_helpers.h.
  */
 import { sizeOf, typeAt, underlying } from "../btf/layout.ts";
-import { LIBBPF_PIN_BY_NAME } from "../btf/sections.ts";
+import { LIBBPF_PIN_BY_NAME, recordTypeName } from "../btf/sections.ts";
 import type { Btf, BtfMember } from "../btf/types.ts";
 import { malformed, unsupported } from "../malformed.ts";
-import type { MapSpec } from "../spec.ts";
+import { MAP_TYPE, type MapSpec } from "../spec.ts";
 import type { ElfFile, ElfSection } from "./file.ts";
 import { MAPS_SECTION, STT } from "./format.ts";
 
@@ -90,8 +90,15 @@ function readDefinition(btf: Btf, name: string, typeId: number): MapSpec {
     extra: numbers.get("map_extra") ?? 0,
     pinning: pinning === LIBBPF_PIN_BY_NAME ? "by-name" : "none",
     keyTypeId: types.get("key") ?? 0,
-    valueTypeId: types.get("value") ?? 0,
+    valueTypeId: types.get("value") ?? (type === MAP_TYPE.RINGBUF ? recordTypeOf(btf, name) : 0),
   };
+}
+
+/** What `recordType` of `btf/sections.ts` has written; 0 when there is none. */
+function recordTypeOf(btf: Btf, map: string): number {
+  const name = recordTypeName(map);
+  const type = btf.types.find((each) => each.kind === "typedef" && each.name === name);
+  return type?.kind === "typedef" ? type.type : 0;
 }
 
 const KNOWN_NUMBERS = new Set([

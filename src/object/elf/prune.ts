@@ -4,6 +4,7 @@
  */
 import { typeAt, underlying } from "../btf/layout.ts";
 import { referencedTypes, renumber } from "../btf/references.ts";
+import { recordTypeName } from "../btf/sections.ts";
 import type { Btf, BtfType } from "../btf/types.ts";
 import { LICENSE_SECTION, MAPS_SECTION } from "./format.ts";
 
@@ -17,12 +18,22 @@ export interface PrunedBtf {
 /** `used` are the ids that the spec names: they stay. */
 export function pruneSections(btf: Btf, used: readonly number[]): PrunedBtf {
   const candidates = new Set<number>();
+  const recordTypes = new Set<string>();
   btf.types.forEach((type, index) => {
     if (describesSection(btf, type)) candidates.add(index + 1);
-    if (type.kind === "datasec" && type.name === MAPS_SECTION)
-      for (const variable of type.variables) addDefinition(btf, variable.type, candidates);
+    if (type.kind === "datasec" && type.name === MAPS_SECTION) {
+      for (const variable of type.variables) {
+        addDefinition(btf, variable.type, candidates);
+        const map = typeAt(btf, variable.type);
+        if (map?.kind === "var") recordTypes.add(recordTypeName(map.name));
+      }
+    }
     if (type.kind === "datasec" && type.name === LICENSE_SECTION)
       for (const variable of type.variables) addTypes(btf, variable.type, candidates);
+  });
+
+  btf.types.forEach((type, index) => {
+    if (type.kind === "typedef" && recordTypes.has(type.name)) candidates.add(index + 1);
   });
 
   const kept = new Set<number>();

@@ -6,6 +6,7 @@ import { VmHash } from "./hash.ts";
 import { VmLpmTrie } from "./lpm-trie.ts";
 import type { VmMap } from "./map.ts";
 import { VmBloomFilter, VmQueue } from "./queue.ts";
+import { VmRingBuffer } from "./ring-buffer.ts";
 
 /** `cpus`: copies of an element in the per-CPU types. @throws VmFault for a type that the interpreter does not have. */
 export function createVmMap(spec: MapSpec, cpus: number): VmMap {
@@ -36,6 +37,8 @@ export function createVmMap(spec: MapSpec, cpus: number): VmMap {
       return new VmQueue(spec, true);
     case MAP_TYPE.BLOOM_FILTER:
       return new VmBloomFilter(spec);
+    case MAP_TYPE.RINGBUF:
+      return new VmRingBuffer(spec);
     default:
       throw new VmFault(`The interpreter has no maps of type ${spec.type}, which "${spec.name}" is.`);
   }

@@ -1,0 +1,269 @@
+/** Ring buffers: what programs reserve, submit, discard and copy is what comes out, on the kernel and in the interpreter; what would be lost is reported. */
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { check, compile } from "../../src/compiler/compile.ts";
+import { loadSpec } from "../../src/index.ts";
+import { codec } from "../../src/object/btf/codec.ts";
+import { readElf } from "../../src/object/elf/read.ts";
+import { writeElf } from "../../src/object/elf/write.ts";
+import { Vm } from "../../src/vm/index.ts";
+import { VmRingBuffer } from "../../src/vm/maps/ring-buffer.ts";
+import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { takeRecords } from "../ring-buffer.ts";
+
+const IMPORTS = `${PRELUDE}import { progArray, ringBuffer } from "wirescript/kernel";\n`;
+const file = resolve("test/example.bpf.ts");
+
+function build(text: string, disabledPasses: string[] = []) {
+  return readElf(writeElf(compile(file, { disabledPasses, overlay: new Map([[file, IMPORTS + text]]) }).spec));
+}
+
+/** What a run of `p` on each packet gives and leaves in the ring buffer `events`, in the kernel and in the interpreter. */
+function bothRuns(spec: ReturnType<typeof build>, packets: Uint8Array[]) {
+  using object = loadSpec(spec);
+  const vm = new Vm(spec);
+  const inVm = vm.maps.get("events");
+  if (!(inVm instanceof VmRingBuffer)) throw new Error("no ring buffer");
+  return packets.map((packet) => {
+    const kernel = object.program("p").run(packet);
+    const interpreted = vm.run("p", packet);
+    const records = takeRecords(object.map("events").fd, object.map("events").maxEntries);
+    const taken: Uint8Array[] = [];
+    for (let record = inVm.take(); record !== null; record = inVm.take()) taken.push(record);
+    expect({ action: interpreted.action, packet: interpreted.packet, records: taken }).toEqual({
+      action: kernel.action,
+      packet: kernel.packet,
+      records,
+    });
+    return { action: kernel.action, packet: kernel.packet, records };
+  });
+}
+
+const EVENT = `const Event = struct({ id: u64, source: be32, kind: u8, mac: bytes(6) });
+  export const events = ringBuffer({ value: Event, bytes: 4096 });`;
+
+describe.skipIf(noKernel)("records", () => {
+  test("that are submitted come out as they were filled in; those that are discarded do not", () => {
+    const spec = build(`${EVENT}
+      export const p = xdp((ctx) => {
+        const eth = ctx.at(Ethernet);
+        const id = ctx.at(u64, 16);
+        if (!eth || !id) return XDP_DROP;
+        const event = events.reserve();
+        if (!event) return XDP_ABORTED;
+        event.id = id.value;
+        event.source = 0x0a000001;
+        event.kind = 3;
+        event.kind++;
+        event.mac = eth.src;
+        if (id.value === 13) {
+          events.discard(event);
+          return XDP_PASS;
+        }
+        events.submit(event, "never");
+        return XDP_TX;
+      });`);
+    const packets = [7n, 13n, 9n].map((id) => {
+      const packet = frame([id], 64);
+      packet.set([1, 2, 3, 4, 5, 6], 6);
+      return packet;
+    });
+    const runs = bothRuns(spec, packets);
+    const event = codec(spec.btf ?? { types: [] }, spec.maps[0]?.valueTypeId ?? 0);
+    expect(event.size).toBe(19);
+    const decoded = runs.map(({ action, records }) => [action, records.map((record) => event.decode(record))]);
+    const expected = (id: bigint) => ({ id, source: 0x0a000001, kind: 4, mac: new Uint8Array([1, 2, 3, 4, 5, 6]) });
+    expect(decoded).toEqual([
+      [3, [expected(7n)]],
+      [2, []],
+      [3, [expected(9n)]],
+    ]);
+  });
+
+  test("of other schemas share a ring buffer; scalars and byte arrays are records too", () => {
+    const spec = build(`
+      const Small = struct({ kind: u8 });
+      export const events = ringBuffer({ bytes: 8192 });
+      export const p = xdp((ctx) => {
+        const small = events.reserve(Small);
+        if (small) {
+          small.kind = 1;
+          events.submit(small);
+        }
+        const number = events.reserve(be32);
+        if (number) {
+          number.value = 0x01020304;
+          events.submit(number, "always");
+        }
+        const text = events.reserve(bytes(6));
+        if (text === null) return XDP_PASS;
+        text[0] = 9;
+        for (let i = 0; i < 5; i++) text[i + 1] = ctx.length + i;
+        events.submit(text);
+        return XDP_PASS;
+      });`);
+    const [run] = bothRuns(spec, [frame([], 64)]);
+    expect(run?.records.map((record) => [...record])).toEqual([[1], [1, 2, 3, 4], [9, 64, 65, 66, 67, 68]]);
+  });
+
+  test("are copied by `output`, from literals, packets and records, until the ring buffer is full", () => {
+    const spec = build(`
+      const Pair = struct({ a: u64, b: u64 });
+      export const events = ringBuffer({ value: Pair, bytes: 4096 });
+      export const p = xdp((ctx) => {
+        const pair = ctx.at(Pair, 16);
+        const result = ctx.at(u64, 32);
+        if (!pair || !result) return XDP_DROP;
+        let sent = 0;
+        if (events.output({ a: pair.b, b: 5 })) sent++;
+        if (events.output(pair)) sent++;
+        const record = events.reserve();
+        if (!record) return XDP_ABORTED;
+        record.a = 1;
+        record.b = 2;
+        if (events.output(record, "never")) sent++;
+        for (let i = 0; i < 300; i++) {
+          if (!events.output({ a: i, b: i })) break;
+          sent++;
+        }
+        result.value = sent * 1000 + events.query("availableData") - events.query("ringSize");
+        const before = events.query("producerPosition") - events.query("consumerPosition");
+        if (before !== events.query("availableData")) result.value = 1;
+        record.a = 3;
+        events.submit(record);
+        return XDP_TX;
+      });`);
+    const [first, second] = bothRuns(spec, [frame([11n, 12n, 0n]), frame([1n, 2n, 0n])]);
+    expect(first?.records.slice(0, 5).map((record) => [...new BigUint64Array(record.buffer.slice(0, 16))])).toEqual([
+      [12n, 5n],
+      [11n, 12n],
+      [3n, 2n],
+      [1n, 2n],
+      [0n, 0n],
+    ]);
+    // 24 bytes each: 170 of them fit 4096 bytes less one.
+    expect(first?.records.length).toBe(170);
+    expect(word(first?.packet ?? frame(), 2)).toBe(169n * 1000n + 170n * 24n - 4096n);
+    expect(second?.records.length).toBe(170);
+  });
+});
+
+describe.skipIf(noKernel)("a record may be", () => {
+  const body = (text: string) => `${EVENT}
+    function begin(ctx: XdpContext) {
+      const event = events.reserve();
+      if (!event) return null;
+      event.id = ctx.length;
+      event.source = 0;
+      event.kind = 0;
+      event.mac = bytes(6)(0);
+      return event;
+    }
+    export const p = xdp((ctx) => { ${text} });`;
+
+  test.each([
+    [
+      "passed through functions",
+      "const e = begin(ctx); if (!e) return XDP_DROP; e.kind = 1; events.submit(e); return XDP_PASS;",
+    ],
+    [
+      "in a variable",
+      "let e = begin(ctx); if (ctx.length > 9 && e) { events.submit(e); e = null; } if (e) events.discard(e); return XDP_PASS;",
+    ],
+    ["chosen", "const e = ctx.length > 60 ? begin(ctx) : null; if (e) events.submit(e); return XDP_PASS;"],
+    [
+      "compared before",
+      "const e = begin(ctx); const ok = e !== null; let n = 0; if (ok) n = 1; if (e) events.submit(e); return n === 1 ? XDP_TX : XDP_PASS;",
+    ],
+    [
+      "remembered by a flag",
+      "const e = begin(ctx); let sent = false; if (e) { events.submit(e); sent = true; } return sent ? XDP_TX : XDP_PASS;",
+    ],
+    [
+      "one of many in a loop",
+      "for (let i = 0; i < 200; i++) { const e = begin(ctx); if (!e) break; e.id = i; events.submit(e); } return XDP_PASS;",
+    ],
+    [
+      "filled in by a loop",
+      "const e = begin(ctx); if (!e) return XDP_DROP; for (let i = 0; i < 200; i++) e.id += i; events.submit(e); return XDP_PASS;",
+    ],
+    [
+      "held with another",
+      "const e = begin(ctx); const f = begin(ctx); if (e) { if (f) f.id = e.id; events.submit(e); } if (f) events.submit(f); return XDP_PASS;",
+    ],
+    [
+      "a key",
+      "const e = begin(ctx); if (!e) return XDP_DROP; const k = table.lookup(e.mac); if (k) e.id = k.value; table.update(e.mac, 3); events.submit(e); return XDP_PASS;",
+    ],
+  ])("%s", (_, text) => {
+    const module = `export const table = hash({ key: bytes(6), value: u64, entries: 8 });\n${body(text)}`;
+    for (const spec of [build(module), build(module, ["thread-jumps", "simplify", "number-values"])]) {
+      bothRuns(spec, [frame([], 64), frame([], 20)]);
+    }
+  });
+});
+
+describe("a record must not be", () => {
+  const codes = (text: string) => {
+    const source = `${IMPORTS}${EVENT}\nexport const next = progArray({ entries: 1 });\nexport const p = xdp((ctx) => {\n${text}\nreturn XDP_PASS;\n});`;
+    return check(file, { overlay: new Map([[file, source]]) }).map(({ code, text: line }) => `${code} ${line.trim()}`);
+  };
+  const reserved = "const e = events.reserve();";
+
+  test.each([
+    ["forgotten", `${reserved}`, "WS2070", reserved],
+    [
+      "forgotten in one case of a switch",
+      `${reserved}\nif (!e) return XDP_DROP;\nswitch (ctx.length) {\ncase 1: events.submit(e); break;\ncase 2: break;\ndefault: events.discard(e);\n}`,
+      "WS2070",
+      reserved,
+    ],
+    [
+      "forgotten in a loop",
+      `for (let i = 0; i < 200; i++) {\n${reserved}\nif (e && i > 3) events.submit(e);\n}`,
+      "WS2070",
+      reserved,
+    ],
+    [
+      "lost in a variable",
+      `let e = events.reserve();\nif (ctx.length > 9) e = null;\nif (e) events.submit(e);`,
+      "WS2070",
+      "let e = events.reserve();",
+    ],
+    ["used afterwards", `${reserved}\nif (!e) return XDP_DROP;\nevents.submit(e);\ne.id = 1;`, "WS2071", "e.id = 1;"],
+    [
+      "read afterwards",
+      `${reserved}\nif (!e) return XDP_DROP;\nevents.discard(e);\nif (e.id === 1) return XDP_DROP;`,
+      "WS2071",
+      "if (e.id === 1) return XDP_DROP;",
+    ],
+    [
+      "compared afterwards",
+      `${reserved}\nif (e) events.submit(e);\nif (e) return XDP_DROP;`,
+      "WS2071",
+      "if (e) return XDP_DROP;",
+    ],
+    [
+      "submitted twice",
+      `${reserved}\nif (!e) return XDP_DROP;\nif (ctx.length > 9) events.submit(e);\nevents.discard(e);`,
+      "WS2071",
+      "events.discard(e);",
+    ],
+    [
+      "used after an alias was submitted",
+      `${reserved}\nconst f = ctx.length > 9 ? e : null;\nif (!e) return XDP_DROP;\nif (f) { events.submit(f); e.id = 2; } else events.submit(e);`,
+      "WS2071",
+      "if (f) { events.submit(f); e.id = 2; } else events.submit(e);",
+    ],
+    [
+      "held over a tail call",
+      `${reserved}\nif (!e) return XDP_DROP;\nnext.tailCall(ctx, 0);\nevents.submit(e);`,
+      "WS2072",
+      "next.tailCall(ctx, 0);",
+    ],
+    ["submitted in part", `${reserved}\nif (!e) return XDP_DROP;\nevents.submit(e.mac);`, "WS2073", "events.submit(e.mac);"],
+    ["a view of the packet", `const e = ctx.at(Event);\nif (e) events.submit(e);`, "WS2073", "if (e) events.submit(e);"],
+  ])("%s", (_, text, code, line) => {
+    expect(codes(text)).toContain(`${code} ${line}`);
+  });
+});
