@@ -83,7 +83,15 @@ class RecordCheck {
         path = after;
       } else if (instruction.helper === HELPER.tail_call) {
         const [record] = path.held;
-        if (record !== undefined) return this.#report(instruction.span, "WS2072", { line: record.span?.line ?? "?" });
+        if (record !== undefined) {
+          return this.#report(
+            instruction.span,
+            "WS2072",
+            { line: record.span?.line ?? "?" },
+            record.span,
+            "it is reserved here",
+          );
+        }
       }
     }
     this.#leave(path);
@@ -154,7 +162,8 @@ class RecordCheck {
     if (value.op === "phi" || isReservation(value)) {
       if (content === undefined || content === null || typeof content === "bigint" || path.held.has(content.record))
         return true;
-      this.#report(span, "WS2071", { line: path.releasedAt.get(content.record)?.line ?? "?" });
+      const released = path.releasedAt.get(content.record) ?? null;
+      this.#report(span, "WS2071", { line: released?.line ?? "?" }, released, "it is given away here");
       return false;
     }
     return value.args.every((argument) => this.#mayUse(path, argument, span));
@@ -175,7 +184,7 @@ class RecordCheck {
   }
 
   #leak(record: Ssa, end: Span | null): void {
-    this.#report(record.span, "WS2070", { line: end?.line ?? "?" });
+    this.#report(record.span, "WS2070", { line: end?.line ?? "?" }, end, "the path goes by here");
   }
 
   #tooMany(): void {
@@ -183,9 +192,18 @@ class RecordCheck {
     this.#report(reservation?.span ?? null, "WS2075");
   }
 
-  #report(span: Span | null, code: DiagnosticCode, details: Record<string, string | number> = {}): void {
+  /** `second`: a place that explains the first, and `what` is to be seen there. */
+  #report(
+    span: Span | null,
+    code: DiagnosticCode,
+    details: Record<string, string | number> = {},
+    second: Span | null = null,
+    what = "",
+  ): void {
     const node = span === null ? null : nodeOf(span);
-    if (node !== null) this.#l.module.reporter.report(node, code, details);
+    const secondNode = second === null ? null : nodeOf(second);
+    const notes = secondNode === null ? [] : [{ node: secondNode, what }];
+    if (node !== null) this.#l.module.reporter.report(node, code, details, notes);
   }
 }
 
