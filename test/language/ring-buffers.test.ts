@@ -11,7 +11,7 @@ import { VmRingBuffer } from "../../src/vm/maps/ring-buffer.ts";
 import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
 import { takeRecords } from "../ring-buffer.ts";
 
-const IMPORTS = `${PRELUDE}import { progArray, ringBuffer } from "wirescript/kernel";\n`;
+const IMPORTS = `${PRELUDE}import { noinline, progArray, ringBuffer } from "wirescript/kernel";\n`;
 const file = resolve("test/example.bpf.ts");
 
 function build(text: string, disabledPasses: string[] = []) {
@@ -159,6 +159,9 @@ describe.skipIf(noKernel)("a record may be", () => {
       event.mac = bytes(6)(0);
       return event;
     }
+    const fill = noinline((event: View<typeof Event>, id: u64): void => {
+      for (let i = 0; i < 150; i++) event.id += id;
+    });
     export const p = xdp((ctx) => { ${text} });`;
 
   test.each([
@@ -192,6 +195,10 @@ describe.skipIf(noKernel)("a record may be", () => {
       "const e = begin(ctx); const f = begin(ctx); if (e) { if (f) f.id = e.id; events.submit(e); } if (f) events.submit(f); return XDP_PASS;",
     ],
     [
+      "filled in by a subprogram",
+      "const e = begin(ctx); if (!e) return XDP_DROP; fill(e, 7); events.submit(e); return XDP_PASS;",
+    ],
+    [
       "a key",
       "const e = begin(ctx); if (!e) return XDP_DROP; const k = table.lookup(e.mac); if (k) e.id = k.value; table.update(e.mac, 3); events.submit(e); return XDP_PASS;",
     ],
@@ -205,9 +212,13 @@ describe.skipIf(noKernel)("a record may be", () => {
 
 describe("a record must not be", () => {
   const codes = (text: string) => {
-    const source = `${IMPORTS}${EVENT}\nexport const next = progArray({ entries: 1 });\nexport const p = xdp((ctx) => {\n${text}\nreturn XDP_PASS;\n});`;
+    const source = `${IMPORTS}${EVENT}\n${SUBPROGRAMS}\nexport const next = progArray({ entries: 1 });\nexport const p = xdp((ctx) => {\n${text}\nreturn XDP_PASS;\n});`;
     return check(file, { overlay: new Map([[file, source]]) }).map(({ code, text: line }) => `${code} ${line.trim()}`);
   };
+  const SUBPROGRAMS = `const send = noinline((event: View<typeof Event>): void => {
+events.submit(event);
+});
+const give = noinline(() => events.reserve());`;
   const reserved = "const e = events.reserve();";
 
   test.each([
@@ -262,6 +273,13 @@ describe("a record must not be", () => {
       "next.tailCall(ctx, 0);",
     ],
     ["submitted in part", `${reserved}\nif (!e) return XDP_DROP;\nevents.submit(e.mac);`, "WS2073", "events.submit(e.mac);"],
+    ["submitted by a subprogram", `${reserved}\nif (!e) return XDP_DROP;\nsend(e);`, "WS2073", "events.submit(event);"],
+    [
+      "what a subprogram gives",
+      `const e = give();\nif (e) events.discard(e);`,
+      "WS2093",
+      "const give = noinline(() => events.reserve());",
+    ],
     ["a view of the packet", `const e = ctx.at(Event);\nif (e) events.submit(e);`, "WS2073", "if (e) events.submit(e);"],
   ])("%s", (_, text, code, line) => {
     expect(codes(text)).toContain(`${code} ${line}`);

@@ -119,8 +119,7 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     if (state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
     const fn = l.builder.finish();
-    // What was left out may have been the end of a record.
-    if (!state.faults.any) checkRecords(l, fn);
+    checkRecords(l, fn);
     if (state.reporter.diagnostics.length > reported) return null;
     return { name, section, type: hook.type, function: fn, place: rangeOf(call) };
   } catch (error) {

@@ -28,8 +28,10 @@ const MOST_PATHS = 20_000;
 
 /** Reports what is wrong with the records of `fn`, as `l` has lowered it. */
 export function checkRecords(l: Lowering, fn: Function): void {
-  const reservations = fn.blocks.flatMap(({ instructions }) => instructions.filter(isReservation));
-  if (reservations.length > 0) new RecordCheck(l, fn).run();
+  // What was left out of the program may have been the end of a record.
+  if (l.module.faults.any) return;
+  const reserves = fn.blocks.some(({ instructions }) => instructions.some(isReservation));
+  if (reserves || l.releases.size > 0) new RecordCheck(l, fn).run();
 }
 
 function isReservation(instruction: Instruction): boolean {
@@ -140,7 +142,10 @@ class RecordCheck {
     const method = call.op === "call" && call.helper === HELPER.ringbuf_submit ? "submit" : "discard";
     const name = this.#l.releases.get(call) ?? null;
     if (content === null || typeof content === "bigint" || content.offset !== 0n) {
-      this.#report(call.span, "WS2073", { method: `${name ?? "a ring buffer"}.${method}`, kind: "something else" });
+      this.#report(call.span, "WS2073", {
+        method: `${name ?? "a ring buffer"}.${method}`,
+        kind: "no record that this function has reserved",
+      });
       return null;
     }
     const { record } = content;

@@ -8,7 +8,7 @@
  */
 import ts from "typescript";
 import type { SourceRange } from "../diagnostics/diagnostic.ts";
-import type { Function, Value as Ssa, ValueType } from "../ir/ir.ts";
+import type { Function, Region, Value as Ssa, ValueType } from "../ir/ir.ts";
 import { alignmentOf } from "./atomics.ts";
 import { buildIn } from "./calls.ts";
 import type { Epoch } from "./epochs.ts";
@@ -16,6 +16,7 @@ import { symbolOf } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { type FunctionNode, functionName, Lowering } from "./lowering.ts";
 import { epochOf, isMutable, leafTypes, leavesOf, rebuild } from "./places.ts";
+import { checkRecords } from "./records.ts";
 import { Abort } from "./reporter.ts";
 import { rangeOf } from "./source.ts";
 import { BOOL, describeValue, type IntType, type Memory, U64, type Value } from "./values.ts";
@@ -97,9 +98,15 @@ function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly 
   const context = inner.contextArgument;
   if (context !== null) context.index = parameters.push({ name: "ctx", type: null }) - 1;
   if (parameters.length > MOST_ARGUMENTS) return l.fail(call, "WS2091", { name, count: parameters.length });
+  const fn = inner.builder.finish();
+  checkRecords(inner, fn);
+  if (module.reporter.diagnostics.length > before) {
+    module.brokenSubprograms.add(node);
+    throw new Abort();
+  }
   const subprogram: Subprogram = {
     name: inner.builder.function.name,
-    function: inner.builder.finish(),
+    function: fn,
     node,
     shapes,
     parameters,
@@ -118,8 +125,8 @@ function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly 
 function sendBack(inner: Lowering, node: FunctionNode, result: Value): boolean {
   const registers = registersOf(result);
   const name = nameOf(node);
-  // The kernel takes no address of a stack that is gone.
-  if (registers.length > 1 || isMutable(result) || onStack(result)) {
+  // The kernel takes no address of a stack that is gone, and a record stays with the function that reserved it.
+  if (registers.length > 1 || isMutable(result) || isIn(result, "stack") || isIn(result, "record")) {
     inner.fail(node, "WS2093", { name, kind: describeValue(result) });
   }
   const held = epochOf(result);
@@ -212,8 +219,8 @@ function memoriesOf(value: Value): Memory[] {
   return "memory" in value ? [value.memory] : [];
 }
 
-function onStack(value: Value): boolean {
-  return memoriesOf(value).some((memory) => memory.region === "stack");
+function isIn(value: Value, region: Region): boolean {
+  return memoriesOf(value).some((memory) => memory.region === region);
 }
 
 /** Equal for values that one compilation of a function can take. */
