@@ -75,6 +75,13 @@ export class ModuleTypes {
         return this.#byteArray(layout.size);
       case "struct":
         return this.#struct(layout);
+      case "array":
+        return this.btf.add({
+          kind: "array",
+          type: this.of(layout.element),
+          indexType: this.#integer("u32"),
+          length: layout.length,
+        });
     }
   }
 

@@ -6,7 +6,7 @@ import { WirescriptError } from "../errors.ts";
 import type { XdpAction } from "./actions.ts";
 import type { PacketContext } from "./context.ts";
 import type { i64, u32, u64 } from "./integers.ts";
-import type { Bytes, Fields, Infer, Struct } from "./schema.ts";
+import type { Bytes, Infer, Schema, View } from "./schema.ts";
 
 function kernelOnly(name: string): never {
   throw new WirescriptError({
@@ -71,10 +71,10 @@ export function atomicAdd(_field: number, _value: number): void {
 }
 
 /**
- * A struct on the program's stack, filled with `value`: what a helper needs that answers in place. It lives as long as the program
- * runs.
+ * A struct or an array on the program's stack, filled with `value`, or with zeros. It lives as long as the program runs: what a helper
+ * needs that answers in place, or a table that is filled for one packet.
  */
-export function local<F extends Fields>(_schema: Struct<F>, _value: Infer<Struct<F>>): Infer<Struct<F>> {
+export function local<S extends Schema>(_schema: S, _value?: Infer<S>): View<S> {
   return kernelOnly("local");
 }
 

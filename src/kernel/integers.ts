@@ -7,6 +7,9 @@ import type { Schema } from "./schema.ts";
 declare const flavour: unique symbol;
 type Int<N extends string> = number & { readonly [flavour]?: N };
 
+/** The names of the integer types that a `T` may hold; `unknown` for other numbers. */
+export type FlavourOf<T> = T extends { readonly [flavour]?: infer N } ? N : never;
+
 export type u8 = Int<"u8">;
 export type u16 = Int<"u8" | "u16">;
 export type u32 = Int<"u8" | "u16" | "u32">;

@@ -5,6 +5,8 @@
  * kernel module is harmless.
  */
 
+import type { FlavourOf } from "./integers.ts";
+
 /** A schema for values that are `K` in a kernel module and `U` in user space. */
 export interface Schema<K = unknown, U = unknown> {
   /** Bytes. */
@@ -34,6 +36,7 @@ export interface Bytes<N extends number> {
   readonly length: N;
   [index: number]: number;
   equals(other: Bytes<N>): boolean;
+  [Symbol.iterator](): Iterator<number>;
 }
 
 export interface BytesSchema<N extends number> extends Schema<Bytes<N>, Uint8Array> {
@@ -61,6 +64,35 @@ export interface BitsSchema<N extends number> extends Schema<number, number> {
 /** A field of `n` bits, 1 to 32. Bit fields stand in wire order, most significant first, and fill whole bytes together. */
 export function bits<const N extends number>(n: N): BitsSchema<N> {
   return { size: n / 8, bits: n };
+}
+
+/**
+ * A fixed number of elements in a row: `list[i]` reads, writes, or gives a view; `for (const element of list)` goes through them. A
+ * literal for one has exactly as many elements: `[1, 2, 3, 4]`.
+ */
+export interface Elements<K, N extends number> {
+  readonly length: N;
+  // The first element has a name, so that TypeScript takes a literal for one as a tuple, and counts.
+  0: K;
+  [index: number]: K;
+  [Symbol.iterator](): Iterator<K>;
+}
+
+export interface ArraySchema<E extends Schema, N extends number>
+  extends Schema<Elements<Infer<E>, N>, IsByte<E> extends true ? Uint8Array : User<E>[]> {
+  readonly element: E;
+  readonly length: N;
+}
+
+/** Bytes are a `Uint8Array` in user space, however the schema spells them. */
+type IsByte<E> = "u8" extends FlavourOf<Infer<E>> ? (FlavourOf<Infer<E>> extends "u8" | undefined ? true : false) : false;
+
+/**
+ * An array of `length` elements of any schema, one after the other: `struct({ slots: arrayOf(u32, 4) })`. (`array` is the map.)
+ * An index must be a constant below the length, or provably below it: `i % 4`, `i & 3`, or what `if (i < 4)` has let through.
+ */
+export function arrayOf<E extends Schema, const N extends number>(element: E, length: N): ArraySchema<E, N> {
+  return { size: element.size * length, element, length };
 }
 
 export type Fields = Record<string, Schema>;

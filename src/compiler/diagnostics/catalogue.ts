@@ -97,10 +97,10 @@ export const CATALOGUE = {
     example: program('if (typeof ctx.length === "number") return XDP_DROP;'),
   },
   WS1014: {
-    what: "Array literals, spreading and rest elements are not supported.",
-    why: "Kernel code cannot allocate arrays.",
-    fix: "Use a byte array schema (`bytes(n)`), named fields, or a map.",
-    example: program("const a = [1, 2];\n  if (a) return XDP_DROP;"),
+    what: "Spreading and rest elements are not supported.",
+    why: "The number of elements must be plain to see.",
+    fix: "Write the elements or fields one by one.",
+    example: program("const a = [1, 2];\n  const b = [...a, 3];\n  if (b.length > 2) return XDP_DROP;"),
   },
   WS1015: {
     what: "Array destructuring is not supported.",
@@ -208,9 +208,9 @@ export const CATALOGUE = {
     example: `const limits = { low: 1 };\n${program("limits.low = 2;")}`,
   },
   WS2009: {
-    what: "The index of a byte array must be a constant inside it (0 to {last}).",
-    why: "The kernel checks every access against the array's end.",
-    fix: "Use a constant index; compare whole arrays with `equals`.",
+    what: "There is no element of this index: they are 0 to {last}.",
+    why: "The kernel refuses a program that could reach beside an array.",
+    fix: "Use an index inside the array.",
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && eth.dst[6] === 1) return XDP_DROP;"),
   },
   WS2010: {
@@ -324,6 +324,18 @@ export const CATALOGUE = {
     why: "The kernel has the helper function behind it for other types of programs only.",
     fix: "Use what the program's context offers: `ctx.redirect` on TC, `adjustHead` and redirecting maps on XDP.",
     example: `const ports = devMap({ entries: 4 });\n${tc("ports.redirect(1);")}`,
+  },
+  WS2080: {
+    what: "This index can be beyond the array's {length} elements.",
+    why: "The kernel refuses a program that could reach beside an array, and nothing here says that the index is at most {last}.",
+    fix: "Check it first (`if (i < {length}) …`), or bound it: `i % {length}`.",
+    example: `const m = array({ value: struct({ slots: arrayOf(u32, 4) }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e && e.slots[ctx.length] === 1) return XDP_DROP;")}`,
+  },
+  WS2081: {
+    what: "An array literal has no elements at variable indexes.",
+    why: "It is not in memory: each element is a value of its own.",
+    fix: "Make it a constant of the module, `const table = setting(arrayOf(u16, 4), [1, 2, 3, 4])`, or put it on the stack with `local(arrayOf(u16, 4), […])`.",
+    example: program("const a = [1, 2];\n  if (a[ctx.length & 1] === 1) return XDP_DROP;"),
   },
 
   WS2070: {
@@ -472,10 +484,10 @@ export const CATALOGUE = {
     example: `const t = lpmTrie({ key: be32, value: u32, entries: 1 });\n${program("if (t.lookup(1)) return XDP_DROP;")}`,
   },
   WS3012: {
-    what: "A setting must be an integer or a byte array, with a constant to start from.",
+    what: "A setting must have a constant to start from.",
     why: "It is a constant in the object that the loader can replace.",
     fix: "Write `const port = setting(u16, 80)` or `const gateway = setting(mac, mac(0x02, 0, 0, 0, 0, 1))`.",
-    example: `const s = setting(struct({ a: u8 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
+    example: `const s = setting(struct({ a: u64 }), { a: ktimeGetNs() });\n${program("if (s.a) return XDP_DROP;")}`,
   },
   WS3070: {
     what: "`bytes` of a `ringBuffer` must be a constant: a power of two, and at least 4096.",

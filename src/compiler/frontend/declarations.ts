@@ -57,7 +57,7 @@ function lowerConstant(l: Lowering, declaration: ts.VariableDeclaration, initial
 
 /** Constants of a module cannot be changed: their fields have no place. */
 function frozen(record: RecordValue): RecordValue {
-  return { kind: "record", fields: new Map([...record.fields].map(([name, { value }]) => [name, { value, place: null }])) };
+  return { ...record, fields: new Map([...record.fields].map(([name, { value }]) => [name, { value, place: null }])) };
 }
 
 /** The declaration that `call` is the value of: `const name = perCpuArray(…)` at the top level of a module. */

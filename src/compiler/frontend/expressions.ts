@@ -3,16 +3,18 @@ import ts from "typescript";
 import type { BinaryOp, CompareOp } from "../ir/ir.ts";
 import { callFunction } from "./calls.ts";
 import { conditionOf, equalOrBothNull, isConditionOnly, lowerCondition, truth } from "./conditions.ts";
-import { assignContextField, contextProperty } from "./context.ts";
+import { contextProperty } from "./context.ts";
 import { constantOf } from "./declarations.ts";
+import { readElement } from "./elements.ts";
 import { callIntrinsic } from "./intrinsics.ts";
 import { Join } from "./join.ts";
-import type { ScalarLayout, StructLayout } from "./layout.ts";
+import type { StructLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { byteAt, loadField, loadScalar, storeField, storeScalar } from "./memory.ts";
-import { isMutable, readField, readPlace, settle, writePlace } from "./places.ts";
+import { loadField, loadScalar } from "./memory.ts";
+import { readField, readPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, ERROR, I64, type IntValue, type Memory, type RecordField, U64, type Value } from "./values.ts";
+import { targetOf } from "./targets.ts";
+import { describeValue, ERROR, I64, type IntValue, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -65,9 +67,12 @@ export function lowerExpression(l: Lowering, node: ts.Expression): Value {
 
 /** The expression as an integer. */
 export function lowerInt(l: Lowering, node: ts.Expression, operator: string): IntValue {
-  const value = present(lowerExpression(l, node));
-  if (value.kind === "int") return value;
-  return l.fail(node, "WS2013", { operator, kind: describeValue(value) });
+  return intOf(l, node, lowerExpression(l, node), operator);
+}
+
+function intOf(l: Lowering, node: ts.Expression, value: Value, operator: string): IntValue {
+  const solid = present(value);
+  return solid.kind === "int" ? solid : l.fail(node, "WS2013", { operator, kind: describeValue(solid) });
 }
 
 /** What the checker has narrowed: the value itself where `null` has been excluded. */
@@ -86,6 +91,7 @@ function lower(l: Lowering, node: ts.Expression): Value {
   if (ts.isStringLiteral(node)) return { kind: "string", text: node.text };
   if (ts.isArrowFunction(node) || ts.isFunctionExpression(node)) return { kind: "function", node };
   if (ts.isObjectLiteralExpression(node)) return lowerObject(l, node);
+  if (ts.isArrayLiteralExpression(node)) return lowerArray(l, node);
   // Only `as const` gets here.
   if (ts.isAsExpression(node)) return lowerExpression(l, node.expression);
   if (ts.isPropertyAccessExpression(node)) return lowerPropertyAccess(l, node);
@@ -145,6 +151,15 @@ function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
   return { kind: "record", fields };
 }
 
+function lowerArray(l: Lowering, node: ts.ArrayLiteralExpression): Value {
+  const fields = new Map<string, RecordField>();
+  for (const [index, element] of node.elements.entries()) {
+    if (ts.isOmittedExpression(element)) return l.fail(node, "WS1018", { kind: "an array literal with gaps" });
+    fields.set(String(index), { value: settle(l, element, lowerExpression(l, element)), place: null });
+  }
+  return { kind: "record", fields, length: node.elements.length };
+}
+
 // -- access --
 
 /** `a.b`; `a?.b` where `a` may be null, and what follows it in the same chain, which is left when `a` is null. */
@@ -173,14 +188,20 @@ function optional(l: Lowering, node: ts.Expression, object: Value, use: (value: 
 export function property(l: Lowering, node: ts.Node, object: Value, name: string): Value {
   switch (object.kind) {
     case "view": {
-      const field = object.layout.fields.find((candidate) => candidate.name === name);
-      if (field !== undefined) return loadField(l, object.memory, field);
+      const { layout, memory } = object;
+      if (layout.kind === "array") {
+        if (name === "length") return l.int(layout.length);
+        break;
+      }
+      const field = layout.fields.find((candidate) => candidate.name === name);
+      if (field !== undefined) return loadField(l, memory, field);
       break;
     }
     case "ref":
       if (name === "value") return loadScalar(l, object.memory, object.layout);
       break;
     case "record": {
+      if (object.length !== undefined && name === "length") return l.int(object.length);
       const field = object.fields.get(name);
       // An optional field that the literal leaves out.
       return field === undefined ? { kind: "null" } : readField(l, field);
@@ -198,6 +219,8 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
     case "schema":
       if (name === "size" && object.layout.kind !== "bits") return l.int(object.layout.size);
       if (name === "fields" && object.layout.kind === "struct") return fieldsOf(object.layout);
+      if (name === "length" && object.layout.kind === "array") return l.int(object.layout.length);
+      if (name === "element" && object.layout.kind === "array") return { kind: "schema", layout: object.layout.element };
       break;
     case "map":
       return { kind: "intrinsic", name, receiver: object };
@@ -219,22 +242,10 @@ function fieldsOf(layout: StructLayout): Value {
 function lowerElementAccess(l: Lowering, node: ts.ElementAccessExpression): Value {
   const object = lowerExpression(l, node.expression);
   const read = (value: Value): Value => {
-    const { bytes, index } = elementOf(l, node, value);
-    return byteAt(l, bytes, index);
+    const index = lowerInt(l, node.argumentExpression, "[…]");
+    return readElement(l, node.argumentExpression, present(value), index);
   };
   return ts.isOptionalChain(node) ? optional(l, node, object, read) : read(object);
-}
-
-function elementOf(l: Lowering, node: ts.ElementAccessExpression, object: Value) {
-  const bytes = present(object);
-  if (bytes.kind !== "bytes" && bytes.kind !== "bytesPlace") {
-    return l.fail(node, "WS2013", { operator: "[…]", kind: describeValue(bytes) });
-  }
-  const index = lowerInt(l, node.argumentExpression, "[…]").ssa;
-  if (index.op !== "const" || index.value < 0n || index.value >= BigInt(bytes.length)) {
-    return l.fail(node.argumentExpression, "WS2009", { last: bytes.length - 1 });
-  }
-  return { bytes, index: Number(index.value) };
 }
 
 // -- calls --
@@ -285,11 +296,12 @@ function lowerPrefix(l: Lowering, node: ts.PrefixUnaryExpression): Value {
 
 /** `x++` and the like; gives the value before or after. */
 function lowerStep(l: Lowering, target: ts.Expression, operator: ts.SyntaxKind, result: "old" | "new"): Value {
-  const old = lowerInt(l, target, operator === K.PlusPlusToken ? "++" : "--");
+  const place = targetOf(l, target);
+  const old = intOf(l, target, place.read(), operator === K.PlusPlusToken ? "++" : "--");
   const op = operator === K.PlusPlusToken ? "add" : "sub";
   const ssa = l.binary(op, old.ssa, l.builder.const(1));
-  const stored = assign(l, target, { kind: "int", ssa, type: old.type.signed ? I64 : U64 });
-  return result === "old" ? old : stored;
+  const stored = place.write({ kind: "int", ssa, type: old.type.signed ? I64 : U64 });
+  return result === "old" || stored.kind !== "int" ? old : stored;
 }
 
 function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
@@ -309,11 +321,19 @@ function lowerConditional(l: Lowering, node: ts.ConditionalExpression): Value {
 
 function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
   const operator = node.operatorToken.kind;
-  if (operator === K.EqualsToken) return assign(l, node.left, lowerExpression(l, node.right));
+  const text = node.operatorToken.getText();
+  if (operator === K.EqualsToken) {
+    const value = lowerExpression(l, node.right);
+    return targetOf(l, node.left).write(value);
+  }
   const compound = COMPOUND[operator];
   if (compound !== undefined) {
-    const [left, right] = operands(l, node);
-    return assign(l, node.left, arithmetic(l, compound, left, right));
+    const target = targetOf(l, node.left);
+    const [left, right] = l.all(
+      () => intOf(l, node.left, target.read(), text),
+      () => lowerInt(l, node.right, text),
+    );
+    return target.write(arithmetic(l, compound, left, right));
   }
   if (operator === K.AmpersandAmpersandToken || operator === K.BarBarToken) {
     return isConditionOnly(l, node) ? l.bool(conditionOf(l, node)) : lowerLogical(l, node);
@@ -400,72 +420,4 @@ function compare(l: Lowering, node: ts.BinaryExpression): Value {
   }
   const culprit = a.kind === "int" ? b : a;
   return l.fail(node, "WS2013", { operator: node.operatorToken.getText(), kind: describeValue(culprit) });
-}
-
-/** The scalar in memory that a field access or `.value` names, without reading it. */
-export function placeOfField(l: Lowering, node: ts.Expression): { memory: Memory; layout: ScalarLayout } | null {
-  if (!ts.isPropertyAccessExpression(node)) return null;
-  const object = present(lowerExpression(l, node.expression));
-  if (object.kind === "ref" && node.name.text === "value") return { memory: object.memory, layout: object.layout };
-  const field = object.kind === "view" ? object.layout.fields.find(({ name }) => name === node.name.text) : undefined;
-  if (object.kind !== "view" || field?.layout.kind !== "scalar") return null;
-  return { memory: { ...object.memory, offset: object.memory.offset + field.offset }, layout: field.layout };
-}
-
-// -- assignment --
-
-/** Writes `value` to what `target` names, where it wraps at the target's width. The assignment's own value is `value`, as in JavaScript. */
-export function assign(l: Lowering, target: ts.Expression, value: Value): Value {
-  if (ts.isParenthesizedExpression(target)) return assign(l, target.expression, value);
-  if (ts.isIdentifier(target)) return assignName(l, target, value);
-  if (ts.isPropertyAccessExpression(target)) return assignProperty(l, target, value);
-  if (ts.isElementAccessExpression(target)) {
-    const { bytes, index } = elementOf(l, target, lowerExpression(l, target.expression));
-    if (bytes.kind === "bytes") return l.fail(target, "WS2008");
-    if (value.kind !== "int") return l.fail(target, "WS2014", { target: "a byte", kind: describeValue(value) });
-    l.assertAlive(bytes.memory);
-    const { pointer, offset, region } = bytes.memory;
-    l.builder.store(1, pointer, offset + index, region, value.ssa);
-    return value;
-  }
-  return l.fail(target, "WS2008");
-}
-
-function assignName(l: Lowering, target: ts.Identifier, value: Value): Value {
-  const symbol = symbolOf(l, target);
-  const binding = symbol === undefined ? undefined : l.bindings.get(symbol);
-  if (binding === undefined) return l.fail(target, "WS1019");
-  const settled = settle(l, target, value);
-  if (binding.kind === "place") {
-    if (isMutable(settled)) l.fail(target, "WS2016");
-    writePlace(l, target, binding.place, settled);
-    return settled;
-  }
-  return l.fail(target, "WS2008");
-}
-
-function assignProperty(l: Lowering, target: ts.PropertyAccessExpression, value: Value): Value {
-  const object = present(lowerExpression(l, target.expression));
-  const name = target.name.text;
-  if (object.kind === "view") {
-    const field = object.layout.fields.find((candidate) => candidate.name === name);
-    if (field === undefined) return l.fail(target, "WS2008");
-    storeField(l, target, object.memory, field, present(value));
-    return value;
-  }
-  if (object.kind === "context") {
-    assignContextField(l, target, present(value));
-    return value;
-  }
-  if (object.kind === "ref" && name === "value" && value.kind === "int") {
-    storeScalar(l, object.memory, object.layout, value);
-    return value;
-  }
-  if (object.kind === "record") {
-    const field = object.fields.get(name);
-    if (field === undefined || field.place === null) return l.fail(target, "WS2008");
-    writePlace(l, target, field.place, settle(l, target, value));
-    return value;
-  }
-  return l.fail(target, "WS2008");
 }

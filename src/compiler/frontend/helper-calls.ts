@@ -4,7 +4,7 @@ import type { Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
-import { store, viewOf } from "./memory.ts";
+import { store, storeZeros, viewOf } from "./memory.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import { type BytesPlaceValue, type BytesValue, describeValue, I64, type Memory, type Value } from "./values.ts";
 
@@ -60,9 +60,11 @@ export function trace(l: Lowering, node: ts.TaggedTemplateExpression): Value {
 /** `local(schema, value)`: memory of its own on the stack. */
 export function declareLocal(l: Lowering, node: ts.CallExpression): Value {
   const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
-  const valueNode = argument(l, node, 1);
+  const valueNode = node.arguments[1];
+  const value = valueNode === undefined ? null : present(lowerExpression(l, valueNode));
   const memory: Memory = { pointer: l.slot(layout.size), offset: 0, region: "stack" };
-  store(l, valueNode, memory, layout, present(lowerExpression(l, valueNode)));
+  if (value === null) storeZeros(l, memory, layout.size);
+  else store(l, valueNode ?? node, memory, layout, value);
   return viewOf(memory, layout);
 }
 

@@ -12,7 +12,7 @@ import { MAP_KINDS } from "./map-kinds.ts";
 import { callMap } from "./maps.ts";
 import { at, meta } from "./packet.ts";
 import { declareProgram } from "./programs.ts";
-import { argument, cast, declareStruct, schemaNumber } from "./schemas.ts";
+import { argument, cast, declareArray, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
 import { TC_METHODS } from "./tc-calls.ts";
 import { U32, U64, type Value } from "./values.ts";
@@ -65,6 +65,8 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
   switch (name) {
     case "struct":
       return declareStruct(l, node);
+    case "arrayOf":
+      return declareArray(l, node);
     case "bytes":
       return { kind: "schema", layout: { kind: "bytes", size: schemaNumber(l, node, 1, 0xffff) } };
     case "bits":

@@ -1,4 +1,4 @@
-/** How a schema lies in memory: the compiler's view of `struct`, `bytes`, `bits` and the integer types. */
+/** How a schema lies in memory: the compiler's view of `struct`, `arrayOf`, `bytes`, `bits` and the integer types. */
 export interface ScalarLayout {
   kind: "scalar";
   /** The schema's name, e.g. "be16". */
@@ -28,6 +28,14 @@ export interface StructLayout {
   fields: FieldLayout[];
 }
 
+export interface ArrayLayout {
+  kind: "array";
+  element: SizedLayout;
+  length: number;
+  /** Bytes of the whole array. */
+  size: number;
+}
+
 export interface FieldLayout {
   name: string;
   layout: Layout;
@@ -38,7 +46,9 @@ export interface FieldLayout {
 }
 
 /** A layout that has a size in bytes by itself. */
-export type SizedLayout = ScalarLayout | BytesLayout | StructLayout;
+export type SizedLayout = ScalarLayout | BytesLayout | StructLayout | ArrayLayout;
+/** What a view can lie over. */
+export type ViewLayout = StructLayout | ArrayLayout;
 export type Layout = SizedLayout | BitsLayout;
 
 const scalar = (name: string, size: 1 | 2 | 4 | 8, signed = false): [string, ScalarLayout] => [
@@ -95,7 +105,38 @@ export function structLayout(name: string, fields: [string, Layout][]): StructLa
   return result;
 }
 
-/** For messages: "be16", "6 bytes", "Ethernet". */
+export function arrayLayout(element: SizedLayout, length: number): ArrayLayout {
+  return { kind: "array", element, length, size: element.size * length };
+}
+
+/** Whether equal bytes are equal values in both: names of structs do not matter, byte orders and names of fields do. */
+export function sameLayout(left: Layout, right: Layout): boolean {
+  if (left === right) return true;
+  switch (left.kind) {
+    case "scalar":
+      return right.kind === "scalar" && left.name === right.name;
+    case "bytes":
+      return right.kind === "bytes" && left.size === right.size;
+    case "bits":
+      return right.kind === "bits" && left.bits === right.bits;
+    case "array":
+      return right.kind === "array" && left.length === right.length && sameLayout(left.element, right.element);
+    case "struct":
+      return (
+        right.kind === "struct" &&
+        left.size === right.size &&
+        left.fields.length === right.fields.length &&
+        left.fields.every((field, index) => sameField(field, right.fields[index]))
+      );
+  }
+}
+
+function sameField(left: FieldLayout, right: FieldLayout | undefined): boolean {
+  if (right === undefined || left.name !== right.name || left.offset !== right.offset) return false;
+  return left.bit?.position === right.bit?.position && sameLayout(left.layout, right.layout);
+}
+
+/** For messages: "be16", "6 bytes", "Ethernet", "4 × u32". */
 export function layoutName(layout: Layout): string {
   switch (layout.kind) {
     case "scalar":
@@ -104,6 +145,8 @@ export function layoutName(layout: Layout): string {
       return `${layout.size} bytes`;
     case "bits":
       return `${layout.bits} bits`;
+    case "array":
+      return `${layout.length} × ${layoutName(layout.element)}`;
     case "struct":
       return layout.name === "" ? `a struct of ${layout.size} bytes` : layout.name;
   }

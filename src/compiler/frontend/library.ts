@@ -6,8 +6,8 @@
 export const LIBRARY_FILE = "/wirescript.kernel.d.ts";
 
 export const LIBRARY = `
-interface Array<T> { readonly length: number; [n: number]: T }
-interface ReadonlyArray<T> { readonly length: number; readonly [n: number]: T }
+interface Array<T> { readonly length: number; [n: number]: T; [Symbol.iterator](): IterableIterator<T> }
+interface ReadonlyArray<T> { readonly length: number; readonly [n: number]: T; [Symbol.iterator](): IterableIterator<T> }
 interface Boolean {}
 interface CallableFunction extends Function {}
 interface Function {}

@@ -5,12 +5,13 @@
 import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
-import { lowerExpression, symbolOf } from "./expressions.ts";
+import { lengthOf, readElement } from "./elements.ts";
+import { lowerExpression, present, symbolOf } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import type { Lowering } from "./lowering.ts";
-import { newPlace, readPlace, writePlace } from "./places.ts";
+import { newPlace, readPlace, settle, writePlace } from "./places.ts";
 import { bindPattern, lowerStatement } from "./statements.ts";
-import { I64, type IntType, type IntValue, U64 } from "./values.ts";
+import { I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
 
@@ -45,13 +46,16 @@ export function lowerFor(l: Lowering, node: ts.ForStatement): void {
   // A counter of an annotated type wraps at its width, and may then never reach the limit.
   const declared = intTypeOf(l.checker, l.checker.getTypeAtLocation(name));
   if (declared !== null && !holds(declared, start, start + BigInt(count) * step)) return l.fail(node, "WS2001");
-  lowerRounds(l, node, name, statement, { start, step, count, type: signed ? I64 : U64 });
+  lowerRounds(l, node, counterOf(l, name), statement, { start, step, count, type: signed ? I64 : U64 });
 }
 
-/** `for (const i of range(n))`. */
+/** `for (const i of range(n))`, and `for (const element of array)`. */
 export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   const { initializer, expression, statement } = node;
   const declaration = ts.isVariableDeclarationList(initializer) ? initializer.declarations[0] : undefined;
+  if (declaration !== undefined && !isRangeCall(l, expression)) {
+    return lowerElements(l, node, declaration.name, present(lowerExpression(l, expression)));
+  }
   const callee = ts.isCallExpression(expression) ? lowerExpression(l, expression.expression) : null;
   if (
     declaration === undefined ||
@@ -65,7 +69,26 @@ export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   if (first == null || (expression.arguments.length > 1 && second == null)) return l.fail(expression, "WS2001");
   const [start, end] = second == null ? [0n, first] : [first, second];
   const count = Number(end > start ? end - start : 0n);
-  lowerRounds(l, node, declaration.name, statement, { start, step: 1n, count, type: start < 0n ? I64 : U64 });
+  lowerRounds(l, node, counterOf(l, declaration.name), statement, { start, step: 1n, count, type: start < 0n ? I64 : U64 });
+}
+
+function isRangeCall(l: Lowering, node: ts.Expression): boolean {
+  if (!ts.isCallExpression(node)) return false;
+  const symbol = ts.isIdentifier(node.expression) ? symbolOf(l, node.expression) : undefined;
+  return symbol?.valueDeclaration !== undefined && l.module.source.isIntrinsic(symbol.valueDeclaration);
+}
+
+function lowerElements(l: Lowering, node: ts.ForOfStatement, name: ts.BindingName, array: Value): void {
+  const { expression, statement } = node;
+  const count = lengthOf(array);
+  if (count === null) return l.fail(expression, "WS2001");
+  const changes = isReassigned(name, statement);
+  const bind = (index: IntValue) =>
+    bindPattern(l, name, settle(l, expression, readElement(l, expression, array, index)), changes);
+  // The elements of a literal have no addresses: each is a piece of code of its own.
+  const rounds = { start: 0n, step: 1n, count, type: U64 };
+  if (array.kind === "record") unroll(l, bind, statement, rounds);
+  else lowerRounds(l, node, bind, statement, rounds);
 }
 
 function holds({ bits, signed }: IntType, ...values: bigint[]): boolean {
@@ -144,18 +167,25 @@ function countRounds(start: bigint, { operator, value }: Limit, step: bigint): n
   }
 }
 
-function lowerRounds(l: Lowering, node: ts.Statement, name: ts.BindingName, body: ts.Statement, rounds: Rounds): void {
-  const size = countNodes(body);
-  if (rounds.count * size > WALK_BUDGET) return l.fail(node, "WS2002", { rounds: rounds.count });
-  if (rounds.count * size <= UNROLL_BUDGET) unroll(l, name, body, rounds);
-  else loop(l, name, body, rounds);
+/** Gives the loop's variable its meaning for the round with this index. */
+type Bind = (index: IntValue) => void;
+
+function counterOf(l: Lowering, name: ts.BindingName): Bind {
+  return (index) => bindPattern(l, name, index, false);
 }
 
-function unroll(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, step, count, type }: Rounds): void {
+function lowerRounds(l: Lowering, node: ts.Statement, bind: Bind, body: ts.Statement, rounds: Rounds): void {
+  const size = countNodes(body);
+  if (rounds.count * size > WALK_BUDGET) return l.fail(node, "WS2002", { rounds: rounds.count });
+  if (rounds.count * size <= UNROLL_BUDGET) unroll(l, bind, body, rounds);
+  else loop(l, bind, body, rounds);
+}
+
+function unroll(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count, type }: Rounds): void {
   const end = l.builder.newBlock();
   for (let round = 0; round < count && !l.unreachable; round++) {
     const next = l.builder.newBlock();
-    bindPattern(l, name, l.int(start + BigInt(round) * step, type), false);
+    bind(l.int(start + BigInt(round) * step, type));
     lowerBody(l, body, end, next);
     l.builder.jump(next);
     l.builder.enter(next);
@@ -164,9 +194,9 @@ function unroll(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, 
   l.builder.enter(end);
 }
 
-function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, step, count, type }: Rounds): void {
+function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count, type }: Rounds): void {
   const { builder } = l;
-  const counter = newPlace(l, name.getText(), l.int(start, type), type);
+  const counter = newPlace(l, "counter", l.int(start, type), type);
   const head = builder.newBlock();
   const next = builder.newBlock();
   const end = builder.newBlock();
@@ -178,8 +208,12 @@ function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, st
   builder.jump(head);
   builder.enter(head, false);
   const epoch = l.epochs.at(head);
+  const last = start + BigInt(count - 1) * step;
+  if (start >= 0n && last >= 0n) {
+    l.counters.set(read().ssa, start < last ? { least: start, most: last } : { least: last, most: start });
+  }
   // The body runs at least once, so the test stands at the end of a round. Equality is exact, whatever the step.
-  bindPattern(l, name, read(), false);
+  bind(read());
   lowerBody(l, body, end, next);
   builder.jump(next);
   builder.enter(next);
@@ -187,11 +221,11 @@ function loop(l: Lowering, name: ts.BindingName, body: ts.Statement, { start, st
     const increased = l.binary("add", read().ssa, builder.const(step));
     writePlace(l, null, counter, { kind: "int", ssa: increased, type });
     // `<` rather than `!=` where it can be: the verifier then knows a bound for the counter.
-    const last = start + BigInt(count) * step;
+    const beyond = start + BigInt(count) * step;
     const op = type.signed || step < 0n ? "ne" : "ult";
     // What is in the loop was built for views that are still good in the next round.
     if (l.epochs.at(builder.block) !== epoch) l.fail(body, "WS2023");
-    builder.branch(l.compare(op, increased, builder.const(last)), head, end);
+    builder.branch(l.compare(op, increased, builder.const(beyond)), head, end);
   }
   builder.seal(head);
   builder.enter(end);

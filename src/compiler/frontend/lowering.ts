@@ -61,6 +61,8 @@ export class Lowering {
   /** Whether the function has moved the packet somewhere. */
   movesPacket = false;
   readonly epochs = new Epochs();
+  /** Counters of loops that are not unrolled: from the first round's value to the last's. */
+  readonly counters = new Map<Ssa, { least: bigint; most: bigint }>();
   readonly #data: Variable = { name: "data", type: "ptr" };
   readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
   #node: ts.Node | null = null;
@@ -154,6 +156,12 @@ export class Lowering {
     const { line } = rangeOf(killer);
     const notes = [{ node: killer, what: "the packet moved here" }];
     this.fail(this.#node, "WS2022", { line, call: killer.getText() }, notes);
+  }
+
+  /** Reports a write to what cannot be written, such as a setting's fields. */
+  assertWritable(memory: Memory): void {
+    this.assertAlive(memory);
+    if (memory.readonly === true && this.#node !== null) this.fail(this.#node, "WS2008");
   }
 
   /** Reports at `node`, with `notes` and the calls that led here, and leaves what is being compiled. */

@@ -3,7 +3,7 @@ import type ts from "typescript";
 import type { Value as Ssa } from "../ir/ir.ts";
 import { useMap } from "./declarations.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
-import type { SizedLayout } from "./layout.ts";
+import { type SizedLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
@@ -119,6 +119,6 @@ export function withAddress<T>(
 /** Keys and values in the packet or in a map are used where they are; the kernel's helpers take those addresses. */
 function placeOf(layout: SizedLayout, value: Value): Memory | null {
   if (layout.kind === "bytes" && value.kind === "bytesPlace" && value.length === layout.size) return value.memory;
-  if (layout.kind === "struct" && value.kind === "view" && value.layout.size === layout.size) return value.memory;
+  if (value.kind === "view" && sameLayout(layout, value.layout)) return value.memory;
   return null;
 }

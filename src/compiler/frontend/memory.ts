@@ -1,7 +1,8 @@
 /** Reads and writes of memory: fields in any byte order, bit fields, and byte arrays in pieces as wide as they can be. */
 import type ts from "typescript";
+import { alignmentOf } from "../ir/alignment.ts";
 import type { AccessSize, Value as Ssa } from "../ir/ir.ts";
-import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout } from "./layout.ts";
+import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { readField } from "./places.ts";
 import {
@@ -13,7 +14,10 @@ import {
   type IntType,
   type IntValue,
   type Memory,
+  type RecordField,
+  type RecordValue,
   type Value,
+  type ViewValue,
 } from "./values.ts";
 
 /** Byte arrays longer than this are not copied or compared: each copy is unrolled. */
@@ -42,7 +46,7 @@ function swap(l: Lowering, ssa: Ssa, size: AccessSize): Ssa {
   return l.builder.emit({ op: "bswap", type: "int", args: [ssa], bits: (size * 8) as 16 | 32 | 64 });
 }
 
-/** What a field, an element of a map or a part of the packet is to the source: a number is read, the rest stays where it is. */
+/** What an element of a map or a part of the packet is to the source: a number is reached through `value`. */
 export function viewOf(memory: Memory, layout: SizedLayout): Value {
   switch (layout.kind) {
     case "scalar":
@@ -50,20 +54,14 @@ export function viewOf(memory: Memory, layout: SizedLayout): Value {
     case "bytes":
       return { kind: "bytesPlace", length: layout.size, memory };
     case "struct":
+    case "array":
       return { kind: "view", layout, memory };
   }
 }
 
 export function loadField(l: Lowering, memory: Memory, field: FieldLayout): Value {
   const at = { ...memory, offset: memory.offset + field.offset };
-  switch (field.layout.kind) {
-    case "scalar":
-      return loadScalar(l, at, field.layout);
-    case "bits":
-      return loadBits(l, at, field);
-    default:
-      return viewOf(at, field.layout);
-  }
+  return field.layout.kind === "bits" ? loadBits(l, at, field) : load(l, at, field.layout);
 }
 
 export function storeField(l: Lowering, node: ts.Node, memory: Memory, field: FieldLayout, value: Value): void {
@@ -83,9 +81,19 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
   if (layout.kind === "bytes" && (value.kind === "bytes" || value.kind === "bytesPlace") && value.length === layout.size) {
     return storeBytes(l, memory, readBytes(l, node, value, memory));
   }
-  if (layout.kind === "struct" && value.kind === "view" && value.layout.size === layout.size) {
-    const { memory: from } = value;
-    return storeBytes(l, memory, readBytes(l, node, { kind: "bytesPlace", length: layout.size, memory: from }, memory));
+  if (value.kind === "view" && sameLayout(layout, value.layout)) {
+    return storeBytes(l, memory, readBytes(l, node, contentOf(value), memory));
+  }
+  // Equal to TypeScript, and other bytes to the kernel, such as a be16 for a u16: part by part.
+  if (value.kind === "view" && value.layout.kind === layout.kind)
+    return store(l, node, memory, layout, partsOf(l, node, value));
+  if (layout.kind === "array" && value.kind === "record" && value.length === layout.length) {
+    const { element } = layout;
+    for (const [name, field] of value.fields) {
+      const at = { ...memory, offset: memory.offset + Number(name) * element.size };
+      store(l, node, at, element, readField(l, field));
+    }
+    return;
   }
   if (layout.kind === "struct" && value.kind === "record") {
     // Bit fields share bytes: those are cleared first, then each field is put in.
@@ -104,12 +112,38 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
   l.fail(node, "WS2014", { target: layoutName(layout), kind: describeValue(value) });
 }
 
+/** The bytes that `view` lies over. */
+export function contentOf({ layout, memory }: ViewValue): BytesPlaceValue {
+  return { kind: "bytesPlace", length: layout.size, memory };
+}
+
+/** What `view` holds, by name or index. */
+function partsOf(l: Lowering, node: ts.Node, { layout, memory }: ViewValue): RecordValue {
+  const fields = new Map<string, RecordField>();
+  const put = (name: string, value: Value) => {
+    fields.set(name, { value: value.kind === "bytesPlace" ? readBytes(l, node, value) : value, place: null });
+  };
+  if (layout.kind === "struct") {
+    for (const field of layout.fields) put(field.name, loadField(l, memory, field));
+    return { kind: "record", fields };
+  }
+  for (let index = 0; index < layout.length; index++) {
+    put(String(index), load(l, { ...memory, offset: memory.offset + index * layout.element.size }, layout.element));
+  }
+  return { kind: "record", fields, length: layout.length };
+}
+
+/** What lies at `memory`: a number is read, the rest stays where it is. */
+export function load(l: Lowering, memory: Memory, layout: SizedLayout): Value {
+  return layout.kind === "scalar" ? loadScalar(l, memory, layout) : viewOf(memory, layout);
+}
+
 // -- byte arrays --
 
-/** The widest pieces that `length` bytes fall into, each aligned where the first byte is `phase` bytes behind an aligned place. */
-function* pieces(length: number, phase = 0): Generator<{ offset: number; size: AccessSize }> {
+/** The widest pieces that `length` bytes fall into, up to `most`, each aligned where the first byte is `phase` bytes behind an aligned place. */
+function* pieces(length: number, phase = 0, most = 8): Generator<{ offset: number; size: AccessSize }> {
   for (let offset = 0; offset < length; ) {
-    const fits = (size: AccessSize) => length - offset >= size && (phase + offset) % size === 0;
+    const fits = (size: AccessSize) => size <= most && length - offset >= size && (phase + offset) % size === 0;
     const size = ([8, 4, 2] as const).find(fits) ?? 1;
     yield { offset, size };
     offset += size;
@@ -121,8 +155,8 @@ export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | B
   if (value.kind === "bytes") return value;
   const { length, memory } = value;
   if (length > LONGEST_COPY) l.fail(node, "WS4003", { size: length });
-  const phase = destination?.region === "stack" ? destination.offset : 0;
-  const chunks = [...pieces(length, phase)].map(({ offset, size }) => ({
+  const [phase, most] = destination?.region === "stack" ? [destination.offset, alignmentOf(destination.pointer)] : [0, 8];
+  const chunks = [...pieces(length, phase, most)].map(({ offset, size }) => ({
     offset,
     size,
     ssa: loadPiece(l, memory, offset, size),
@@ -134,11 +168,15 @@ export function readBytes(l: Lowering, node: ts.Node, value: BytesPlaceValue | B
 function loadPiece(l: Lowering, memory: Memory, offset: number, size: AccessSize): Ssa {
   l.assertAlive(memory);
   const at = memory.offset + offset;
-  if (memory.region !== "stack" || at % size === 0) return l.builder.load(size, memory.pointer, at, memory.region);
+  if (mayAccess(memory, at, size)) return l.builder.load(size, memory.pointer, at, memory.region);
   const half = (size / 2) as AccessSize;
   const low = loadPiece(l, memory, offset, half);
   const high = loadPiece(l, memory, offset + half, half);
   return l.binary("or", low, l.binary("shl", high, l.builder.const(half * 8)));
+}
+
+function mayAccess({ region, pointer }: Memory, offset: number, size: AccessSize): boolean {
+  return size === 1 || region !== "stack" || alignmentOf(pointer, offset) >= size;
 }
 
 export function storeBytes(l: Lowering, memory: Memory, value: BytesValue): void {
@@ -146,17 +184,21 @@ export function storeBytes(l: Lowering, memory: Memory, value: BytesValue): void
 }
 
 function storePiece(l: Lowering, memory: Memory, { offset, size, ssa }: Chunk): void {
-  l.assertAlive(memory);
+  l.assertWritable(memory);
   const at = memory.offset + offset;
-  if (memory.region !== "stack" || at % size === 0) return l.builder.store(size, memory.pointer, at, memory.region, ssa);
+  if (mayAccess(memory, at, size)) return l.builder.store(size, memory.pointer, at, memory.region, ssa);
   const half = (size / 2) as AccessSize;
   storePiece(l, memory, { offset, size: half, ssa });
   storePiece(l, memory, { offset: offset + half, size: half, ssa: l.binary("lshr", ssa, l.builder.const(half * 8)) });
 }
 
-function storeZeros(l: Lowering, memory: Memory, length: number): void {
+export function storeZeros(l: Lowering, memory: Memory, length: number): void {
   const zero = l.builder.const(0);
-  storeBytes(l, memory, { kind: "bytes", length, chunks: [...pieces(length)].map((piece) => ({ ...piece, ssa: zero })) });
+  storeBytes(l, memory, {
+    kind: "bytes",
+    length,
+    chunks: [...pieces(length, memory.offset)].map((piece) => ({ ...piece, ssa: zero })),
+  });
 }
 
 /** A byte array that the source spells out. */

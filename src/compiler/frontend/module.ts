@@ -2,7 +2,7 @@
 import ts from "typescript";
 import { forEachAssignment } from "./assignments.ts";
 import { Faults } from "./faults.ts";
-import type { BytesLayout, ScalarLayout } from "./layout.ts";
+import type { SizedLayout } from "./layout.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
@@ -57,10 +57,10 @@ export class ModuleState {
   }
 
   /** Settings in `.rodata`, in the order of first use. */
-  readonly settings: { name: string; offset: number; layout: ScalarLayout | BytesLayout; node: ts.Node }[] = [];
+  readonly settings: { name: string; offset: number; layout: SizedLayout; node: ts.Node }[] = [];
 
   /** Puts a setting's initial bytes into `.rodata`, once; gives its offset. */
-  setting(node: ts.Node, name: string, layout: ScalarLayout | BytesLayout, bytes: Uint8Array): number {
+  setting(node: ts.Node, name: string, layout: SizedLayout, bytes: Uint8Array): number {
     const known = this.settings.find((setting) => setting.node === node);
     if (known !== undefined) return known.offset;
     const align = layout.kind === "scalar" ? layout.size : Math.min(8, largestPower(layout.size));

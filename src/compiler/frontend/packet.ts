@@ -90,7 +90,13 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
 export function meta(l: Lowering, node: ts.CallExpression): Value {
   const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
   const pointer = l.builder.load(4, l.context, l.hook.bounds.dataMeta, "context", "ptr");
-  const memory: Memory = { pointer, offset: 0, region: "packet", epoch: l.epochs.at(l.builder.block) };
+  const memory: Memory = {
+    pointer,
+    offset: 0,
+    region: "packet",
+    epoch: l.epochs.at(l.builder.block),
+    metadata: true,
+  };
   const valid = l.compare("ule", l.binary("add", pointer, l.builder.const(layout.size)), l.data);
   return { kind: "nullable", valid, value: viewOf(memory, layout) };
 }

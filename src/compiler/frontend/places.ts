@@ -5,6 +5,7 @@
 import type ts from "typescript";
 import type { Value as Ssa, ValueType } from "../ir/ir.ts";
 import { type Epoch, HeldEpochs } from "./epochs.ts";
+import { sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { readBytes } from "./memory.ts";
 import { BOOL, describeValue, type IntType, type Memory, type Place, type RecordField, type Value } from "./values.ts";
@@ -39,7 +40,7 @@ export function named(l: Lowering, name: string, value: Value): Value {
     const place = changes ? newPlace(l, `${name}.${key}`, inner, null) : null;
     fields.set(key, { value: inner, place });
   }
-  return { kind: "record", fields };
+  return { ...value, fields };
 }
 
 export function readField(l: Lowering, field: RecordField): Value {
@@ -122,14 +123,14 @@ export function fits(shape: Value, value: Value): boolean {
     case "int":
       return value.kind === "int";
     case "view":
-      return value.kind === "view" && value.memory.region === shape.memory.region && value.layout.size === shape.layout.size;
+      return value.kind === "view" && sameMemory(value.memory, shape.memory) && sameLayout(value.layout, shape.layout);
     case "ref":
-      return value.kind === "ref" && value.memory.region === shape.memory.region && value.layout === shape.layout;
+      return value.kind === "ref" && sameMemory(value.memory, shape.memory) && value.layout === shape.layout;
     case "bytes":
     case "bytesPlace":
       return (value.kind === "bytes" || value.kind === "bytesPlace") && value.length === shape.length;
     case "record": {
-      if (value.kind !== "record" || value.fields.size !== shape.fields.size) return false;
+      if (value.kind !== "record" || value.fields.size !== shape.fields.size || value.length !== shape.length) return false;
       return [...shape.fields].every(([name, field]) => {
         const other = value.fields.get(name);
         return other !== undefined && fits(field.value, other.value);
@@ -146,6 +147,10 @@ export function fits(shape: Value, value: Value): boolean {
     default:
       return value.kind === shape.kind && shape.kind !== "intrinsic";
   }
+}
+
+function sameMemory(left: Memory, right: Memory): boolean {
+  return left.region === right.region && left.metadata === right.metadata && left.readonly === right.readonly;
 }
 
 /** The SSA values of `value`, in the order of `shape`. */
@@ -245,7 +250,7 @@ export function rebuild(shape: Value, leaves: readonly Ssa[], epoch: Epoch): Val
       case "record": {
         const fields = new Map<string, RecordField>();
         for (const [name, field] of part.fields) fields.set(name, { value: build(field.value), place: null });
-        return { kind: "record", fields };
+        return { ...part, fields };
       }
       default:
         return part;

@@ -1,7 +1,7 @@
 /** Schemas of the source, read at compile time: `struct`, `bytes`, `bits`, the integer types, and casts to them. */
 import type ts from "typescript";
 import { lowerExpression, lowerInt } from "./expressions.ts";
-import { type Layout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
+import { arrayLayout, type Layout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { constantBytes, intTypeOfLayout } from "./memory.ts";
 import { readField } from "./places.ts";
@@ -12,8 +12,8 @@ export function argument(l: Lowering, node: ts.CallExpression, index: number): t
   return node.arguments[index] ?? l.fail(node, "WS2003", { name: node.expression.getText() });
 }
 
-export function schemaNumber(l: Lowering, node: ts.CallExpression, least: number, most: number): number {
-  const value = lowerExpression(l, argument(l, node, 0));
+export function schemaNumber(l: Lowering, node: ts.CallExpression, least: number, most: number, index = 0): number {
+  const value = lowerExpression(l, argument(l, node, index));
   if (value.kind !== "int" || value.ssa.op !== "const") return l.fail(node, "WS3003");
   const number = Number(value.ssa.value);
   return number >= least && number <= most ? number : l.fail(node, "WS3003");
@@ -25,6 +25,13 @@ export function declareStruct(l: Lowering, node: ts.CallExpression): Value {
   const layouts = [...fields.fields].map(([name, field]): [string, Layout] => [name, layoutOf(l, node, readField(l, field))]);
   const layout = structLayout("", layouts);
   return "incomplete" in layout ? l.fail(node, "WS3004", { name: layout.incomplete }) : { kind: "schema", layout };
+}
+
+/** `arrayOf(u32, 4)`. */
+export function declareArray(l: Lowering, node: ts.CallExpression): Value {
+  const element = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 0)));
+  const length = schemaNumber(l, node, 1, 0xffff, 1);
+  return { kind: "schema", layout: arrayLayout(element, length) };
 }
 
 /** The layout that a value of the source names: a schema, or one of the integer types. */

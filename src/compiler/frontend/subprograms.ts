@@ -8,8 +8,8 @@
  */
 import ts from "typescript";
 import type { SourceRange } from "../diagnostics/diagnostic.ts";
+import { alignmentOf } from "../ir/alignment.ts";
 import type { Function, Region, Value as Ssa, ValueType } from "../ir/ir.ts";
-import { alignmentOf } from "./atomics.ts";
 import { buildIn } from "./calls.ts";
 import type { Epoch } from "./epochs.ts";
 import { symbolOf } from "./expressions.ts";
@@ -205,11 +205,13 @@ function intTypeIn(value: Value): IntType {
 
 /** What a function can rely on about an address, in bytes. */
 function alignment({ region, pointer, offset }: Memory): number {
-  return region === "map" ? alignmentOf(pointer, offset) : region === "stack" ? 8 : 1;
+  return region === "map" || region === "data" ? alignmentOf(pointer, offset) : region === "stack" ? alignmentOf(pointer) : 1;
 }
 
 function placeOf(memory: Memory): string {
-  return memory.region === "stack" ? `stack + ${memory.offset}` : `${memory.region} ${alignment(memory)}`;
+  const rights = `${memory.metadata === true ? " metadata" : ""}${memory.readonly === true ? " readonly" : ""}`;
+  const place = `${memory.region} ${alignment(memory)}${rights}`;
+  return memory.region === "stack" ? `${place} + ${memory.offset}` : place;
 }
 
 /** Where the packet views and other references in `value` point. */

@@ -32,7 +32,6 @@ const REJECTED = new Map<ts.SyntaxKind, [DiagnosticCode, Record<string, string>?
   [K.TypeOfExpression, ["WS1013", { operator: "typeof" }]],
   [K.DeleteExpression, ["WS1013", { operator: "delete" }]],
   [K.VoidExpression, ["WS1013", { operator: "void" }]],
-  [K.ArrayLiteralExpression, ["WS1014"]],
   [K.SpreadElement, ["WS1014"]],
   [K.SpreadAssignment, ["WS1014"]],
   [K.ArrayBindingPattern, ["WS1015"]],
@@ -86,6 +85,7 @@ const EXPRESSIONS = new Set([
   K.BinaryExpression,
   K.ConditionalExpression,
   K.ObjectLiteralExpression,
+  K.ArrayLiteralExpression,
   K.ArrowFunction,
   K.FunctionExpression,
 ]);

@@ -6,7 +6,7 @@ import type ts from "typescript";
 import type { Variable } from "../ir/builder.ts";
 import type { Block, Region, Value as Ssa } from "../ir/ir.ts";
 import type { Epoch, HeldEpochs } from "./epochs.ts";
-import { layoutName, type ScalarLayout, type SizedLayout, type StructLayout } from "./layout.ts";
+import { layoutName, type ScalarLayout, type SizedLayout, type ViewLayout } from "./layout.ts";
 import type { MapKind } from "./map-kinds.ts";
 
 /** `bits` is the width within which the value is known to lie, zero- or sign-extended to 64. */
@@ -27,6 +27,10 @@ export interface Memory {
   region: Region;
   /** For the packet: the epoch that the address is good in. */
   epoch?: Epoch;
+  /** In the metadata, which ends where the packet begins. */
+  metadata?: true;
+  /** The program cannot write there. */
+  readonly?: true;
 }
 
 export interface IntValue {
@@ -35,10 +39,10 @@ export interface IntValue {
   type: IntType;
 }
 
-/** A struct that lies in memory: a live reference. */
+/** A struct or array that lies in memory: a live reference. */
 export interface ViewValue {
   kind: "view";
-  layout: StructLayout;
+  layout: ViewLayout;
   memory: Memory;
 }
 
@@ -76,8 +80,11 @@ export interface NullableValue {
   value: Value;
 }
 
+/** An object literal; or an array literal, whose fields are its indexes. */
 export interface RecordValue {
   kind: "record";
+  /** Of an array literal. */
+  length?: number;
   /** `null` for what a plain literal holds; a variable once the record has a name and can be changed. */
   fields: Map<string, RecordField>;
 }
@@ -173,7 +180,7 @@ export function describeValue(value: Value): string {
     case "nullable":
       return `${describeValue(value.value)} or null`;
     case "record":
-      return "an object literal";
+      return value.length === undefined ? "an object literal" : `an array literal of ${value.length}`;
     case "function":
       return "a function";
     case "map":

@@ -10,6 +10,12 @@ export interface Variable {
   type: ValueType;
 }
 
+interface Dominator {
+  block: Block | null;
+  /** Of the dominated block in the tree of dominators. */
+  depth: number;
+}
+
 // Distributes Omit over the union so that each op keeps its own attributes.
 type Fresh<T> = T extends unknown ? Omit<T, "id" | "span"> : never;
 
@@ -22,6 +28,7 @@ export class FunctionBuilder {
   readonly #definitions = new Map<Block, Map<Variable, Value>>();
   readonly #incomplete = new Map<Block, Map<Variable, Value>>();
   readonly #sealed = new Set<Block>();
+  readonly #dominators = new Map<Block, Dominator>();
   readonly #replaced = new Map<Value, Value>();
 
   constructor(name: string) {
@@ -45,7 +52,31 @@ export class FunctionBuilder {
     }
     this.function.blocks.push(block);
     this.block = block;
+    this.#dominators.set(block, this.#commonDominator(block.predecessors));
     if (sealed) this.seal(block);
+  }
+
+  /** The last block that every path to `block` goes through; `null` for the entry. Jumps back to a loop's head do not change it. */
+  dominatorOf(block: Block): Block | null {
+    return this.#dominators.get(block)?.block ?? null;
+  }
+
+  #commonDominator(blocks: readonly Block[]): Dominator {
+    const depthOf = (block: Block): number => this.#dominators.get(block)?.depth ?? 0;
+    let [common = null] = blocks;
+    for (const block of blocks) {
+      let other: Block | null = block;
+      while (common !== other && common !== null && other !== null) {
+        if (depthOf(common) >= depthOf(other)) common = this.dominatorOf(common);
+        else other = this.dominatorOf(other);
+      }
+    }
+    return { block: common, depth: common === null ? 0 : depthOf(common) + 1 };
+  }
+
+  /** Whether all jumps to `block` are known. */
+  isSealed(block: Block): boolean {
+    return this.#sealed.has(block);
   }
 
   /** Declares that all jumps to `block` are known. */

@@ -1,5 +1,6 @@
 /** May a place in memory be reached by one access of a given width? */
-import type { AccessSize, Value } from "./ir.ts";
+import { alignmentOf } from "./alignment.ts";
+import type { AccessSize } from "./ir.ts";
 import type { Location } from "./memory.ts";
 
 /**
@@ -14,14 +15,8 @@ export function mayAccess({ region, base, offset }: Location, size: AccessSize):
     case "record":
       return true;
     case "stack":
-      return alignmentOf(base) >= size && offset % size === 0;
+      return alignmentOf(base, offset) >= size;
     case "context":
       return false;
   }
-}
-
-/** Of a place on the stack, this function's or a caller's. */
-function alignmentOf(base: Value): number {
-  if (base.op === "slot") return base.align;
-  return base.op === "argument" ? (base.align ?? 1) : 1;
 }

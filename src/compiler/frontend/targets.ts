@@ -1,0 +1,97 @@
+/**
+ * What can be assigned to: variables, fields, elements. A target is found once and then read and written, so that `list[i++] += 1`
+ * counts `i` once.
+ */
+import ts from "typescript";
+import { assignContextField } from "./context.ts";
+import { elementPlace } from "./elements.ts";
+import { lowerExpression, lowerInt, present, property, symbolOf } from "./expressions.ts";
+import type { ScalarLayout } from "./layout.ts";
+import type { Lowering } from "./lowering.ts";
+import { load, store, storeField, storeScalar } from "./memory.ts";
+import { isMutable, settle, writePlace } from "./places.ts";
+import type { Memory, Value } from "./values.ts";
+
+export interface Target {
+  read(): Value;
+  /** Writes `value`, which wraps at the target's width; gives `value`, the assignment's own value, as in JavaScript. */
+  write(value: Value): Value;
+}
+
+export function targetOf(l: Lowering, node: ts.Expression): Target {
+  if (ts.isParenthesizedExpression(node)) return targetOf(l, node.expression);
+  if (ts.isIdentifier(node)) {
+    return { read: () => lowerExpression(l, node), write: (value) => assignName(l, node, value) };
+  }
+  if (ts.isPropertyAccessExpression(node)) return fieldTarget(l, node);
+  if (ts.isElementAccessExpression(node)) return elementTarget(l, node);
+  return l.fail(node, "WS2008");
+}
+
+function assignName(l: Lowering, node: ts.Identifier, value: Value): Value {
+  const symbol = symbolOf(l, node);
+  const binding = symbol === undefined ? undefined : l.bindings.get(symbol);
+  if (binding === undefined) return l.fail(node, "WS1019");
+  if (binding.kind !== "place") return l.fail(node, "WS2008");
+  const settled = settle(l, node, value);
+  if (isMutable(settled)) l.fail(node, "WS2016");
+  writePlace(l, node, binding.place, settled);
+  return settled;
+}
+
+function fieldTarget(l: Lowering, node: ts.PropertyAccessExpression): Target {
+  const object = present(lowerExpression(l, node.expression));
+  const name = node.name.text;
+  return {
+    read: () => property(l, node, object, name),
+    write(value) {
+      writeField(l, node, object, name, value);
+      return value;
+    },
+  };
+}
+
+function writeField(l: Lowering, node: ts.PropertyAccessExpression, object: Value, name: string, value: Value): void {
+  if (object.kind === "view" && object.layout.kind === "struct") {
+    const field = object.layout.fields.find((candidate) => candidate.name === name);
+    if (field !== undefined) return storeField(l, node, object.memory, field, present(value));
+  }
+  if (object.kind === "context") return assignContextField(l, node, present(value));
+  if (object.kind === "ref" && name === "value" && value.kind === "int") {
+    return storeScalar(l, object.memory, object.layout, value);
+  }
+  const place = object.kind === "record" ? object.fields.get(name)?.place : null;
+  if (place == null) return l.fail(node, "WS2008");
+  writePlace(l, node, place, settle(l, node, value));
+}
+
+function elementTarget(l: Lowering, node: ts.ElementAccessExpression): Target {
+  const array = present(lowerExpression(l, node.expression));
+  const index = lowerInt(l, node.argumentExpression, "[…]");
+  const place = elementPlace(l, node.argumentExpression, array, index);
+  if (place === null) return l.fail(node, "WS2008");
+  const { memory, layout } = place;
+  return {
+    read: () => load(l, memory, layout),
+    write(value) {
+      store(l, node, memory, layout, present(value));
+      return value;
+    },
+  };
+}
+
+/** The scalar in memory that a field, an element or `.value` names, without reading it; `null` for anything else. */
+export function scalarPlaceOf(l: Lowering, node: ts.Expression): { memory: Memory; layout: ScalarLayout } | null {
+  if (ts.isElementAccessExpression(node)) {
+    const array = present(lowerExpression(l, node.expression));
+    const place = elementPlace(l, node.argumentExpression, array, lowerInt(l, node.argumentExpression, "[…]"));
+    return place?.layout.kind === "scalar" ? { memory: place.memory, layout: place.layout } : null;
+  }
+  if (!ts.isPropertyAccessExpression(node)) return null;
+  const object = present(lowerExpression(l, node.expression));
+  if (object.kind === "ref" && node.name.text === "value") return { memory: object.memory, layout: object.layout };
+  if (object.kind !== "view" || object.layout.kind !== "struct") return null;
+  const field = object.layout.fields.find(({ name }) => name === node.name.text);
+  if (field?.layout.kind !== "scalar") return null;
+  return { memory: { ...object.memory, offset: object.memory.offset + field.offset }, layout: field.layout };
+}

@@ -1,0 +1,60 @@
+/** How addresses are aligned, where the verifier insists on it: on the stack, and for atomic operations. */
+import { HELPER } from "../../object/helpers.ts";
+import type { Value } from "./ir.ts";
+
+/** More than any access needs. */
+const MOST = 8;
+const DEEPEST = 8;
+
+/**
+ * The largest of 8, 4, 2 and 1 that divides `pointer + offset` on every path: counted from the start of a map's element or a data section,
+ * both of which are aligned, or from the frame's.
+ */
+export function alignmentOf(pointer: Value, offset = 0, depth = DEEPEST): number {
+  return Math.min(lowBit(BigInt(offset)), ofAddress(pointer, depth));
+}
+
+function ofAddress(pointer: Value, depth: number): number {
+  const [left, right] = pointer.args;
+  switch (pointer.op) {
+    case "slot":
+      return Math.min(pointer.align, MOST);
+    case "data":
+      return lowBit(BigInt(pointer.offset));
+    case "argument":
+      return pointer.align ?? 1;
+    case "call":
+      return pointer.helper === HELPER.map_lookup_elem ? MOST : (pointer.align ?? 1);
+    case "add":
+      if (left === undefined || right === undefined || depth === 0) return 1;
+      // Constants are added up first: 4 and 4 more are 8.
+      if (right.op === "const" && left.op === "add" && left.args[1]?.op === "const") {
+        return alignmentOf(left.args[0] as Value, Number(left.args[1].value + right.value), depth - 1);
+      }
+      return Math.min(ofAddress(left, depth - 1), factorOf(right, depth - 1));
+    case "phi": {
+      // `null`, on the way of some path, is never accessed. While the front end is still building a loop, its phis lack arguments.
+      const addresses = pointer.args.filter((argument) => argument.op !== "const");
+      if (depth === 0 || addresses.length === 0) return 1;
+      return Math.min(...addresses.map((argument) => ofAddress(argument, depth - 1)));
+    }
+    default:
+      return 1;
+  }
+}
+
+/** The largest power of two, up to 8, that divides the number. */
+function factorOf(number: Value, depth: number): number {
+  const [left, right] = number.args;
+  if (number.op === "const") return lowBit(number.value);
+  if (depth === 0 || left === undefined || right === undefined) return 1;
+  if (number.op === "mul") return Math.min(MOST, factorOf(left, depth - 1) * factorOf(right, depth - 1));
+  if (number.op === "shl" && right.op === "const") return lowBit(1n << (right.value & 63n));
+  if (number.op === "add" || number.op === "sub") return Math.min(factorOf(left, depth - 1), factorOf(right, depth - 1));
+  return 1;
+}
+
+function lowBit(value: bigint): number {
+  for (let power = MOST; power > 1; power /= 2) if (value % BigInt(power) === 0n) return power;
+  return 1;
+}
