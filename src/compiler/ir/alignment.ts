@@ -11,32 +11,27 @@ const DEEPEST = 8;
  * both of which are aligned, or from the frame's.
  */
 export function alignmentOf(pointer: Value, offset = 0, depth = DEEPEST): number {
-  return Math.min(lowBit(BigInt(offset)), ofAddress(pointer, depth));
-}
-
-function ofAddress(pointer: Value, depth: number): number {
+  const own = lowBit(BigInt(offset));
   const [left, right] = pointer.args;
   switch (pointer.op) {
     case "slot":
-      return Math.min(pointer.align, MOST);
+      return Math.min(own, pointer.align);
     case "data":
-      return lowBit(BigInt(pointer.offset));
+      return lowBit(BigInt(pointer.offset + offset));
     case "argument":
-      return pointer.align ?? 1;
+      return Math.min(own, pointer.align ?? 1);
     case "call":
-      return pointer.helper === HELPER.map_lookup_elem ? MOST : (pointer.align ?? 1);
+      return Math.min(own, pointer.helper === HELPER.map_lookup_elem ? MOST : (pointer.align ?? 1));
     case "add":
       if (left === undefined || right === undefined || depth === 0) return 1;
-      // Constants are added up first: 4 and 4 more are 8.
-      if (right.op === "const" && left.op === "add" && left.args[1]?.op === "const") {
-        return alignmentOf(left.args[0] as Value, Number(left.args[1].value + right.value), depth - 1);
-      }
-      return Math.min(ofAddress(left, depth - 1), factorOf(right, depth - 1));
+      // Constants are added up: 4 and 4 more are 8.
+      if (right.op === "const") return alignmentOf(left, offset + Number(right.value), depth - 1);
+      return Math.min(alignmentOf(left, offset, depth - 1), factorOf(right, depth - 1));
     case "phi": {
       // `null`, on the way of some path, is never accessed. While the front end is still building a loop, its phis lack arguments.
       const addresses = pointer.args.filter((argument) => argument.op !== "const");
       if (depth === 0 || addresses.length === 0) return 1;
-      return Math.min(...addresses.map((argument) => ofAddress(argument, depth - 1)));
+      return Math.min(own, ...addresses.map((argument) => alignmentOf(argument, offset, depth - 1)));
     }
     default:
       return 1;
