@@ -9,7 +9,7 @@ import { VerifierError } from "../src/runtime/verifier-log.ts";
 import { type Clang, compileC, LEVELS, type Level, type Writing } from "./clang.ts";
 import { CONDITIONS, type Conditions, fill } from "./conditions.ts";
 import { executedFor, type Figures, figuresOf, leastOf } from "./figures.ts";
-import { PROGRAM_NAMES, type ProgramName, sourceOf } from "./programs.ts";
+import { fileOf, PROGRAM_NAMES, type ProgramName, sourceOf } from "./programs.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 export interface Contender extends Disposable {
@@ -46,7 +46,8 @@ export function loadTheirs(program: ProgramName, clang: Clang, conditions?: Cond
   try {
     for (const level of LEVELS) {
       try {
-        const spec = readElf(compileC(clang, program, level, writing), `${program}.c (${writing}) at ${level}`);
+        const file = writing === "plain" ? fileOf(program) : program;
+        const spec = readElf(compileC(clang, file, level, writing), `${file}.c (${writing}) at ${level}`);
         levels.set(level, contender(program, spec, conditions));
       } catch (error) {
         if (!(error instanceof VerifierError) || level !== "v4") throw error;

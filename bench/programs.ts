@@ -14,13 +14,27 @@ export const PROGRAM_NAMES = {
   tcpfilter: "tcpfilter",
   portfilter: "portfilter",
   "flow-counters": "rx",
+  "flow-counters-tx": "tx",
+  "metadata-xdp": "xdp_mark",
+  "metadata-tc": "tc_mark",
   "protocol-counter": "xdp_prog1",
 } as const;
 
-/** A file in src/programs/, and in bench/c/. */
 export type ProgramName = keyof typeof PROGRAM_NAMES;
 export const PROGRAMS = Object.keys(PROGRAM_NAMES) as ProgramName[];
 
+/** Programs that share their file with another. */
+const FILES: Partial<Record<ProgramName, string>> = {
+  "flow-counters-tx": "flow-counters",
+  "metadata-xdp": "metadata",
+  "metadata-tc": "metadata",
+};
+
+/** The program's file in src/programs/ and in bench/c/, without its ending. */
+export function fileOf(program: ProgramName): string {
+  return FILES[program] ?? program;
+}
+
 export function sourceOf(program: ProgramName): string {
-  return fileURLToPath(new URL(`../src/programs/${program}.bpf.ts`, import.meta.url));
+  return fileURLToPath(new URL(`../src/programs/${fileOf(program)}.bpf.ts`, import.meta.url));
 }

@@ -54,6 +54,9 @@ export const WORKLOADS: readonly Workload[] = [
   { program: "portfilter", path: "port 80 dropped", packet: web, method: "repeated" },
   { program: "portfilter", path: "port 22 passes", packet: ssh, method: "repeated" },
   { program: "flow-counters", path: "known pair", packet: pingV4(), method: "repeated" },
+  { program: "flow-counters-tx", path: "known pair", packet: pingV4(), method: "repeated" },
+  { program: "metadata-xdp", path: "any packet", packet: pingV4(), method: "single" },
+  { program: "metadata-tc", path: "without metadata", packet: pingV4(), method: "repeated" },
   { program: "protocol-counter", path: "IPv4", packet: pingV4(), method: "repeated" },
   { program: "protocol-counter", path: "IPv6, two tags", packet: pingV6([QINQ, VLAN]), method: "repeated" },
 ];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts what comes in over IPv4 by who talks with whom: the counterpart of src/programs/flow-counters.bpf.ts. */
+/* Counts what comes in and goes out over IPv4 by who talks with whom: the counterpart of src/programs/flow-counters.bpf.ts. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -60,6 +61,29 @@ int rx(struct xdp_md *ctx)
 		__sync_fetch_and_add(&counters->rx_bytes, data_end - data);
 	}
 	return XDP_PASS;
+}
+
+SEC("tc")
+int tx(struct __sk_buff *skb)
+{
+	void *data_end = (void *)(long)skb->data_end;
+	void *data = (void *)(long)skb->data;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	struct counters *counters;
+	struct pair pair;
+
+	if ((void *)(ip + 1) > data_end || eth->h_proto != bpf_htons(ETH_P_IP))
+		return TC_ACT_OK;
+
+	pair.lip = ip->saddr;
+	pair.rip = ip->daddr;
+	counters = counters_of(&pair);
+	if (counters) {
+		__sync_fetch_and_add(&counters->tx_cnt, 1);
+		__sync_fetch_and_add(&counters->tx_bytes, skb->len);
+	}
+	return TC_ACT_OK;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,10 +1,12 @@
 /**
- * Counts what comes in over IPv4 by who talks with whom: the receiving half of the ACM tutorial's layercoop, whose sending half counts in the
- * same map from TC. Everything passes; bytes include the Ethernet header. When the map is full, new pairs are not counted.
+ * Counts the packets and bytes of IPv4 by who talks with whom: what comes in, in the driver, and what goes out, on TC's egress hook, in one
+ * table, as the ACM tutorial's layercoop does. Everything passes; bytes include the Ethernet header. When the table is full, new pairs are
+ * not counted.
  *
- * Packets of one pair may arrive on several CPUs at once, and be sent meanwhile: the additions are atomic, which the tutorial's are not.
+ * Packets of one pair may arrive on several CPUs at once, and be sent meanwhile: the additions are atomic, which the tutorial's are not. And
+ * all bytes that are sent count, not only those of the packet's linear part.
  */
-import { atomicAdd, be32, hash, type Infer, struct, u64, XDP_PASS, xdp } from "wirescript/kernel";
+import { atomicAdd, be32, hash, type Infer, struct, TC_ACT_OK, tc, u64, XDP_PASS, xdp } from "wirescript/kernel";
 import { Ethernet, EtherType, IPv4 } from "wirescript/net";
 
 /** This host's address, and the other's. */
@@ -30,6 +32,19 @@ export const rx = xdp(
     return XDP_PASS;
   },
   { section: "rx" },
+);
+
+export const tx = tc.egress(
+  (ctx) => {
+    const headers = ctx.at(Headers);
+    if (!headers || headers.eth.type !== EtherType.IPv4) return TC_ACT_OK;
+    const counters = countersOf({ lip: headers.ip.src, rip: headers.ip.dst });
+    if (!counters) return TC_ACT_OK;
+    atomicAdd(counters.tx_cnt, 1);
+    atomicAdd(counters.tx_bytes, ctx.length);
+    return TC_ACT_OK;
+  },
+  { section: "tx" },
 );
 
 /** The pair's counters, made when it is new; `null` when there is no room. */

@@ -99,10 +99,10 @@ export class LoadedProgram implements Disposable {
         code: "USAGE",
         what: `The kernel does not run the program "${this.name}" on this packet of ${packet.length} bytes: ${error.errnoName}.`,
         why:
-          packet.length < ETHERNET_HEADER
-            ? "A packet begins with an Ethernet header of 14 bytes."
-            : "It may be too long for one frame, or the context names a device or receive queue that does not exist.",
-        fix: "Pad the packet to 14 bytes or more; frames up to about 3,500 bytes always work.",
+          packet.length < ETHERNET_HEADER || (this.type === "sched_cls" && packet.length === ETHERNET_HEADER)
+            ? "A packet begins with an Ethernet header of 14 bytes; a TC program wants more behind it."
+            : "It may be too long for one frame, or (for a TC program) an IP header may be cut off, or the context names a device or receive queue that does not exist.",
+        fix: "Pad the packet to 15 bytes or more; frames up to about 3,500 bytes always work.",
         cause: error,
       });
     }

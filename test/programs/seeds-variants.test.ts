@@ -15,6 +15,7 @@ import { noKernel } from "../kernel.ts";
 const SEEDS = [
   ...(["redirect", "redirect-map", "patch-ports", "vlan-swap"] as const),
   ...(["tcpfilter", "portfilter", "flow-counters", "protocol-counter"] as const),
+  ...(["flow-counters-tx", "metadata-xdp", "metadata-tc"] as const),
 ] satisfies ProgramName[];
 
 const NONE = PASSES.map(({ name }) => name);
