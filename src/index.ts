@@ -12,6 +12,7 @@ export { BloomFilterMap } from "./runtime/maps/bloom-filter.ts";
 export type { UpdateMode } from "./runtime/maps/elements.ts";
 export { HashMap, PerCpuHashMap } from "./runtime/maps/hash.ts";
 export { BpfMap, type MapInfo, OpaqueMap } from "./runtime/maps/map.ts";
+export { MapOfMaps } from "./runtime/maps/map-in-map.ts";
 export type { LoadedMap } from "./runtime/maps/open.ts";
 export { type PushOptions, QueueMap, StackMap } from "./runtime/maps/queue.ts";
 export { LoadedProgram, type ProgramInfo, type RunOptions, type RunResult } from "./runtime/program.ts";

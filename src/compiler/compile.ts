@@ -137,7 +137,9 @@ function mapSpec(types: ModuleTypes, map: MapDeclaration): MapSpec {
     extra: map.extra,
     pinning: map.pinned ? "by-name" : "none",
     keyTypeId: map.key === null ? 0 : types.of(map.key),
-    valueTypeId: map.value === null ? 0 : types.of(map.value),
+    // The value of maps of maps is a descriptor or an id, and nobody's type.
+    valueTypeId: map.value === null || map.inner !== null ? 0 : types.of(map.value),
+    ...(map.inner !== null && { inner: mapSpec(types, map.inner) }),
   };
 }
 

@@ -65,6 +65,8 @@ export interface MapSpec {
   /** BTF ids of key and value; 0 when unknown. */
   keyTypeId: number;
   valueTypeId: number;
+  /** Of arrays and hashes of maps: what the maps in it look like. */
+  inner?: MapSpec;
 }
 
 /** A section of global data: one map with one entry of `bytes.length` bytes. */

@@ -1,14 +1,28 @@
 /** Brings an object's maps and data sections into the kernel, or finds those that are pinned already. */
 import { WirescriptError } from "../errors.ts";
 import { codec } from "../object/btf/codec.ts";
+import { encodeBtf } from "../object/btf/encode.ts";
 import type { DataSectionBtf } from "../object/btf/sections.ts";
 import type { Btf } from "../object/btf/types.ts";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
-import { BPF, type BtfFd, kernelName, type MapCreate, type MapFd, mapCreate, mapFreeze, mapUpdate } from "../sys/bpf.ts";
+import {
+  BPF,
+  type BtfFd,
+  btfLoad,
+  Fd,
+  kernelName,
+  type MapCreate,
+  type MapFd,
+  mapCreate,
+  mapFreeze,
+  mapInfo,
+  mapUpdate,
+} from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { isErrno, SyscallError } from "../sys/errno.ts";
 import { dataSectionCodec } from "./data-section.ts";
 import { bytesCodec, type Codec, indexCodec, untypedKeyCodec } from "./maps/codecs.ts";
+import type { InnerMaps } from "./maps/map-in-map.ts";
 import { type LoadedMap, openMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
 import { openPinned, pinPathOf } from "./pinned-map.ts";
@@ -43,14 +57,48 @@ export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, p
   const pinned = path === null ? null : openPinned(path, wanted, btf);
   const types =
     btfFd !== null && !WITHOUT_BTF.has(spec.type) && spec.valueTypeId !== 0 ? { btf: { fd: btfFd, ...ids(spec) } } : {};
-  const fd = pinned ?? create({ ...wanted, name: kernelName(spec.name), ...types });
+  const inner = spec.inner === undefined ? null : { spec: spec.inner, btf };
+  const fd = pinned ?? createLike({ ...wanted, name: kernelName(spec.name), ...types }, inner);
   const map = openMap({
     ...wanted,
     fd,
     ...mapCodecs(spec, btf),
     pinnedAt: pinned === null ? null : path,
+    ...(inner !== null && { innerMaps: innerMaps(inner) }),
   });
   return { map, toPin: pinned === null ? path : null };
+}
+
+interface Inner {
+  spec: MapSpec;
+  btf: Btf | null;
+}
+
+/** A map of maps learns their shape from one that the kernel needs only for this moment. */
+function createLike(map: MapCreate, inner: Inner | null): MapFd {
+  if (inner === null) return create(map);
+  using template = createInner(inner, inner.spec.name);
+  return create({ ...map, innerLike: template });
+}
+
+function createInner({ spec, btf }: Inner, name: string): MapFd {
+  const wanted = { ...spec, maxEntries: entriesOf(spec), name: kernelName(name) };
+  if (btf === null || WITHOUT_BTF.has(spec.type) || spec.valueTypeId === 0) return create(wanted);
+  // The object's types were let go of after loading; without them the map is as good, but tools cannot print its entries.
+  const types = btfLoad(encodeBtf(btf).bytes);
+  if (!(types instanceof Fd)) return create(wanted);
+  using fd = types;
+  return create({ ...wanted, btf: { fd, ...ids(spec) } });
+}
+
+/** How user space comes by the maps inside: opened by what a lookup gives, or made anew. */
+function innerMaps(inner: Inner): InnerMaps {
+  const open = (fd: MapFd): LoadedMap => {
+    const { name, maxEntries } = mapInfo(fd);
+    const { spec, btf } = inner;
+    return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), pinnedAt: null });
+  };
+  return { open, create: (name) => open(createInner(inner, name ?? inner.spec.name)) };
 }
 
 function ids({ keyTypeId, valueTypeId }: MapSpec) {

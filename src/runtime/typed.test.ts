@@ -6,11 +6,14 @@ import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
 import type { OpaqueMap } from "./maps/map.ts";
+import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
 
 const {
+  arrayOfMaps,
+  hashOfMaps,
   bloomFilter,
   bytes,
   hash,
@@ -40,6 +43,8 @@ const Module = {
   perCpu: perCpuHash({ key: u32, value: Value, entries: 8 }),
   waiting: queue({ value: Value, entries: 8 }),
   undone: stack({ value: u64, entries: 8 }),
+  tables: hashOfMaps({ key: Key, inner: hash({ key: u32, value: Value, entries: 8 }), entries: 8 }),
+  rings: arrayOfMaps({ inner: ringBuffer({ bytes: 4096 }), entries: 8 }),
   events: ringBuffer({ value: Value, bytes: 4096 }),
   anything: ringBuffer({ bytes: 4096 }),
   seen: bloomFilter({ value: Key, entries: 8 }),
@@ -65,7 +70,18 @@ interface UserValue {
 it("gives programs and maps of the module, and nothing else", () => {
   expectTypeOf<keyof Object_["programs"]>().toEqualTypeOf<"drop">();
   expectTypeOf<keyof Object_["maps"]>().toEqualTypeOf<
-    "stats" | "flows" | "recent" | "ports" | "perCpu" | "waiting" | "undone" | "events" | "anything" | "seen"
+    | "stats"
+    | "flows"
+    | "recent"
+    | "ports"
+    | "perCpu"
+    | "waiting"
+    | "undone"
+    | "tables"
+    | "rings"
+    | "events"
+    | "anything"
+    | "seen"
   >();
   expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram>();
 });
@@ -78,6 +94,8 @@ it("gives keys and values their form in user space", () => {
   expectTypeOf<Object_["maps"]["perCpu"]>().toEqualTypeOf<PerCpuHashMap<number, UserValue>>();
   expectTypeOf<Object_["maps"]["waiting"]>().toEqualTypeOf<QueueMap<UserValue>>();
   expectTypeOf<Object_["maps"]["undone"]>().toEqualTypeOf<StackMap<bigint>>();
+  expectTypeOf<Object_["maps"]["tables"]>().toEqualTypeOf<MapOfMaps<UserKey, HashMap<number, UserValue>>>();
+  expectTypeOf<Object_["maps"]["rings"]>().toEqualTypeOf<MapOfMaps<number, OpaqueMap>>();
   expectTypeOf<Object_["maps"]["events"]>().toEqualTypeOf<OpaqueMap>();
   expectTypeOf<Object_["maps"]["anything"]>().toEqualTypeOf<OpaqueMap>();
   expectTypeOf<Object_["maps"]["seen"]>().toEqualTypeOf<BloomFilterMap<UserKey>>();

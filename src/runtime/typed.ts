@@ -6,7 +6,8 @@ import type { MapOptions, Program as ProgramDeclaration, RingBufferOptions, Sche
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
-import type { OpaqueMap } from "./maps/map.ts";
+import type { BpfMap, OpaqueMap } from "./maps/map.ts";
+import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { LoadedProgram } from "./program.ts";
@@ -28,7 +29,11 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
         : Kind extends "perCpuArray"
           ? PerCpuArrayMap<User<V & Schema>>
           : LoadedMap
-  : LoadedKeylessMap<M>;
+  : M extends { readonly kind: "arrayOfMaps" | "hashOfMaps"; readonly key: infer K; readonly inner: infer I }
+    ? LoadedMapOf<I> extends infer Inner extends BpfMap
+      ? MapOfMaps<User<K & Schema>, Inner>
+      : never
+    : LoadedKeylessMap<M>;
 
 type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value: infer V }
   ? Kind extends "queue"

@@ -4,6 +4,7 @@ import type { ProgramType } from "../object/spec.ts";
 import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
 import type { VmMap } from "./maps/map.ts";
+import { VmMapOfMaps } from "./maps/map-in-map.ts";
 import { VmBloomFilter, VmQueue } from "./maps/queue.ts";
 import { VmRingBuffer } from "./maps/ring-buffer.ts";
 import type { AddressSpace } from "./memory.ts";
@@ -21,7 +22,9 @@ export interface HelperHost {
   readonly cpu: number;
   /** @throws VmFault when the address is none of a map. */
   mapAt(address: bigint): VmMap;
-  /** Every map of the object. */
+  /** What stands for the map in a register. */
+  addressOf(map: VmMap): bigint;
+  /** Every map of the object, and those in maps of maps. */
   maps(): Iterable<VmMap>;
   now(): bigint;
   random(): number;
@@ -59,7 +62,12 @@ const uint32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
 export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.map_lookup_elem]: (host, argument) => {
     const map = host.mapAt(argument(1));
-    const element = map.lookup(host.space.read(argument(2), map.spec.keySize), host.cpu);
+    const key = host.space.read(argument(2), map.spec.keySize);
+    if (map instanceof VmMapOfMaps) {
+      const inner = map.inner(key);
+      return inner === null ? 0n : host.addressOf(inner);
+    }
+    const element = map.lookup(key, host.cpu);
     return element === null ? 0n : host.space.address(element);
   },
   [HELPER.map_update_elem]: (host, argument) => {

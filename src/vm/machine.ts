@@ -16,6 +16,7 @@ import { type Clone, type HelperHost, helper, type RedirectTarget } from "./help
 import { isTaken } from "./jumps.ts";
 import { createVmMap } from "./maps/create.ts";
 import { keyText, type VmMap } from "./maps/map.ts";
+import { VmMapOfMaps } from "./maps/map-in-map.ts";
 import { VmRingBuffer } from "./maps/ring-buffer.ts";
 import { AddressSpace, Region } from "./memory.ts";
 import { MAX_PACKET, Packet } from "./packet.ts";
@@ -102,6 +103,12 @@ export class Vm {
       this.#code.set(fn, code);
     }
     return code;
+  }
+
+  map(name: string): VmMap {
+    const map = this.maps.get(name);
+    if (map === undefined) throw new VmFault(`The object has no map ${name}.`);
+    return map;
   }
 
   dataSection(name: string): Region {
@@ -201,8 +208,15 @@ class Run implements HelperHost {
     return map;
   }
 
-  maps(): Iterable<VmMap> {
-    return this.#vm.maps.values();
+  addressOf(map: VmMap): bigint {
+    return this.space.address(this.#handleOf(map));
+  }
+
+  *maps(): Iterable<VmMap> {
+    for (const map of this.#vm.maps.values()) {
+      yield map;
+      if (map instanceof VmMapOfMaps) yield* map.inners();
+    }
   }
 
   now(): bigint {
@@ -328,7 +342,7 @@ class Run implements HelperHost {
       case undefined:
         return r.set(dst, BigInt(imm));
       case "map":
-        return r.set(dst, this.space.address(this.#handleOf(reference.name)));
+        return r.set(dst, this.addressOf(this.#vm.map(reference.name)));
       case "data":
         return r.set(dst, this.space.address(this.#vm.dataSection(reference.section), reference.offset));
       case "function":
@@ -337,12 +351,10 @@ class Run implements HelperHost {
   }
 
   /** Something whose address stands for the map; there is nothing to read in it. */
-  #handleOf(name: string): Region {
-    const map = this.#vm.maps.get(name);
-    if (map === undefined) throw new VmFault(`The object has no map ${name}.`);
+  #handleOf(map: VmMap): Region {
     let region = this.#mapHandles.get(map);
     if (region === undefined) {
-      region = new Region(`the map ${name}`, new Uint8Array());
+      region = new Region(`the map ${map.spec.name}`, new Uint8Array());
       this.#handles.set(region, map);
       this.#mapHandles.set(map, region);
     }

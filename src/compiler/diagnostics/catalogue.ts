@@ -495,6 +495,12 @@ export const CATALOGUE = {
     fix: "Write 4096, 8192 … up to 2 ** 31, as a number or a `const` of the module.",
     example: `const events = ringBuffer({ value: u64, bytes: 5000 });\n${program('if (events.query("availableData")) return XDP_DROP;')}`,
   },
+  WS3071: {
+    what: "`inner` must declare the maps inside right here, and not as pinned.",
+    why: "It says what they look like; user space makes them, and pins them if it wants to.",
+    fix: "Write `inner: hash({ key: be32, value: u32, entries: 64 })`, or another type of map but those of maps and programs.",
+    example: `const table = hash({ key: u32, value: u32, entries: 8 });\nconst tables = arrayOfMaps({ inner: table, entries: 4 });\n${program("if (tables.lookup(1)) return XDP_DROP;")}`,
+  },
   WS3073: {
     what: "`hashes` of a `bloomFilter` must be a constant from 1 to 15.",
     why: "It is how many hash functions the kernel computes for each value.",

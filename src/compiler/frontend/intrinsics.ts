@@ -52,7 +52,7 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
   if (receiver?.kind === "map") {
     const { map } = receiver;
     const note = { node: map.node, what: "the map is declared here" };
-    return l.explaining(node, note, () => callMap(l, node, map, name));
+    return l.explaining(node, note, () => callMap(l, node, receiver, name));
   }
   if (receiver?.kind === "context") return callContext(l, node, name);
   if (receiver?.kind === "schema") return cast(l, node, receiver.layout);

@@ -66,8 +66,8 @@ export class Lowering {
   readonly #data: Variable = { name: "data", type: "ptr" };
   readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
   #node: ts.Node | null = null;
-  /** Calls that submit or discard a record, and the name of the ring buffer that the source says. */
-  readonly releases = new Map<Ssa, string>();
+  /** Calls that submit or discard a record, and the name of the ring buffer that the source says; `null` when it has none. */
+  readonly releases = new Map<Ssa, string | null>();
   readonly #entry: Block;
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();

@@ -1,5 +1,5 @@
 /** Declarations of maps, read at compile time: `hash({ key, value, entries })` and its kin. */
-import type ts from "typescript";
+import ts from "typescript";
 import { declarationOf } from "./declarations.ts";
 import { lowerExpression } from "./expressions.ts";
 import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
@@ -19,7 +19,8 @@ const USUAL_HASHES = 5;
 const MOST_HASHES = 15;
 
 export function declareMap(l: Lowering, node: ts.CallExpression, kindName: string): Value {
-  const declaration = declarationOf(node);
+  const outer = outerOf(node);
+  const declaration = declarationOf(outer ?? node);
   if (declaration === null) return l.fail(node, "WS3002", { kind: "A map", call: kindName });
   const kind = kindOf(kindName);
   const options = lowerExpression(l, argument(l, node, 0));
@@ -27,7 +28,7 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
   const key = keyOf(l, node, kind, options);
   if (kind.type === "LPM_TRIE" && !isPrefixKey(key)) return l.fail(node, "WS3011");
   const map: MapDeclaration = {
-    name: declaration.name.getText(),
+    name: outer === null ? declaration.name.getText() : `${declaration.name.getText()}.inner`,
     kind,
     key,
     value: valueOf(l, node, kind, options),
@@ -35,9 +36,26 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
     flags: kind.flags,
     extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
     pinned: flagOf(l, node, options, "pinned"),
+    inner: kind.value === "map" ? innerOf(l, node, options) : null,
     node: declaration,
   };
+  if (outer !== null && map.pinned) return l.fail(node, "WS3071");
   return { kind: "map", map };
+}
+
+/** The declaration of maps of maps in whose options `node` stands as `inner`. */
+function outerOf(node: ts.CallExpression): ts.CallExpression | null {
+  const { parent: property } = node;
+  if (!ts.isPropertyAssignment(property) || property.name.getText() !== "inner") return null;
+  const call = property.parent.parent;
+  return ts.isCallExpression(call) && call.arguments[0] === property.parent ? call : null;
+}
+
+function innerOf(l: Lowering, node: ts.Node, options: RecordValue): MapDeclaration {
+  const field = options.fields.get("inner");
+  const value = field === undefined ? null : readField(l, field);
+  // Only a map that is declared in place has its own name.
+  return value?.kind === "map" && value.map.name.endsWith(".inner") ? value.map : l.fail(node, "WS3071");
 }
 
 function kindOf(name: string): MapKind {
@@ -52,7 +70,8 @@ function keyOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue):
 }
 
 function valueOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue): SizedLayout | null {
-  if (kind.value === "number") return U32_LAYOUT;
+  // What user space sees of another map is its descriptor, or its id.
+  if (kind.value !== "declared") return U32_LAYOUT;
   return kind.type === "RINGBUF" && !options.fields.has("value") ? null : layoutOption(l, node, options, "value");
 }
 

@@ -5,8 +5,8 @@ export interface MapKind {
   type: MapTypeName;
   /** "index": a u32 that need not be declared. */
   key: "declared" | "index" | "none";
-  /** "number": a u32 that the kernel gives a meaning of its own, such as an ifindex. */
-  value: "declared" | "number";
+  /** "number": a u32 that the kernel gives a meaning of its own, such as an ifindex. "map": another map. */
+  value: "declared" | "number" | "map";
   /** `BPF_F_…` flags that the type needs. */
   flags: number;
   methods: readonly string[];
@@ -45,6 +45,14 @@ const keyless = (type: MapTypeName, ...methods: string[]): MapKind => ({
   methods,
 });
 
+const ofMaps = (type: MapTypeName, key: "index" | "declared"): MapKind => ({
+  type,
+  key,
+  value: "map",
+  flags: 0,
+  methods: ["lookup"],
+});
+
 export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
   array: indexed("ARRAY"),
   perCpuArray: indexed("PERCPU_ARRAY"),
@@ -57,6 +65,8 @@ export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
   stack: keyless("STACK", "push", "pop", "peek"),
   bloomFilter: keyless("BLOOM_FILTER", "push", "has"),
   ringBuffer: keyless("RINGBUF", "reserve", "submit", "discard", "output", "query"),
+  arrayOfMaps: ofMaps("ARRAY_OF_MAPS", "index"),
+  hashOfMaps: ofMaps("HASH_OF_MAPS", "declared"),
   devMap: targets("DEVMAP"),
   devMapHash: targets("DEVMAP_HASH"),
   cpuMap: targets("CPUMAP"),

@@ -9,13 +9,17 @@ import { store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
 import { callRingBuffer } from "./ring-buffers.ts";
 import { argument } from "./schemas.ts";
-import { type IntValue, type MapDeclaration, type Memory, U64, type Value } from "./values.ts";
+import { type IntValue, type MapDeclaration, type MapValue, type Memory, U64, type Value } from "./values.ts";
 
 const UPDATE_FLAGS: Record<string, number> = { any: 0, noexist: 1, exist: 2 };
 
-export function callMap(l: Lowering, node: ts.CallExpression, map: MapDeclaration, method: string): Value {
+/** A map as programs reach it: by its name, or by the address that was looked up in another one. */
+export type MapHandle = MapDeclaration & { pointer?: Ssa | undefined };
+
+export function callMap(l: Lowering, node: ts.CallExpression, receiver: MapValue, method: string): Value {
+  const map: MapHandle = { ...receiver.map, pointer: receiver.pointer };
   if (!map.kind.methods.includes(method)) return l.fail(node, "WS2003", { name: `${map.name}.${method}` });
-  useMap(l, map);
+  if (receiver.pointer === undefined) useMap(l, receiver.map);
   if (method === "redirect") return redirect(l, node, map);
   if (method === "tailCall") return tailCall(l, node, map);
   if (map.kind.type === "RINGBUF") return callRingBuffer(l, node, map, method);
@@ -25,7 +29,7 @@ export function callMap(l: Lowering, node: ts.CallExpression, map: MapDeclaratio
 }
 
 /** A map that has both. */
-type Table = MapDeclaration & { key: SizedLayout; value: SizedLayout };
+type Table = MapHandle & { key: SizedLayout; value: SizedLayout };
 
 function callTable(l: Lowering, node: ts.CallExpression, map: Table, method: string): Value {
   const { key: keyLayout } = map;
@@ -51,17 +55,19 @@ function callTable(l: Lowering, node: ts.CallExpression, map: Table, method: str
       return withAddress(l, keyNode, keyLayout, key, (keyAddress) => {
         const pointer = l.call("map_lookup_elem", [reference(), keyAddress], "ptr");
         const valid = l.compare("ne", pointer, l.builder.const(0));
+        if (map.inner !== null) return { kind: "nullable", valid, value: { kind: "map", map: map.inner, pointer } };
         return { kind: "nullable", valid, value: viewOf({ pointer, offset: 0, region: "map" }, map.value) };
       });
   }
 }
 
-export function mapReference(l: Lowering, map: MapDeclaration): Ssa {
+export function mapReference(l: Lowering, map: MapHandle): Ssa {
+  if (map.pointer !== undefined) return map.pointer;
   return l.builder.emit({ op: "map", type: "ptr", args: [], name: map.name });
 }
 
 /** bpf_redirect_map: the low bits of its flags are the action for a key that is not there. */
-function redirect(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Value {
+function redirect(l: Lowering, node: ts.CallExpression, map: MapHandle): Value {
   const key = lowerInt(l, argument(l, node, 0), "redirect").ssa;
   const fallback = node.arguments[1];
   const flags = fallback === undefined ? l.builder.const(0) : lowerInt(l, fallback, "redirect").ssa;

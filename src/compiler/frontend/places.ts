@@ -137,7 +137,7 @@ export function fits(shape: Value, value: Value): boolean {
       });
     }
     case "map":
-      return value.kind === "map" && value.map === shape.map;
+      return value.kind === "map" && value.map === shape.map && (value.pointer === undefined) === (shape.pointer === undefined);
     case "function":
       return value.kind === "function" && value.node === shape.node;
     case "schema":
@@ -168,6 +168,8 @@ export function leavesOf(l: Lowering, shape: Value, value: Value): Ssa[] {
     case "view":
     case "ref":
       return [address(l, value.memory)];
+    case "map":
+      return value.pointer === undefined ? [] : [value.pointer];
     case "bytes":
       return value.chunks.map((chunk) => chunk.ssa);
     case "bytesPlace":
@@ -193,6 +195,8 @@ export function leafTypes(shape: Value): ValueType[] {
     case "ref":
     case "bytesPlace":
       return ["ptr"];
+    case "map":
+      return shape.pointer === undefined ? [] : ["ptr"];
     case "bytes":
       return shape.chunks.map(() => "int");
     case "record":
@@ -245,6 +249,8 @@ export function rebuild(shape: Value, leaves: readonly Ssa[], epoch: Epoch): Val
           ...part,
           memory: { ...part.memory, pointer: next(), offset: 0, ...(part.memory.epoch !== undefined && { epoch }) },
         };
+      case "map":
+        return part.pointer === undefined ? part : { ...part, pointer: next() };
       case "bytes":
         return { ...part, chunks: part.chunks.map((chunk) => ({ ...chunk, ssa: next() })) };
       case "record": {

@@ -4,12 +4,12 @@ import type { HelperName } from "../../object/helpers.ts";
 import { lowerExpression, present } from "./expressions.ts";
 import type { SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { mapReference, modeOf, succeeded, withAddress } from "./maps.ts";
+import { type MapHandle, mapReference, modeOf, succeeded, withAddress } from "./maps.ts";
 import { viewOf } from "./memory.ts";
 import { argument } from "./schemas.ts";
-import type { MapDeclaration, Value } from "./values.ts";
+import type { Value } from "./values.ts";
 
-type Keyless = MapDeclaration & { value: SizedLayout };
+type Keyless = MapHandle & { value: SizedLayout };
 
 /** BPF_ANY, BPF_EXIST */
 const PUSH_FLAGS: Readonly<Record<string, number>> = { any: 0, overwrite: 2 };

@@ -4,10 +4,10 @@ import type { HelperName } from "../../object/helpers.ts";
 import { lowerExpression, present } from "./expressions.ts";
 import type { SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { mapReference, modeOf, succeeded, withAddress } from "./maps.ts";
+import { type MapHandle, mapReference, modeOf, succeeded, withAddress } from "./maps.ts";
 import { viewOf } from "./memory.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
-import { describeValue, type MapDeclaration, U64, type Value } from "./values.ts";
+import { describeValue, U64, type Value } from "./values.ts";
 
 /** BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP */
 const WAKE_UP: Readonly<Record<string, number>> = { auto: 0, never: 1, always: 2 };
@@ -23,7 +23,7 @@ const PROPERTIES: Readonly<Record<string, number>> = {
 /** In front of each record (BPF_RINGBUF_HDR_SZ). */
 const RECORD_HEADER = 8;
 
-export function callRingBuffer(l: Lowering, node: ts.CallExpression, map: MapDeclaration, method: string): Value {
+export function callRingBuffer(l: Lowering, node: ts.CallExpression, map: MapHandle, method: string): Value {
   switch (method) {
     case "reserve":
       return reserve(l, node, map);
@@ -41,7 +41,7 @@ export function callRingBuffer(l: Lowering, node: ts.CallExpression, map: MapDec
   }
 }
 
-function reserve(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Value {
+function reserve(l: Lowering, node: ts.CallExpression, map: MapHandle): Value {
   const [schema] = node.arguments;
   const layout = schema === undefined ? map.value : sizedLayoutOf(l, schema, lowerExpression(l, schema));
   if (layout === null) return l.fail(node, "WS2003", { name: `${map.name}.reserve without a schema` });
@@ -52,12 +52,12 @@ function reserve(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Val
   return { kind: "nullable", valid, value: viewOf({ pointer, offset: 0, region: "record" }, layout) };
 }
 
-function checkSize(l: Lowering, node: ts.Node, map: MapDeclaration, { size }: SizedLayout): void {
+function checkSize(l: Lowering, node: ts.Node, map: MapHandle, { size }: SizedLayout): void {
   if (size + RECORD_HEADER > map.entries) l.fail(node, "WS2074", { size, name: map.name, bytes: map.entries });
 }
 
 /** The helper finds the ring buffer by the record: `submit` of another one would do the same, which nobody can want. */
-function release(l: Lowering, node: ts.CallExpression, map: MapDeclaration, helper: HelperName): Value {
+function release(l: Lowering, node: ts.CallExpression, map: MapHandle, helper: HelperName): Value {
   const recordNode = argument(l, node, 0);
   const record = present(lowerExpression(l, recordNode));
   const place = record.kind === "view" || record.kind === "ref" || record.kind === "bytesPlace" ? record.memory : null;
@@ -65,11 +65,11 @@ function release(l: Lowering, node: ts.CallExpression, map: MapDeclaration, help
     return l.fail(recordNode, "WS2073", { method: node.expression.getText(), name: map.name, kind: describeValue(record) });
   }
   const flags = l.builder.const(modeOf(l, node, 1, WAKE_UP));
-  l.releases.set(l.call(helper, [place.pointer, flags], "void"), map.name);
+  l.releases.set(l.call(helper, [place.pointer, flags]), map.pointer === undefined ? map.name : null);
   return { kind: "void" };
 }
 
-function output(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Value {
+function output(l: Lowering, node: ts.CallExpression, map: MapHandle): Value {
   const valueNode = argument(l, node, 0);
   const { value: layout } = map;
   if (layout === null) return l.fail(node, "WS2003", { name: `${map.name}.output without a schema` });

@@ -245,7 +245,7 @@ function shapeOf(l: Lowering, value: Value): string {
     case "function":
       return `function ${id(value.node)} ${value.build}`;
     case "map":
-      return `map ${value.map.name}`;
+      return `map ${value.map.name}${value.pointer === undefined ? "" : " by address"}`;
     case "schema":
       return `schema ${value.layout.kind === "bits" ? value.layout.bits : id(value.layout)}`;
     case "intrinsic":

@@ -123,6 +123,8 @@ export interface FunctionValue {
 export interface MapValue {
   kind: "map";
   map: MapDeclaration;
+  /** Of a map that is in another one: its address, as a lookup there gives it. */
+  pointer?: Ssa;
 }
 
 export interface MapDeclaration {
@@ -139,6 +141,8 @@ export interface MapDeclaration {
   /** What the kernel calls map_extra: a Bloom filter's number of hash functions. */
   extra: number;
   pinned: boolean;
+  /** Of maps of maps: the shape of those. */
+  inner: MapDeclaration | null;
   node: ts.Node;
 }
 

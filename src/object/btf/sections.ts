@@ -53,10 +53,8 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
     numbers.set(value, pointer);
     return pointer;
   };
-  const definitions: MapDefinition[] = [];
-  const variables: { type: number; offset: number; size: number }[] = [];
-  let offset = 0;
-  for (const map of maps) {
+  /** The definition as a struct: its id, and its size. */
+  const structOf = (map: MapSpec): { id: number; size: number } => {
     const members: BtfMember[] = [];
     const member = (name: string, type: number) => members.push({ name, type, bitOffset: members.length * 64, bitSize: 0 });
     member("type", number(map.type));
@@ -70,8 +68,19 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
     if (map.extra !== 0) member("map_extra", number(map.extra));
     if (map.pinning === "by-name") member("pinning", number(LIBBPF_PIN_BY_NAME));
     const size = members.length * 8;
-    const struct = types.push({ kind: "struct", name: "", size, members });
-    variables.push({ type: types.push({ kind: "var", name: map.name, type: struct, linkage: "global" }), offset, size });
+    if (map.inner !== undefined) {
+      // As C has it: a flexible array of pointers, which adds nothing to the size.
+      const pointer = types.push({ kind: "ptr", type: structOf(map.inner).id });
+      member("values", types.push({ kind: "array", type: pointer, indexType, length: 0 }));
+    }
+    return { id: types.push({ kind: "struct", name: "", size, members }), size };
+  };
+  const definitions: MapDefinition[] = [];
+  const variables: { type: number; offset: number; size: number }[] = [];
+  let offset = 0;
+  for (const map of maps) {
+    const { id, size } = structOf(map);
+    variables.push({ type: types.push({ kind: "var", name: map.name, type: id, linkage: "global" }), offset, size });
     definitions.push({ name: map.name, offset, size });
     offset += size;
   }
@@ -81,7 +90,7 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
 
 /** The name under which the type of a ring buffer's records is kept: libbpf makes no ring buffer whose definition has a `value`. */
 export function recordTypeName(map: string): string {
-  return `${map}__record`;
+  return `${map.replace(".", "__")}__record`;
 }
 
 function recordType(types: BtfType[], { name, valueTypeId }: MapSpec): void {

@@ -62,15 +62,18 @@ function definitions(btf: Btf | null): Map<string, number> {
   return result;
 }
 
-function readDefinition(btf: Btf, name: string, typeId: number): MapSpec {
+function readDefinition(btf: Btf, name: string, typeId: number, isInner = false): MapSpec {
   const struct = underlying(btf, typeId);
   if (struct?.kind !== "struct") throw malformed(`The definition of map ${name} is damaged.`, "Its type is no struct.");
-  if (struct.members.length > KNOWN_NUMBERS.size + 3)
+  if (struct.members.length > KNOWN_NUMBERS.size + 4)
     throw malformed(`The definition of map ${name} is damaged.`, `It has ${struct.members.length} members.`);
   const numbers = new Map<string, number>();
   const types = new Map<string, number>();
+  let inner: MapSpec | null = null;
   for (const member of struct.members) {
     if (KNOWN_NUMBERS.has(member.name)) numbers.set(member.name, numberOf(btf, name, member));
+    else if (member.name === "values" && !isInner && MAPS_OF_MAPS.has(numbers.get("type") ?? 0))
+      inner = readInner(btf, name, member);
     else if (member.name === "key" || member.name === "value") types.set(member.name, pointee(btf, name, member));
     else throw unsupportedMember(name, member.name);
   }
@@ -84,13 +87,15 @@ function readDefinition(btf: Btf, name: string, typeId: number): MapSpec {
     name,
     type,
     keySize: sizeOfPart(btf, name, "key", types, numbers),
-    valueSize: sizeOfPart(btf, name, "value", types, numbers),
+    // Maps of maps hold descriptors: libbpf does not ask for a size either.
+    valueSize: sizeOfPart(btf, name, "value", types, numbers) || (inner === null ? 0 : 4),
     maxEntries: numbers.get("max_entries") ?? 0,
     flags: numbers.get("map_flags") ?? 0,
     extra: numbers.get("map_extra") ?? 0,
     pinning: pinning === LIBBPF_PIN_BY_NAME ? "by-name" : "none",
     keyTypeId: types.get("key") ?? 0,
     valueTypeId: types.get("value") ?? (type === MAP_TYPE.RINGBUF ? recordTypeOf(btf, name) : 0),
+    ...(inner !== null && { inner }),
   };
 }
 
@@ -99,6 +104,21 @@ function recordTypeOf(btf: Btf, map: string): number {
   const name = recordTypeName(map);
   const type = btf.types.find((each) => each.kind === "typedef" && each.name === name);
   return type?.kind === "typedef" ? type.type : 0;
+}
+
+const MAPS_OF_MAPS = new Set<number>([MAP_TYPE.ARRAY_OF_MAPS, MAP_TYPE.HASH_OF_MAPS]);
+
+/** `__array(values, struct { … })`: an array of no length of pointers to the definition of the maps inside. */
+function readInner(btf: Btf, map: string, member: BtfMember): MapSpec {
+  const array = underlying(btf, member.type);
+  const pointer = array?.kind === "array" && array.length === 0 ? underlying(btf, array.type) : undefined;
+  const name = `${map}.inner`;
+  if (pointer?.kind !== "ptr") {
+    throw malformed(`The definition of map ${map} is damaged.`, "Its member values is no array of pointers to a definition.");
+  }
+  const inner = readDefinition(btf, name, pointer.type, true);
+  if (inner.pinning === "none") return inner;
+  throw malformed(`The definition of map ${map} is damaged.`, "The maps in it cannot be pinned by its definition.");
 }
 
 const KNOWN_NUMBERS = new Set([

@@ -25,7 +25,7 @@ export function pruneSections(btf: Btf, used: readonly number[]): PrunedBtf {
       for (const variable of type.variables) {
         addDefinition(btf, variable.type, candidates);
         const map = typeAt(btf, variable.type);
-        if (map?.kind === "var") recordTypes.add(recordTypeName(map.name));
+        if (map?.kind === "var") for (const name of [map.name, `${map.name}.inner`]) recordTypes.add(recordTypeName(name));
       }
     }
     if (type.kind === "datasec" && type.name === LICENSE_SECTION)
@@ -67,13 +67,21 @@ function describesSection(btf: Btf, type: BtfType): boolean {
 /** The struct that defines a map, and what its members' types are made of, except the types of key and value themselves. */
 function addDefinition(btf: Btf, variableId: number, candidates: Set<number>): void {
   const variable = typeAt(btf, variableId);
-  if (variable?.kind !== "var" || candidates.has(variable.type)) return;
-  candidates.add(variable.type);
-  const struct = underlying(btf, variable.type);
+  if (variable?.kind === "var") addStruct(btf, variable.type, candidates);
+}
+
+function addStruct(btf: Btf, structId: number, candidates: Set<number>): void {
+  if (candidates.has(structId)) return;
+  candidates.add(structId);
+  const struct = underlying(btf, structId);
   if (struct?.kind !== "struct") return;
   for (const member of struct.members) {
     if (member.name === "key" || member.name === "value") candidates.add(member.type);
     else addTypes(btf, member.type, candidates);
+    // Maps of maps: the definition of those is behind an array of pointers.
+    const array = member.name === "values" ? typeAt(btf, member.type) : undefined;
+    const pointer = array?.kind === "array" ? typeAt(btf, array.type) : undefined;
+    if (pointer?.kind === "ptr") addStruct(btf, pointer.type, candidates);
   }
 }
 

@@ -14,7 +14,7 @@ import { decodeBtf } from "../btf/decode.ts";
 import { type DecodedExt, decodeExt } from "../btf/ext.ts";
 import type { Btf } from "../btf/types.ts";
 import { malformed, unsupported } from "../malformed.ts";
-import type { FunctionSpec, ObjectSpec, ProgramSpec } from "../spec.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec } from "../spec.ts";
 import { type CodeSection, readCode } from "./code.ts";
 import { readDataSections } from "./data.ts";
 import { type ElfFile, parseElf } from "./file.ts";
@@ -123,7 +123,7 @@ function withoutSectionTypes(spec: ObjectSpec, all: Btf, code: readonly CodeSect
   const functions = code.flatMap((section) => section.functions);
   const used = [
     ...functions.map((fn) => fn.typeId),
-    ...spec.maps.flatMap((map) => [map.keyTypeId, map.valueTypeId]),
+    ...spec.maps.flatMap((map) => [map, ...(map.inner === undefined ? [] : [map.inner])]).flatMap(typeIds),
     ...spec.data.flatMap((data) => data.variables.map((variable) => variable.typeId)),
   ];
   const { btf, newId } = pruneSections(all, used);
@@ -132,10 +132,20 @@ function withoutSectionTypes(spec: ObjectSpec, all: Btf, code: readonly CodeSect
   return {
     ...spec,
     btf,
-    maps: spec.maps.map((map) => ({ ...map, keyTypeId: newId(map.keyTypeId), valueTypeId: newId(map.valueTypeId) })),
+    maps: spec.maps.map((map) => renumbered(map, newId)),
     data: spec.data.map((data) => ({
       ...data,
       variables: data.variables.map((variable) => ({ ...variable, typeId: newId(variable.typeId) })),
     })),
   };
+}
+
+function typeIds({ keyTypeId, valueTypeId }: MapSpec): number[] {
+  return [keyTypeId, valueTypeId];
+}
+
+function renumbered(map: MapSpec, newId: (id: number) => number): MapSpec {
+  const { keyTypeId, valueTypeId, inner } = map;
+  const own = { ...map, keyTypeId: newId(keyTypeId), valueTypeId: newId(valueTypeId) };
+  return inner === undefined ? own : { ...own, inner: renumbered(inner, newId) };
 }

@@ -4,6 +4,7 @@ import { WirescriptError } from "../../errors.ts";
 import { type KernelMapInfo, type MapFd, mapInfo } from "../../sys/bpf.ts";
 import { pinObject } from "../pin.ts";
 import type { Codec } from "./codecs.ts";
+import type { InnerMaps } from "./map-in-map.ts";
 import { mapTypeName } from "./type-name.ts";
 
 export interface MapParts {
@@ -20,6 +21,8 @@ export interface MapParts {
   value: Codec;
   /** Where it was found or put by name; null when it is not pinned. */
   pinnedAt: string | null;
+  /** For maps of maps, when it is known what those look like. */
+  innerMaps?: InnerMaps;
 }
 
 export interface MapInfo extends KernelMapInfo {

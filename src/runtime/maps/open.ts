@@ -4,6 +4,7 @@ import { ArrayMap, PerCpuArrayMap } from "./array.ts";
 import { BloomFilterMap } from "./bloom-filter.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { type MapParts, OpaqueMap } from "./map.ts";
+import { MapOfMaps } from "./map-in-map.ts";
 import { QueueMap, StackMap } from "./queue.ts";
 
 /** Any loaded map; `kind` tells which. */
@@ -15,6 +16,7 @@ export type LoadedMap =
   | QueueMap<unknown>
   | StackMap<unknown>
   | BloomFilterMap<unknown>
+  | MapOfMaps<unknown>
   | OpaqueMap;
 
 export function openMap(parts: MapParts): LoadedMap {
@@ -42,6 +44,9 @@ export function openMap(parts: MapParts): LoadedMap {
       return new StackMap(parts);
     case MAP_TYPE.BLOOM_FILTER:
       return new BloomFilterMap(parts);
+    case MAP_TYPE.ARRAY_OF_MAPS:
+    case MAP_TYPE.HASH_OF_MAPS:
+      return new MapOfMaps(parts);
     default:
       return new OpaqueMap(parts);
   }

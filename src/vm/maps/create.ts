@@ -5,6 +5,7 @@ import { VmArray } from "./array.ts";
 import { VmHash } from "./hash.ts";
 import { VmLpmTrie } from "./lpm-trie.ts";
 import type { VmMap } from "./map.ts";
+import { VmMapOfMaps } from "./map-in-map.ts";
 import { VmBloomFilter, VmQueue } from "./queue.ts";
 import { VmRingBuffer } from "./ring-buffer.ts";
 
@@ -39,6 +40,12 @@ export function createVmMap(spec: MapSpec, cpus: number): VmMap {
       return new VmBloomFilter(spec);
     case MAP_TYPE.RINGBUF:
       return new VmRingBuffer(spec);
+    case MAP_TYPE.ARRAY_OF_MAPS:
+    case MAP_TYPE.HASH_OF_MAPS: {
+      const { inner } = spec;
+      if (inner === undefined) throw new VmFault(`It is not known what the maps in "${spec.name}" look like.`);
+      return new VmMapOfMaps(spec, () => createVmMap(inner, cpus));
+    }
     default:
       throw new VmFault(`The interpreter has no maps of type ${spec.type}, which "${spec.name}" is.`);
   }
