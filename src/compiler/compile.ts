@@ -91,7 +91,8 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
     return [{ name, section, type, functions: [own, ...others] }];
   });
   if (problems.length > 0) throw new CompileError(problems);
-  const data = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
+  const readonly = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
+  const data = [...readonly, ...writableSections(types, module)];
   const spec: ObjectSpec = {
     license: "Dual MIT/GPL",
     programs,
@@ -141,6 +142,18 @@ function mapSpec(types: ModuleTypes, map: MapDeclaration): MapSpec {
     valueTypeId: map.value === null || map.inner !== null ? 0 : types.of(map.value),
     ...(map.inner !== null && { inner: mapSpec(types, map.inner) }),
   };
+}
+
+/** The variables of the module: those that begin as zeros in a section that takes no room in the file. */
+function writableSections(types: ModuleTypes, { globals }: LoweredModule): DataSpec[] {
+  return [".data", ".bss"].flatMap((section) => {
+    const own = globals.filter((variable) => variable.section === section);
+    if (own.length === 0) return [];
+    const bytes = new Uint8Array(Math.max(...own.map(({ offset, layout }) => offset + layout.size)));
+    for (const variable of own) bytes.set(variable.bytes, variable.offset);
+    const variables = own.map(({ name, offset, layout }) => ({ name, offset, size: layout.size, typeId: types.of(layout) }));
+    return [{ name: section, bytes, readonly: false, variables }];
+  });
 }
 
 /** The texts of `trace`, and the settings under their names. */

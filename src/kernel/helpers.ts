@@ -64,7 +64,7 @@ export function* range(start: number, end?: number): Iterable<number> {
 
 /**
  * Adds `value` to a field that CPUs share, so that no addition is lost: `atomicAdd(counter.packets, 1)`. The field is a `u32`,
- * `u64`, `i32` or `i64` of a map's element.
+ * `u64`, `i32` or `i64` of a map's element, or a variable of the module.
  */
 export function atomicAdd(_field: number, _value: number): void {
   kernelOnly("atomicAdd");

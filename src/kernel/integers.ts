@@ -7,7 +7,7 @@ import type { Schema } from "./schema.ts";
 declare const flavour: unique symbol;
 type Int<N extends string> = number & { readonly [flavour]?: N };
 
-/** The names of the integer types that a `T` may hold; `unknown` for other numbers. */
+/** The names of the integer types that a `T` may hold; `never` for other numbers. */
 export type FlavourOf<T> = T extends { readonly [flavour]?: infer N } ? N : never;
 
 export type u8 = Int<"u8">;

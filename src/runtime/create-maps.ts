@@ -134,7 +134,7 @@ export function createDataMap(section: DataSpec, spec: ObjectSpec, btf: DataSect
     keySize: 4,
     valueSize: size,
     maxEntries: 1,
-    flags: section.readonly ? BPF.BPF_F_RDONLY_PROG : 0,
+    flags: section.readonly ? BPF.BPF_F_RDONLY_PROG : BPF.BPF_F_MMAPABLE,
     ...(btfFd !== null && valueTypeId !== 0 && { btf: { fd: btfFd, keyTypeId: 0, valueTypeId } }),
   });
   try {

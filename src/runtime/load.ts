@@ -13,6 +13,7 @@ import { BPF, type BtfFd, btfLoad, Fd, kernelName, type MapFd, type ProgramFd, p
 import { errnoName, SyscallError } from "../sys/errno.ts";
 import { createDataMap, createMap } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
+import { type GlobalSection, openGlobals } from "./globals.ts";
 import type { XdpLink } from "./links/xdp-link.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
 import type { LoadedMap } from "./maps/open.ts";
@@ -69,9 +70,15 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
         keep(map.name, made.map);
         if (made.toPin !== null) toPin.push([made.map, made.toPin]);
       }
+      const sections: GlobalSection[] = [];
       for (const section of data) {
-        if (section.bytes.length > 0) keep(section.name, createDataMap(section, spec, btf, types?.fd ?? null));
+        if (section.bytes.length === 0) continue;
+        const map = createDataMap(section, spec, btf, types?.fd ?? null);
+        keep(section.name, map);
+        sections.push({ section, fd: map.fd });
       }
+      const globals = openGlobals(sections, spec.btf);
+      undo.push(() => globals.close());
 
       const links = new Set<XdpLink>();
       const programs = new Map<string, LoadedProgram>();
@@ -86,7 +93,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
         map.pin(path);
         undoPins.push(() => unlinkSync(path));
       }
-      return new LoadedObject<M>({ spec, programs, maps, links, mountedBpffs: pins?.mounted ?? null, undoPins });
+      return new LoadedObject<M>({ spec, programs, maps, globals, links, mountedBpffs: pins?.mounted ?? null, undoPins });
     } finally {
       // Maps and programs hold the types from here on.
       types?.fd.close();

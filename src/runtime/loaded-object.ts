@@ -6,13 +6,14 @@ import type { BpfMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
 import type { LoadedProgram } from "./program.ts";
-import type { MapsOf, ProgramsOf } from "./typed.ts";
+import type { GlobalsOf, MapsOf, ProgramsOf } from "./typed.ts";
 import { Undo } from "./undo.ts";
 
 export interface LoadedParts {
   spec: ObjectSpec;
   programs: Map<string, LoadedProgram>;
   maps: Map<string, LoadedMap>;
+  globals: { values: object; close(): void };
   links: Set<XdpLink>;
   mountedBpffs: string | null;
   undoPins: Undo;
@@ -24,6 +25,11 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
   readonly programs: ProgramsOf<M>;
   /** Maps by name, and data sections by section name (".bss"). */
   readonly maps: MapsOf<M>;
+  /**
+   * The module's variables: `object.globals.total` is what the programs have in it now, and assigning to it changes it at once, for all of
+   * them. Structs and arrays are read and written whole. Settings are there too, to be read.
+   */
+  readonly globals: GlobalsOf<M>;
   /** Where loading mounted a bpffs, because pins need one and there was none; it stays mounted. Null when nothing was mounted. */
   readonly mountedBpffs: string | null;
   readonly #parts: LoadedParts;
@@ -35,6 +41,7 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
     // The module's type is the caller's word for what the object holds: `load<typeof Module>`.
     this.programs = dictionary(parts.programs) as ProgramsOf<M>;
     this.maps = dictionary(parts.maps) as MapsOf<M>;
+    this.globals = parts.globals.values as GlobalsOf<M>;
   }
 
   /** The program of that name. @throws WirescriptError NO_SUCH_PROGRAM with the names that there are. */
@@ -86,6 +93,7 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
   close(): void {
     const undo = new Undo();
     for (const map of this.#parts.maps.values()) undo.push(() => map.close());
+    undo.push(() => this.#parts.globals.close());
     for (const program of this.#parts.programs.values()) undo.push(() => program.close());
     for (const link of this.#parts.links) undo.push(() => link[Symbol.dispose]());
     undo.run();

@@ -49,6 +49,12 @@ const Module = {
   anything: ringBuffer({ bytes: 4096 }),
   seen: bloomFilter({ value: Key, entries: 8 }),
   drop: xdp(() => kernel.XDP_DROP),
+  total: 0 as kernel.u64,
+  enabled: true as boolean,
+  port: kernel.setting(u16, 80),
+  state: kernel.global(Value),
+  table: kernel.global(kernel.arrayOf(u32, 3)),
+  gateway: bytes(6)(1),
   Key,
   LIMIT: 5,
 };
@@ -129,4 +135,15 @@ it("rejects misuse", () => {
     loaded.maps.stats.sum(kernel.XDP_TX).packets satisfies bigint;
   };
   expectTypeOf(misuse).returns.toBeVoid();
+});
+
+it("variables and settings by their exported names, and nothing else", () => {
+  type Globals = Object_["globals"];
+  expectTypeOf<keyof Globals>().toEqualTypeOf<"total" | "enabled" | "port" | "state" | "table" | "gateway">();
+  expectTypeOf<Globals["total"]>().toEqualTypeOf<bigint>();
+  expectTypeOf<Globals["enabled"]>().toEqualTypeOf<boolean>();
+  expectTypeOf<Globals["port"]>().toEqualTypeOf<number>();
+  expectTypeOf<Globals["state"]>().toEqualTypeOf<UserValue>();
+  expectTypeOf<Globals["table"]>().toEqualTypeOf<number[]>();
+  expectTypeOf<Globals["gateway"]>().toEqualTypeOf<Uint8Array>();
 });

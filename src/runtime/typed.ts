@@ -2,7 +2,16 @@
  * The types of a loaded object, from the type of its kernel module: `load<typeof Module>()`. The module's exports that are programs and
  * maps become programs and maps in user space, with the user-space form of their keys and values. No code is generated.
  */
-import type { MapOptions, Program as ProgramDeclaration, RingBufferOptions, Schema, User } from "../kernel/index.ts";
+import type {
+  Bytes,
+  FlavourOf,
+  MapOptions,
+  Program as ProgramDeclaration,
+  RingBufferOptions,
+  Schema,
+  SchemaOf,
+  User,
+} from "../kernel/index.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
@@ -57,3 +66,27 @@ export type ProgramsOf<M> = unknown extends M
 export type MapsOf<M> = unknown extends M
   ? Readonly<Record<string, LoadedMap>>
   : { readonly [K in keyof M as M[K] extends AnyKernelMap ? K : never]: LoadedMapOf<M[K]> };
+
+/** A module's variable as user space has it: 64-bit integers are bigints, byte arrays `Uint8Array`s; `never` for what is none. */
+type GlobalOf<V> = [V] extends [boolean]
+  ? [boolean] extends [V]
+    ? boolean
+    : never
+  : [V] extends [number]
+    ? [FlavourOf<V>] extends [never]
+      ? never
+      : "u64" extends FlavourOf<V>
+        ? bigint
+        : "i64" extends FlavourOf<V>
+          ? bigint
+          : number
+    : [SchemaOf<V>] extends [never]
+      ? V extends Bytes<number>
+        ? Uint8Array
+        : never
+      : User<SchemaOf<V>>;
+
+/** The exported variables and settings of a module by name; any name when the module's type is unknown. */
+export type GlobalsOf<M> = unknown extends M
+  ? Record<string, unknown>
+  : { [K in keyof M as [GlobalOf<M[K]>] extends [never] ? never : K]: GlobalOf<M[K]> };

@@ -97,3 +97,8 @@ export function mapMemory(
   const address = rawSyscall("mmap", [0, length, protection, flags, fd, offset]);
   return { address, memory: new Uint8Array(open().view(address, length)) };
 }
+
+/** Takes back what `mapMemory` gave. Nothing may touch that memory afterwards: the process would die of it. */
+export function unmapMemory(address: bigint, length: number): void {
+  rawSyscall("munmap", [address, length]);
+}

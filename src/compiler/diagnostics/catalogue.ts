@@ -129,9 +129,9 @@ export const CATALOGUE = {
     example: program("const n = (1, 2);\n  if (n) return XDP_DROP;"),
   },
   WS1019: {
-    what: "Module-level variables cannot be changed.",
-    why: "Each packet starts afresh, and CPUs run side by side; this version keeps state in maps only.",
-    fix: "Make it a `const`, or keep the state in a map.",
+    what: "The module's variable `{name}` needs a type that says how large it is.",
+    why: "It lies in memory that all packets, CPUs and user space share.",
+    fix: "Write `let {name}: u64 = 0` with one of the integer types, `boolean`, or a byte array; for structs and arrays `const {name} = global(schema)`.",
     example: `let n = 0;\n${program("n++;")}`,
   },
   WS1020: {
@@ -513,6 +513,12 @@ export const CATALOGUE = {
     fix: "Declare each program at the top level of a module, and give `chain` their names.",
     example:
       "const make = (n: u32) => xdp((ctx) => (ctx.length > n ? XDP_DROP : XDP_PASS));\nexport const p = chain(make(60), make(90));",
+  },
+  WS3080: {
+    what: "The first value of `{name}` must be a constant.",
+    why: "It is in the object before any code runs.",
+    fix: "Start with a number, and set it from user space or in a program.",
+    example: `let started: u64 = ktimeGetNs();\n${program("if (started) return XDP_DROP;")}`,
   },
 
   WS4001: {

@@ -1,7 +1,9 @@
 /** What module-level names mean: constants, functions, schemas and maps. Nothing of a module runs; all of it is known beforehand. */
 import ts from "typescript";
 import { lowerExpression } from "./expressions.ts";
+import { globalPlace } from "./globals.ts";
 import type { Lowering } from "./lowering.ts";
+import { load } from "./memory.ts";
 import { Abort } from "./reporter.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
@@ -13,10 +15,12 @@ export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol):
   if (ts.isFunctionDeclaration(declaration)) return { kind: "function", node: declaration };
   // A name of a function's that has no meaning here is one whose own statement was left out: that has been reported.
   if (!isModuleLevel(declaration)) throw new Abort();
-  if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) {
+  if (!ts.isVariableDeclaration(declaration)) return l.fail(node, "WS2004", { name: node.text });
+  const global = globalPlace(l, node, declaration);
+  if (global !== null) return load(l, global.memory, global.layout);
+  if (declaration.initializer === undefined) {
     return l.fail(node, "WS2004", { name: node.text });
   }
-  if ((declaration.parent.flags & ts.NodeFlags.Const) === 0) return l.fail(node, "WS1019");
   const known = l.module.constants.get(declaration);
   if (known !== undefined) return known;
   const value = lowerConstant(l, declaration, declaration.initializer);

@@ -4,6 +4,7 @@ import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
 import { lowerExpression, lowerInt } from "./expressions.ts";
+import { declareGlobal } from "./globals.ts";
 import { bytesArgument, csumDiff, declareLocal, lookUpRoute, trace } from "./helper-calls.ts";
 import { SCALARS } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
@@ -94,6 +95,8 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return lookUpRoute(l, node);
     case "setting":
       return declareSetting(l, node);
+    case "global":
+      return declareGlobal(l, node);
     case "atomicAdd":
       return addAtomically(l, node);
     case "csumDiff":

@@ -7,8 +7,9 @@ import type { Function } from "../ir/ir.ts";
 import { runProgram } from "./chain.ts";
 import { constantOf } from "./declarations.ts";
 import { symbolOf } from "./expressions.ts";
+import { globalPlace } from "./globals.ts";
 import { Lowering } from "./lowering.ts";
-import { ModuleState } from "./module.ts";
+import { type GlobalVariable, ModuleState } from "./module.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
 import { checkRecords } from "./records.ts";
 import { Abort } from "./reporter.ts";
@@ -33,6 +34,7 @@ export interface LoweredModule {
   maps: MapDeclaration[];
   readonlyData: Uint8Array;
   settings: ModuleState["settings"];
+  globals: GlobalVariable[];
   diagnostics: Diagnostic[];
 }
 
@@ -40,7 +42,7 @@ export function lowerModule(source: Source): LoweredModule {
   const state = new ModuleState(source);
   const { unparsed, checked } = checkSource(state);
   const found = (): Diagnostic[] => [...state.reporter.diagnostics, ...checked].sort(byPlace);
-  const empty = { programs: [], subprograms: [], maps: [], readonlyData: new Uint8Array(), settings: [] };
+  const empty = { programs: [], subprograms: [], maps: [], readonlyData: new Uint8Array(), settings: [], globals: [] };
   if (unparsed) return { ...empty, diagnostics: found() };
 
   const declared = exportedPrograms(source);
@@ -63,10 +65,12 @@ export function lowerModule(source: Source): LoweredModule {
     calls.set(lowered.name, call);
     programs.push(lowered);
   }
-  addExportedMaps(state);
+  addExportedData(state);
   checkMapNames(state);
+  checkDataNames(state);
   const { readonlyData, settings, subprograms } = state;
-  return { programs, subprograms, maps: [...state.maps.values()], readonlyData, settings, diagnostics: found() };
+  const [maps, globals] = [[...state.maps.values()], [...state.globals.values()]];
+  return { programs, subprograms, maps, readonlyData, settings, globals, diagnostics: found() };
 }
 
 /** Programs have their names for certain; subprograms take others. Texts among the options are names or do no harm. */
@@ -131,10 +135,11 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
   }
 }
 
-/** Maps that the module exports are part of the object even when no program uses them yet. */
-function addExportedMaps(state: ModuleState): void {
+/** Maps and variables that the module exports are part of the object even when no program uses them yet. */
+function addExportedData(state: ModuleState): void {
   const l = new Lowering(state, "");
   for (const { symbol, declaration, initializer } of exportedConstants(state.source)) {
+    if ((declaration.parent.flags & ts.NodeFlags.Const) === 0) l.attempt(() => globalPlace(l, declaration, declaration));
     if (!ts.isCallExpression(initializer) || !ts.isIdentifier(initializer.expression)) continue;
     const callee = symbolOf(l, initializer.expression)?.valueDeclaration;
     if (callee === undefined || !state.source.isIntrinsic(callee) || !ts.isIdentifier(declaration.name)) continue;
@@ -148,6 +153,17 @@ function addExportedMaps(state: ModuleState): void {
     } catch (error) {
       if (!(error instanceof Abort)) throw error;
     }
+  }
+}
+
+/** Tools and user space tell settings and variables apart by their names alone, whichever module they are from. */
+function checkDataNames(state: ModuleState): void {
+  const names = new Map<string, ts.Node>();
+  const variables = [...state.globals].map(([node, { name }]) => ({ node, name }));
+  for (const { name, node } of [...state.settings, ...variables]) {
+    const earlier = names.get(name);
+    if (earlier === undefined) names.set(name, node);
+    else state.reporter.report(node, "WS3006", { kind: "variable", name }, [{ node: earlier, what: "the other one" }]);
   }
 }
 

@@ -8,6 +8,17 @@ import type { Source } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
 import type { MapDeclaration, Value } from "./values.ts";
 
+/** A variable that all programs, packets and CPUs share, in `.data` or `.bss`. */
+export interface GlobalVariable {
+  name: string;
+  section: string;
+  /** Bytes from the section's start. */
+  offset: number;
+  layout: SizedLayout;
+  /** What it holds at first. */
+  bytes: Uint8Array;
+}
+
 export class ModuleState {
   readonly source: Source;
   readonly faults = new Faults();
@@ -63,12 +74,29 @@ export class ModuleState {
   setting(node: ts.Node, name: string, layout: SizedLayout, bytes: Uint8Array): number {
     const known = this.settings.find((setting) => setting.node === node);
     if (known !== undefined) return known.offset;
-    const align = layout.kind === "scalar" ? layout.size : Math.min(8, largestPower(layout.size));
+    const align = naturalAlignment(layout);
     while (this.#readonlyData.length % align !== 0) this.#readonlyData.push(0);
     const offset = this.#readonlyData.length;
     this.#readonlyData.push(...bytes);
     this.settings.push({ name, offset, layout, node });
     return offset;
+  }
+
+  /** Variables of the module, in the order of first use, by their declaration. */
+  readonly globals = new Map<ts.Node, GlobalVariable>();
+  readonly #sectionSizes = new Map<string, number>();
+
+  /** Gives a variable of the module its place, once: zeros take no room in the object. */
+  global(node: ts.Node, name: string, layout: SizedLayout, bytes: Uint8Array): GlobalVariable {
+    const known = this.globals.get(node);
+    if (known !== undefined) return known;
+    const section = bytes.every((byte) => byte === 0) ? ".bss" : ".data";
+    const align = naturalAlignment(layout);
+    const offset = Math.ceil((this.#sectionSizes.get(section) ?? 0) / align) * align;
+    this.#sectionSizes.set(section, offset + layout.size);
+    const variable = { name, section, offset, layout, bytes };
+    this.globals.set(node, variable);
+    return variable;
   }
 
   /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */
@@ -97,7 +125,7 @@ export class ModuleState {
   }
 }
 
-/** The largest power of two in `size`, so that wide loads of a byte array are aligned. */
-function largestPower(size: number): number {
-  return 2 ** Math.floor(Math.log2(size));
+/** Structs and arrays begin where wide accesses of them are aligned, as those of a map's element do. */
+function naturalAlignment(layout: SizedLayout): number {
+  return layout.kind === "scalar" ? layout.size : Math.min(8, 2 ** Math.floor(Math.log2(layout.size)));
 }

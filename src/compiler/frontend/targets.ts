@@ -6,6 +6,7 @@ import ts from "typescript";
 import { assignContextField } from "./context.ts";
 import { elementPlace } from "./elements.ts";
 import { lowerExpression, lowerInt, present, property, symbolOf } from "./expressions.ts";
+import { globalPlace } from "./globals.ts";
 import type { ScalarLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { load, store, storeField, storeScalar } from "./memory.ts";
@@ -31,7 +32,12 @@ export function targetOf(l: Lowering, node: ts.Expression): Target {
 function assignName(l: Lowering, node: ts.Identifier, value: Value): Value {
   const symbol = symbolOf(l, node);
   const binding = symbol === undefined ? undefined : l.bindings.get(symbol);
-  if (binding === undefined) return l.fail(node, "WS1019");
+  if (binding === undefined) {
+    const global = globalPlace(l, node, symbol?.valueDeclaration);
+    if (global === null) return l.fail(node, "WS2008");
+    store(l, node, global.memory, global.layout, present(value));
+    return value;
+  }
   if (binding.kind !== "place") return l.fail(node, "WS2008");
   const settled = settle(l, node, value);
   if (isMutable(settled)) l.fail(node, "WS2016");
@@ -86,6 +92,10 @@ export function scalarPlaceOf(l: Lowering, node: ts.Expression): { memory: Memor
     const array = present(lowerExpression(l, node.expression));
     const place = elementPlace(l, node.argumentExpression, array, lowerInt(l, node.argumentExpression, "[…]"));
     return place?.layout.kind === "scalar" ? { memory: place.memory, layout: place.layout } : null;
+  }
+  if (ts.isIdentifier(node)) {
+    const global = globalPlace(l, node, symbolOf(l, node)?.valueDeclaration);
+    return global?.layout.kind === "scalar" ? { memory: global.memory, layout: global.layout } : null;
   }
   if (!ts.isPropertyAccessExpression(node)) return null;
   const object = present(lowerExpression(l, node.expression));

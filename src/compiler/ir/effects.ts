@@ -12,7 +12,7 @@ export interface Effects {
 
 const EVERYTHING: Effects = {
   reads: ["context", "packet", "map", "stack", "data", "record"],
-  writes: ["context", "packet", "map", "stack", "record"],
+  writes: ["context", "packet", "map", "stack", "data", "record"],
   pure: false,
 };
 

@@ -59,6 +59,10 @@ export class Aliases {
     if (left.region !== right.region) return false;
     if (left.base === right.base) return left.offset < right.offset + right.size && right.offset < left.offset + left.size;
     if (left.region === "stack") return !this.#isPrivate(left.base, right.base) && !this.#isPrivate(right.base, left.base);
+    if (left.region === "data" && left.base.op === "data" && right.base.op === "data") {
+      const distance = left.base.offset + left.offset - right.base.offset - right.offset;
+      return left.base.section === right.base.section && distance < right.size && -distance < left.size;
+    }
     if (left.region === "map") {
       const [one, other] = [mapOf(left.base), mapOf(right.base)];
       return one === null || other === null || one === other;
