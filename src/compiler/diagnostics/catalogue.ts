@@ -116,18 +116,6 @@ export const CATALOGUE = {
     fix: "Use `const` or `let`.",
     example: program("var n = 1;\n  if (n) return XDP_DROP;"),
   },
-  WS1017: {
-    what: "This statement is not supported: {kind}.",
-    why: "It is outside the part of TypeScript that the kernel language has.",
-    fix: "See docs/language.md for the statements that there are.",
-    example: program("with (ctx) { }"),
-  },
-  WS1018: {
-    what: "This expression is not supported: {kind}.",
-    why: "It is outside the part of TypeScript that the kernel language has.",
-    fix: "See docs/language.md for the expressions that there are.",
-    example: program("const n = (1, 2);\n  if (n) return XDP_DROP;"),
-  },
   WS1019: {
     what: "The module's variable `{name}` needs a type that says how large it is.",
     why: "It lies in memory that all packets, CPUs and user space share.",
@@ -158,6 +146,138 @@ export const CATALOGUE = {
     fix: "Move it into a program or a function.",
     example: `for (let i = 0; i < 2; i++) { }\n${program("")}`,
   },
+  WS1024: {
+    what: "`debugger` is not supported.",
+    why: "Nobody can stop the kernel in the middle of a packet.",
+    fix: "Write a line with trace`…`, and read it in /sys/kernel/tracing/trace_pipe.",
+    example: program("debugger;"),
+  },
+  WS1025: {
+    what: "`with` is not supported.",
+    why: "Names must be known when the program is compiled.",
+    fix: "Name the object: `header.length`.",
+    example: program("with (ctx) { }"),
+  },
+  WS1026: {
+    what: "Default exports are not supported.",
+    why: "Programs and maps go by their names: in the object, in the kernel, and for user space.",
+    fix: "Write `export const name = …`.",
+    example: "export default xdp(() => XDP_PASS);",
+  },
+  WS1027: {
+    what: "A module cannot be imported or exported under one name, as `* as`.",
+    why: "The compiler follows each name to its declaration; there are no module objects in the kernel.",
+    fix: "Import the names that you use: `import { XDP_PASS, xdp } from …`.",
+    example: `import * as net from "wirescript/net";\n${program("const eth = ctx.at(net.Ethernet);\n  if (!eth) return XDP_DROP;")}`,
+  },
+  WS1028: {
+    what: "This form of import or export is not supported.",
+    why: "Kernel modules are ES modules.",
+    fix: "Write `import { name } from …` and `export { name }`.",
+    example: `import net = require("wirescript/net");\n${program("if (ctx.length > net.Ethernet.size) return XDP_DROP;")}`,
+  },
+  WS1029: {
+    what: "`{text}` is not supported.",
+    why: "A kernel module has no run time of its own: all that it consists of is known when it is compiled.",
+    fix: "Use an `import` at the top of the module for code, and `setting(…)` for values that the loader decides.",
+    example: program("if (import.meta) return XDP_DROP;"),
+  },
+  WS1030: {
+    what: "`{name}` is no kernel module.",
+    why: "Only TypeScript source is compiled.",
+    fix: "Put what you need of it into a *.bpf.ts module as a `const`.",
+    example: `import table from "../../../package.json";\n${program("if (table) return XDP_DROP;")}`,
+  },
+  WS1031: {
+    what: "The comma operator is not supported.",
+    why: "It hides that something is done besides computing a value.",
+    fix: "Write two statements.",
+    example: program("const n = (ctx.length, 2);\n  if (n) return XDP_DROP;"),
+  },
+  WS1032: {
+    what: "Raising to a power (`**`) is not supported.",
+    why: "The kernel has no such instruction.",
+    fix: "Shift for powers of two (`1 << n`), multiply for small exponents, or write the constant.",
+    example: program("if (ctx.length ** 2 > 10000) return XDP_DROP;"),
+  },
+  WS1033: {
+    what: "`{operator}` is not supported.",
+    why: "Whether it assigns depends on the old value, which hides a branch.",
+    fix: "Write the `if` and the assignment.",
+    example: program("let n = ctx.length & 1;\n  n ||= 2;\n  if (n === 2) return XDP_DROP;"),
+  },
+  WS1034: {
+    what: "Default values in a pattern are not supported.",
+    why: "Every field that a pattern names is there: kernel code has no fields that are missing.",
+    fix: "Take the field out, and use `??` where it may be `null`.",
+    example: program("const o: { a?: u32 } = { a: ctx.length };\n  const { a = 1 } = o;\n  if (a) return XDP_DROP;"),
+  },
+  WS1035: {
+    what: "Computed names are not supported.",
+    why: "Kernel code has no property names at run time.",
+    fix: "Write the field's name.",
+    example: `const key = 1;\n${program("const o = { [key]: 1 };\n  if (o[1] === ctx.length) return XDP_DROP;")}`,
+  },
+  WS1036: {
+    what: "Methods, getters and setters are not supported.",
+    why: "Object literals hold values only; there is no `this` in kernel code.",
+    fix: "Write a function that takes what it needs, or a field that holds an arrow function.",
+    example: program("const o = { twice(n: u32): u32 { return n * 2; } };\n  if (o.twice(ctx.length) > 200) return XDP_DROP;"),
+  },
+  WS1037: {
+    what: "`{keyword}` is not supported.",
+    why: "Kernel code has no objects with identity.",
+    fix: "Pass what the function needs as a parameter.",
+    example: `function f(this: XdpContext): u32 {\n  return this.length;\n}\n${program("if (f.length) return XDP_DROP;")}`,
+  },
+  WS1038: {
+    what: "Assigning to a pattern is not supported.",
+    why: "Its parts would be assigned one after the other, which is easily misread when they depend on each other.",
+    fix: "Write one assignment for each; swap with a `const` for one of the values.",
+    example: program("let a = 1;\n  let b = ctx.length;\n  [a, b] = [b, a];\n  if (a > b) return XDP_DROP;"),
+  },
+  WS1039: {
+    what: "`using` declarations are not supported.",
+    why: "Nothing in kernel code is closed when a block ends.",
+    fix: "Use `const`.",
+    example: program("using n = null;\n  if (n) return XDP_DROP;"),
+  },
+  WS1040: {
+    what: "`arguments` is not supported.",
+    why: "Functions are built into their callers: there is no list of arguments.",
+    fix: "Name the parameters.",
+    example: `function f(_n: u32): u32 {\n  return arguments.length;\n}\n${program("if (f(1)) return XDP_DROP;")}`,
+  },
+  WS1041: {
+    what: "Type predicates and assertion functions are not supported.",
+    why: "TypeScript believes what they say without a proof, and the kernel's verifier wants the check itself.",
+    fix: "Return the value or `null`, and check the result: `function ipv4(eth): IPv4 | null`.",
+    example: `function there(eth: View<typeof Ethernet> | null): eth is View<typeof Ethernet> {\n  return true;\n}\n${program("const eth = ctx.at(Ethernet);\n  if (there(eth) && eth.type === 1) return XDP_DROP;")}`,
+  },
+  WS1042: {
+    what: "A variable cannot be declared to have a value that it is not given (`!:`).",
+    why: "The kernel's verifier wants to see the value.",
+    fix: "Give it a first value.",
+    example: program("let n!: u32;\n  if (ctx.length > 60) n = 1;\n  if (n) return XDP_DROP;"),
+  },
+  WS1043: {
+    what: "JSX is not supported.",
+    why: "There is nothing to show in the kernel.",
+    fix: "Use a *.bpf.ts module for kernel code.",
+    example: null,
+  },
+  WS1044: {
+    what: "Overloads are not supported.",
+    why: "TypeScript checks calls by one signature and the body by another, and the kernel's verifier the body itself.",
+    fix: "Write one signature: with a union of types, a default value, or a type parameter.",
+    example: `function f(n: u8): u32;\nfunction f(n: u16): u32;\nfunction f(n: u16): u32 {\n  return n;\n}\n${program("if (f(1)) return XDP_DROP;")}`,
+  },
+  WS1045: {
+    what: "An array literal cannot have holes.",
+    why: "Every element must have a value.",
+    fix: "Write the missing element, for example 0.",
+    example: program("const a = [, 1];\n  if (a.length === ctx.length) return XDP_DROP;"),
+  },
 
   WS2001: {
     what: "The number of rounds of this loop is not a constant.",
@@ -184,9 +304,9 @@ export const CATALOGUE = {
     example: `declare const limit: u32;\n${program("if (ctx.length > limit) return XDP_DROP;")}`,
   },
   WS2005: {
-    what: "This value has the type `any`.",
-    why: "The compiler must know every type to lay it out.",
-    fix: "Give it a type.",
+    what: "The type `any` is not supported.",
+    why: "TypeScript checks nothing of such a value, and the compiler must know every type to lay it out.",
+    fix: "Give it the type that it has, or a type parameter.",
     example: `function f(x: any): u32 {\n  return x;\n}\n${program("if (f(1)) return XDP_DROP;")}`,
   },
   WS2006: {
@@ -226,9 +346,9 @@ export const CATALOGUE = {
     example: program("const eth = ctx.length > 99 && ctx.at(Ethernet);\n  if (eth) return XDP_DROP;"),
   },
   WS2012: {
-    what: "`trace` takes at most three values, and plain ASCII text.",
-    why: "The kernel helper bpf_trace_printk has five arguments, of which the text takes two.",
-    fix: "Use two lines.",
+    what: "`trace` takes at most three values, and printable ASCII text without line breaks.",
+    why: "The kernel helper bpf_trace_printk has five arguments, of which the text takes two; it ends the line itself.",
+    fix: "Write two `trace` calls for more values, and spell other characters out.",
     example: program("trace`${1} ${2} ${3} ${4}`;"),
   },
   WS2013: {
@@ -465,8 +585,8 @@ export const CATALOGUE = {
   },
   WS3009: {
     what: "The name `{name}` cannot be used: {reason}.",
-    why: "The kernel keeps the first 15 characters of a map's name, and takes letters, digits, `_` and `.` only.",
-    fix: "Choose a short name of plain letters, digits and underscores.",
+    why: "It becomes a symbol of the object file, and the kernel, which shows 15 characters of it, takes letters, digits, `_` and `.` only.",
+    fix: "Choose a name of plain letters, digits and underscores; for a map one of at most 15 characters.",
     example:
       "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" +
       program("if (!a_map_with_a_long_name.lookup(0)) return XDP_DROP;"),

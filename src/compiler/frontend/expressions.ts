@@ -102,7 +102,9 @@ function lower(l: Lowering, node: ts.Expression): Value {
   if (ts.isPostfixUnaryExpression(node)) return lowerStep(l, node.operand, node.operator, "old");
   if (ts.isConditionalExpression(node)) return lowerConditional(l, node);
   if (ts.isBinaryExpression(node)) return lowerBinary(l, node);
-  return l.fail(node, "WS1018", { kind: K[node.kind] });
+  if (ts.isSatisfiesExpression(node) || ts.isExpressionWithTypeArguments(node)) return lowerExpression(l, node.expression);
+  // All others are rejected before anything is lowered.
+  throw new Error(`the expression ${K[node.kind]} has no meaning`);
 }
 
 // -- names and literals --
@@ -140,12 +142,13 @@ function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
   const fields = new Map<string, { value: Value; place: null }>();
   for (const property of node.properties) {
     if (ts.isPropertyAssignment(property)) {
-      if (ts.isComputedPropertyName(property.name)) return l.fail(property.name, "WS1018", { kind: "a computed name" });
+      if (ts.isComputedPropertyName(property.name)) throw new Abort();
       fields.set(property.name.text, { value: settle(l, property, lowerExpression(l, property.initializer)), place: null });
     } else if (ts.isShorthandPropertyAssignment(property)) {
       fields.set(property.name.text, { value: settle(l, property, lowerExpression(l, property.name)), place: null });
     } else {
-      return l.fail(property, "WS1018", { kind: "a method or accessor" });
+      // Methods, accessors and spreading are rejected before anything is lowered.
+      throw new Abort();
     }
   }
   return { kind: "record", fields };
@@ -154,7 +157,8 @@ function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
 function lowerArray(l: Lowering, node: ts.ArrayLiteralExpression): Value {
   const fields = new Map<string, RecordField>();
   for (const [index, element] of node.elements.entries()) {
-    if (ts.isOmittedExpression(element)) return l.fail(node, "WS1018", { kind: "an array literal with gaps" });
+    // Gaps are rejected before anything is lowered.
+    if (ts.isOmittedExpression(element)) throw new Abort();
     fields.set(String(index), { value: settle(l, element, lowerExpression(l, element)), place: null });
   }
   return { kind: "record", fields, length: node.elements.length };

@@ -65,7 +65,8 @@ function lower(l: Lowering, node: ts.Statement): void {
   }
   if (ts.isEmptyStatement(node) || ts.isFunctionDeclaration(node)) return;
   if (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return;
-  l.fail(node, "WS1017", { kind: ts.SyntaxKind[node.kind] });
+  // All others are rejected before anything is lowered.
+  throw new Error(`the statement ${ts.SyntaxKind[node.kind]} has no meaning`);
 }
 
 /** A loop; when it cannot be compiled, its body is still looked at, once, with names that mean nothing. */
@@ -128,9 +129,9 @@ export function bindPattern(l: Lowering, name: ts.BindingName, value: Value, cha
   const object = present(value);
   for (const element of name.elements) {
     if (l.module.faults.has(element)) throw new Abort();
-    if (element.initializer !== undefined) l.fail(element, "WS1018", { kind: "a default in a pattern" });
     const key = element.propertyName ?? element.name;
-    if (!ts.isIdentifier(key)) return l.fail(element, "WS1018", { kind: "a computed name" });
+    // Computed names are rejected before anything is lowered.
+    if (!ts.isIdentifier(key) && !ts.isStringLiteral(key) && !ts.isNumericLiteral(key)) throw new Abort();
     bindPattern(l, element.name, settle(l, element, property(l, element, object, key.text)), changes);
   }
 }
