@@ -34,7 +34,10 @@ export function firstDifference(ours: Contender, theirs: Contender, packets: Ite
       ].join("\n");
     }
   }
-  const [mine, other] = [contents(ours.object), contents(theirs.object)];
+  const [mine, other] = [ours, theirs].map(({ object, conditions }) => contents(object, conditions.untouched)) as [
+    string[],
+    string[],
+  ];
   const [onlyOurs, onlyTheirs] = [without(mine, other), without(other, mine)];
   if (onlyOurs.length === 0 && onlyTheirs.length === 0) return null;
   const show = (lines: string[]) => lines.slice(0, SHOWN).join("\n         ");

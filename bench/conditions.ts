@@ -3,13 +3,20 @@ import type { Settings } from "../src/runtime/data-section.ts";
 import type { LoadedObject } from "../src/runtime/loaded-object.ts";
 import { mapUpdate } from "../src/sys/bpf.ts";
 import { HOST, PEER } from "../test/packets/index.ts";
+import { BALANCER } from "./conditions-balancer.ts";
+import { FIREWALL } from "./conditions-firewall.ts";
 import type { ProgramName } from "./programs.ts";
 
 export interface Conditions {
   settings?: Settings;
   /** Entries by the map's name, in bytes as the kernel has them. */
-  tables?: Readonly<Record<string, readonly [key: ArrayLike<number>, value: ArrayLike<number>][]>>;
+  tables?: Tables;
+  /** Of these, maps that programs only read, and that are too large to be compared. */
+  untouched?: readonly string[];
 }
+
+export type Tables = Readonly<Record<string, readonly Entry[]>>;
+export type Entry = readonly [key: ArrayLike<number>, value: ArrayLike<number>];
 
 /** The loopback device: it is there in every network, and a test run sends nothing. */
 const LOOPBACK = 1;
@@ -36,6 +43,8 @@ export const CONDITIONS: Partial<Record<ProgramName, Conditions>> = {
       ],
     },
   },
+  firewall: { tables: FIREWALL },
+  balancer: BALANCER,
 };
 
 /** Puts the entries in. @throws Error when a map does not take one. */

@@ -8,14 +8,16 @@ import type { LoadedMap } from "../src/runtime/maps/open.ts";
 import { mapDelete, mapLookup, mapNextKey, mapUpdate } from "../src/sys/bpf.ts";
 import { possibleCpus } from "../src/sys/cpus.ts";
 
-/** Lines "map[key] = value", sorted; entries of arrays that are all zeros are left out. */
-export function contents(object: LoadedObject): string[] {
-  const lines = [...mapsOf(object)].flatMap(([name, map]) =>
-    [...entries(map)].map(([key, value]) => ({
-      text: `${name}[${hex(key)}] = ${value}`,
-      isZero: /^[0 ]*$/.test(value) && isArray(map),
-    })),
-  );
+/** Lines "map[key] = value", sorted, of all maps but `except`; entries of arrays that are all zeros are left out. */
+export function contents(object: LoadedObject, except: readonly string[] = []): string[] {
+  const lines = mapsOf(object)
+    .filter(([name]) => !except.includes(name))
+    .flatMap(([name, map]) =>
+      [...entries(map)].map(([key, value]) => ({
+        text: `${name}[${hex(key)}] = ${value}`,
+        isZero: /^[0 ]*$/.test(value) && isArray(map),
+      })),
+    );
   return lines
     .filter(({ isZero }) => !isZero)
     .map(({ text }) => text)

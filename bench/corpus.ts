@@ -15,6 +15,7 @@ import {
   pattern,
   pingV4,
 } from "../test/packets/index.ts";
+import { answers, cutOffExtensions, extensions, senders } from "./corpus-senders.ts";
 import { cutOffTransport, transport } from "./corpus-transport.ts";
 
 const { IPV4, IPV6, ARP, VLAN, QINQ } = ETHERTYPE;
@@ -27,9 +28,10 @@ export const SHORTEST = 14;
 /** All of them, some thousands. */
 export function* corpus(): Generator<Uint8Array> {
   yield* strangers();
+  const others = [...senders(), ...answers(), ...extensions()];
   for (const tags of TAGS) {
-    for (const [type, payload] of [...payloads(), ...transport()]) yield frame(type, payload, tags);
-    for (const [type, payload] of [...cutOff(), ...cutOffTransport()]) {
+    for (const [type, payload] of [...payloads(), ...transport(), ...others]) yield frame(type, payload, tags);
+    for (const [type, payload] of [...cutOff(), ...cutOffTransport(), ...cutOffExtensions()]) {
       const whole = frame(type, payload, tags);
       for (let length = SHORTEST; length < whole.length; length++) yield whole.subarray(0, length);
     }

@@ -18,6 +18,8 @@ export const PROGRAM_NAMES = {
   "metadata-xdp": "xdp_mark",
   "metadata-tc": "tc_mark",
   "protocol-counter": "xdp_prog1",
+  firewall: "firewall",
+  balancer: "balancer",
 } as const;
 
 export type ProgramName = keyof typeof PROGRAM_NAMES;
@@ -30,11 +32,12 @@ const FILES: Partial<Record<ProgramName, string>> = {
   "metadata-tc": "metadata",
 };
 
-/** The program's file in src/programs/ and in bench/c/, without its ending. */
+/** The program's file in bench/c/, and for most of them in src/programs/, without its ending. */
 export function fileOf(program: ProgramName): string {
   return FILES[program] ?? program;
 }
 
 export function sourceOf(program: ProgramName): string {
-  return fileURLToPath(new URL(`../src/programs/${fileOf(program)}.bpf.ts`, import.meta.url));
+  const path = program === "balancer" ? "balancer/datapath" : `programs/${fileOf(program)}`;
+  return fileURLToPath(new URL(`../src/${path}.bpf.ts`, import.meta.url));
 }

@@ -9,6 +9,7 @@ import {
   icmpv6,
   ipv4,
   ipv6,
+  PEER,
   PROTOCOL,
   pattern,
   pingV4,
@@ -29,6 +30,11 @@ export interface Workload {
 
 const { IPV4, IPV6, ARP, VLAN, QINQ } = ETHERTYPE;
 const datagram = ipv4(udp(pattern(56)), { protocol: PROTOCOL.UDP });
+const toPort = (destinationPort: number) =>
+  frame(IPV4, ipv4(tcp(pattern(56), { destinationPort }), { protocol: PROTOCOL.TCP }));
+const tagged = frame(IPV4, datagram, [QINQ, VLAN]);
+const from = (...address: readonly number[]) =>
+  frame(IPV4, ipv4(udp(pattern(56)), { protocol: PROTOCOL.UDP, from: { ...PEER, ipv4: address } }));
 const web = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 80 }), { protocol: PROTOCOL.TCP }));
 const ssh = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 22 }), { protocol: PROTOCOL.TCP }));
 const replyV4 = ipv4(icmp({ type: ICMP_TYPE.ECHO_REPLY }));
@@ -59,4 +65,13 @@ export const WORKLOADS: readonly Workload[] = [
   { program: "metadata-tc", path: "without metadata", packet: pingV4(), method: "repeated" },
   { program: "protocol-counter", path: "IPv4", packet: pingV4(), method: "repeated" },
   { program: "protocol-counter", path: "IPv6, two tags", packet: pingV6([QINQ, VLAN]), method: "repeated" },
+  { program: "firewall", path: "denied network", packet: from(192, 0, 2, 1), method: "repeated" },
+  { program: "firewall", path: "allowed network", packet: from(198, 51, 100, 1), method: "repeated" },
+  { program: "firewall", path: "port 80 dropped", packet: web, method: "repeated" },
+  { program: "firewall", path: "UDP over IPv4, two tags, no rule", packet: tagged, method: "repeated" },
+  { program: "firewall", path: "IPv6, no rule", packet: frame(IPV6, ipv6(tcp(pattern(56)), PROTOCOL.TCP)), method: "repeated" },
+  { program: "balancer", path: "TCP rewritten", packet: web, method: "single" },
+  { program: "balancer", path: "TCP to the next link", packet: toPort(81), method: "repeated" },
+  { program: "balancer", path: "TCP into a tunnel", packet: toPort(79), method: "single" },
+  { program: "balancer", path: "no service", packet: ssh, method: "repeated" },
 ];

@@ -151,6 +151,8 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
     ["portfilter", [XDP_PASS, XDP_DROP, XDP_PASS, XDP_PASS]],
     ["flow-counters", [XDP_PASS, XDP_PASS, XDP_PASS, XDP_PASS]],
     ["protocol-counter", [XDP_DROP, XDP_DROP, XDP_DROP, XDP_DROP]],
+    ["firewall", [XDP_PASS, XDP_DROP, XDP_DROP, XDP_PASS]],
+    ["balancer", [XDP_PASS, XDP_TX, XDP_DROP, XDP_PASS]],
   ];
   it.each(VERDICTS)("%s: tells packets apart at all, so that agreeing is not agreeing to do nothing", (program, verdicts) => {
     const web = frame(ETHERTYPE.IPV4, ipv4(port(80, 0), { protocol: PROTOCOL.TCP }));

@@ -19,4 +19,14 @@ static __always_inline __sum16 csum_replace(__sum16 check, __be16 old, __be16 ne
 	return csum_fold((__u16)~check + (__u16)~old + new);
 }
 
+/* The same for a 32-bit word, such as an IPv4 address. */
+static __always_inline __sum16 csum_replace4(__sum16 check, __be32 old, __be32 new)
+{
+	__u32 sum = (__u16)~check;
+
+	sum += (__u16)~old + (__u16)(~old >> 16);
+	sum += (new & 0xffff) + (new >> 16);
+	return csum_fold(sum);
+}
+
 #endif

@@ -17,6 +17,8 @@ const K = ts.SyntaxKind;
 
 /** Unrolled when rounds × nodes of the body stay below this: more code than that costs more than the loop. */
 const UNROLL_BUDGET = 600;
+/** The same for rounds that do not ask for the counter: no constants come of unrolling them. */
+const EQUAL_ROUNDS_BUDGET = 150;
 /** About two instructions a node, and the verifier walks a million. */
 const WALK_BUDGET = 400_000;
 
@@ -46,7 +48,8 @@ export function lowerFor(l: Lowering, node: ts.ForStatement): void {
   // A counter of an annotated type wraps at its width, and may then never reach the limit.
   const declared = intTypeOf(l.checker, l.checker.getTypeAtLocation(name));
   if (declared !== null && !holds(declared, start, start + BigInt(count) * step)) return l.fail(node, "WS2001");
-  lowerRounds(l, node, counterOf(l, name), statement, { start, step, count, type: signed ? I64 : U64 });
+  const rounds: Rounds = { start, step, count, type: signed ? I64 : U64 };
+  lowerRounds(l, node, counterOf(l, name), statement, rounds, budgetOf(l, name, statement));
 }
 
 /** `for (const i of range(n))`, and `for (const element of array)`. */
@@ -69,7 +72,8 @@ export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   if (first == null || (expression.arguments.length > 1 && second == null)) return l.fail(expression, "WS2001");
   const [start, end] = second == null ? [0n, first] : [first, second];
   const count = Number(end > start ? end - start : 0n);
-  lowerRounds(l, node, counterOf(l, declaration.name), statement, { start, step: 1n, count, type: start < 0n ? I64 : U64 });
+  const rounds: Rounds = { start, step: 1n, count, type: start < 0n ? I64 : U64 };
+  lowerRounds(l, node, counterOf(l, declaration.name), statement, rounds, budgetOf(l, declaration.name, statement));
 }
 
 function isRangeCall(l: Lowering, node: ts.Expression): boolean {
@@ -139,7 +143,7 @@ function stepOf(l: Lowering, counter: ts.Identifier, node: ts.Expression): bigin
   return node.operatorToken.kind === K.MinusEqualsToken ? -value : null;
 }
 
-function names(l: Lowering, node: ts.Expression, counter: ts.Identifier): boolean {
+function names(l: Lowering, node: ts.Node, counter: ts.Identifier): boolean {
   return ts.isIdentifier(node) && symbolOf(l, node) === l.checker.getSymbolAtLocation(counter);
 }
 
@@ -174,10 +178,17 @@ function counterOf(l: Lowering, name: ts.BindingName): Bind {
   return (index) => bindPattern(l, name, index, false);
 }
 
-function lowerRounds(l: Lowering, node: ts.Statement, bind: Bind, body: ts.Statement, rounds: Rounds): void {
+function lowerRounds(
+  l: Lowering,
+  node: ts.Statement,
+  bind: Bind,
+  body: ts.Statement,
+  rounds: Rounds,
+  unrollBudget = UNROLL_BUDGET,
+): void {
   const size = countNodes(body);
   if (rounds.count * size > WALK_BUDGET) return l.fail(node, "WS2002", { rounds: rounds.count });
-  if (rounds.count * size <= UNROLL_BUDGET) unroll(l, bind, body, rounds);
+  if (rounds.count * size <= unrollBudget) unroll(l, bind, body, rounds);
   else loop(l, bind, body, rounds);
 }
 
@@ -238,6 +249,15 @@ function lowerBody(l: Lowering, body: ts.Statement, end: Block, next: Block): vo
   frame.loops.push({ break: end, continue: next });
   lowerStatement(l, body);
   frame.loops.pop();
+}
+
+function budgetOf(l: Lowering, name: ts.BindingName, body: ts.Statement): number {
+  return ts.isIdentifier(name) && !mentions(l, body, name) ? EQUAL_ROUNDS_BUDGET : UNROLL_BUDGET;
+}
+
+function mentions(l: Lowering, node: ts.Node, counter: ts.Identifier): boolean {
+  if (ts.isIdentifier(node)) return names(l, node, counter);
+  return ts.forEachChild(node, (child) => mentions(l, child, counter)) ?? false;
 }
 
 function countNodes(node: ts.Node): number {
