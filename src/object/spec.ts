@@ -67,6 +67,8 @@ export interface MapSpec {
   valueTypeId: number;
   /** Of arrays and hashes of maps: what the maps in it look like. */
   inner?: MapSpec;
+  /** Of these: which maps of the object are in it from the start. */
+  values?: { index: number; map: string }[];
 }
 
 /** A section of global data: one map with one entry of `bytes.length` bytes. */

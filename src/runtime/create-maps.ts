@@ -22,6 +22,7 @@ import { possibleCpus } from "../sys/cpus.ts";
 import { isErrno, SyscallError } from "../sys/errno.ts";
 import { dataSectionCodec } from "./data-section.ts";
 import { bytesCodec, type Codec, indexCodec, untypedKeyCodec } from "./maps/codecs.ts";
+import { mapFailure } from "./maps/failure.ts";
 import type { InnerMaps } from "./maps/map-in-map.ts";
 import { type LoadedMap, openMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
@@ -67,6 +68,20 @@ export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, p
     ...(inner !== null && { innerMaps: innerMaps(inner) }),
   });
   return { map, toPin: pinned === null ? path : null };
+}
+
+/** Puts maps into maps of maps that the object wants not to be empty. Those that were pinned keep what they hold. */
+export function fillMaps(specs: readonly MapSpec[], maps: ReadonlyMap<string, LoadedMap>): void {
+  for (const { name, values } of specs) {
+    const outer = maps.get(name);
+    if (outer === undefined || outer.pinnedAt !== null) continue;
+    for (const { index, map } of values ?? []) {
+      const inner = maps.get(map);
+      const word = (number: number) => new Uint8Array(new Uint32Array([number]).buffer);
+      const result = inner === undefined ? 0 : mapUpdate(outer.fd, word(index), word(inner.fd.number), BPF.BPF_ANY);
+      if (result < 0) throw mapFailure(outer, "set", -result, index);
+    }
+  }
 }
 
 interface Inner {

@@ -11,7 +11,7 @@ import { encode } from "../object/encoding.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
 import { BPF, type BtfFd, btfLoad, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
-import { createDataMap, createMap } from "./create-maps.ts";
+import { createDataMap, createMap, fillMaps } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { type GlobalSection, openGlobals } from "./globals.ts";
 import type { XdpLink } from "./links/xdp-link.ts";
@@ -70,6 +70,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
         keep(map.name, made.map);
         if (made.toPin !== null) toPin.push([made.map, made.toPin]);
       }
+      fillMaps(spec.maps, maps);
       const sections: GlobalSection[] = [];
       for (const section of data) {
         if (section.bytes.length === 0) continue;

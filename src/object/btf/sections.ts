@@ -37,6 +37,8 @@ export interface MapDefinition {
   /** Bytes into the section `.maps`. */
   offset: number;
   size: number;
+  /** Where the maps that are in it from the start have their slots, of 8 bytes each. */
+  values: number;
 }
 
 /** Appends the DATASEC `.maps` to `types`. Returns where each map's definition lies in the section, which itself is all zeros. */
@@ -79,9 +81,11 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
   const variables: { type: number; offset: number; size: number }[] = [];
   let offset = 0;
   for (const map of maps) {
-    const { id, size } = structOf(map);
+    const { id, size: structSize } = structOf(map);
+    const slots = Math.max(0, ...(map.values ?? []).map(({ index }) => index + 1));
+    const size = structSize + 8 * slots;
     variables.push({ type: types.push({ kind: "var", name: map.name, type: id, linkage: "global" }), offset, size });
-    definitions.push({ name: map.name, offset, size });
+    definitions.push({ name: map.name, offset, size, values: offset + structSize });
     offset += size;
   }
   types.push({ kind: "datasec", name: ".maps", size: offset, variables });

@@ -18,6 +18,8 @@ export const STB = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const;
 
 /** On wide loads: the address of a map, of data, or of a function. */
 export const R_BPF_64_64 = 1;
+/** In data: the address of a map. */
+export const R_BPF_64_ABS64 = 2;
 /** On calls: the distance to a function, in slots. */
 export const R_BPF_64_32 = 10;
 

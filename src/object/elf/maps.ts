@@ -29,7 +29,7 @@ export function readMaps(file: ElfFile, btf: Btf | null): MapsSection {
   const section = file.sections.find((each) => each.name === MAPS_SECTION);
   if (section === undefined || section.size === 0) return { maps: [], byOffset: new Map(), section };
   const types = definitions(btf);
-  const found: { offset: number; map: MapSpec }[] = [];
+  const found: Found[] = [];
   const names = new Set<string>();
   for (const symbol of file.symbols) {
     if (symbol.sectionIndex !== section.index || symbol.type === STT.SECTION) continue;
@@ -43,10 +43,38 @@ export function readMaps(file: ElfFile, btf: Btf | null): MapsSection {
     }
     if (names.has(symbol.name)) throw malformed(`Map ${symbol.name} is there twice.`, "Two symbols in .maps have this name.");
     names.add(symbol.name);
-    found.push({ offset: symbol.value, map: readDefinition(btf, symbol.name, definition) });
+    const values = symbol.value + (underlying(btf, definition)?.kind === "struct" ? sizeOf(btf, definition) : 0);
+    const end = symbol.value + symbol.size;
+    found.push({ offset: symbol.value, values, end, map: readDefinition(btf, symbol.name, definition) });
   }
   found.sort((a, b) => a.offset - b.offset);
+  readInitialValues(file, section, found);
   return { maps: found.map(({ map }) => map), byOffset: new Map(found.map(({ offset, map }) => [offset, map.name])), section };
+}
+
+interface Found {
+  map: MapSpec;
+  /** Where it lies in the section: from `offset` to `end`, what is in it at first from `values` on. */
+  offset: number;
+  values: number;
+  end: number;
+}
+
+/** Maps of maps that are not empty at first: each slot that is filled is a relocation to a map. */
+function readInitialValues(file: ElfFile, section: ElfSection, found: readonly Found[]): void {
+  for (const { offset, symbol } of file.relocations.get(section.index)?.values() ?? []) {
+    const outer = found.find((each) => offset >= each.offset && offset < each.end);
+    const index = outer === undefined ? -1 : (offset - outer.values) / 8;
+    const inner = found.find(({ map }) => map.name === symbol.name && symbol.sectionIndex === section.index);
+    const isInside = outer !== undefined && Number.isInteger(index) && index >= 0 && index < outer.map.maxEntries;
+    if (!isInside || outer.map.inner === undefined || inner === undefined) {
+      throw malformed(
+        `Section .maps refers to ${symbol.name || "something"} at offset ${offset}.`,
+        "Only maps of maps have other maps in them from the start, and only as many as they have room for.",
+      );
+    }
+    outer.map.values = [...(outer.map.values ?? []), { index, map: inner.map.name }].sort((a, b) => a.index - b.index);
+  }
 }
 
 /** Type id of each variable in the DATASEC `.maps`, by name. */

@@ -20,6 +20,7 @@ import {
   MAPS_SECTION,
   R_BPF_64_32,
   R_BPF_64_64,
+  R_BPF_64_ABS64,
   SHF,
   SHT,
   STB,
@@ -90,6 +91,13 @@ export function writeElf(spec: ObjectSpec): Uint8Array {
     symbols.push(symbol);
     targets.maps.set(name, symbol);
   }
+  spec.maps.forEach((map, position) => {
+    for (const { index, map: name } of map.values ?? []) {
+      const symbol = targets.maps.get(name);
+      if (symbol === undefined) throw new RangeError(`map ${map.name} holds ${name}, which is not in the object`);
+      mapsSection.relocations.push({ offset: at(definitions, position).values + 8 * index, type: R_BPF_64_ABS64, symbol });
+    }
+  });
 
   code.forEach(({ functions }, index) => {
     link(at(codeSections, index), functions, targets);
