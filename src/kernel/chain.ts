@@ -6,6 +6,8 @@ import type { TcAction } from "./tc-actions.ts";
 export interface ChainOptions<Action, Name extends string = string> extends ProgramOptions<Name> {
   /** Whether the next program runs after a program that answered `action`. */
   goOn?: (action: Action) => boolean;
+  /** As for `xdp`, of the chain as a whole. */
+  frags?: Action extends XdpAction ? boolean : never;
 }
 
 type Parts<Type extends string> = readonly [Program<Type>, ...Program<Type>[]];

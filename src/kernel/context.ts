@@ -1,11 +1,16 @@
 /** What a program is given: the packet, and what the kernel knows about it. */
 import type { u32 } from "./integers.ts";
-import type { Schema, View } from "./schema.ts";
+import type { Infer, Schema, View } from "./schema.ts";
 
 /** What the contexts of all hooks have: code that reads packets takes this, and serves them all. */
 export interface PacketContext {
   /** Bytes of the whole frame, from the Ethernet header on, without the frame check sequence. */
   readonly length: u32;
+  /**
+   * Bytes of the frame that `at` can reach: on XDP all of them, unless the program takes frames in several buffers (`frags`); on TC the
+   * linear part.
+   */
+  readonly linearLength: u32;
   /** The interface that the packet came in by; on TC 0 for packets that this host made. */
   readonly ingressIfindex: u32;
   /**
@@ -18,6 +23,13 @@ export interface PacketContext {
    * TC's ingress hook finds.
    */
   meta<S extends Schema>(schema: S): View<S> | null;
+  /**
+   * A copy of the packet's bytes from `offset` on, wherever they lie, on the program's stack and seen as `schema`; `null` when the packet
+   * ends before. Linux 5.18 on XDP.
+   */
+  loadBytes<S extends Schema>(offset: u32, schema: S): View<S> | null;
+  /** Writes `value` to the packet from `offset` on, wherever that lies; `false` when the packet ends before. Linux 5.18 on XDP. */
+  storeBytes<S extends Schema>(offset: u32, schema: S, value: Infer<S>): boolean;
 }
 
 /** What an XDP program is given. Source: `struct xdp_md`, linux/bpf.h. */

@@ -11,6 +11,14 @@ export interface ProgramOptions<Name extends string = string> {
   name?: Name;
 }
 
+export interface XdpOptions<Name extends string = string> extends ProgramOptions<Name> {
+  /**
+   * The program handles frames that lie in several buffers, as those above some 3,500 bytes do: drivers refuse other programs on
+   * devices with a large MTU. `at` reaches the first buffer, `loadBytes` and `storeBytes` all. Linux 5.18; the section is "xdp.frags".
+   */
+  frags?: boolean;
+}
+
 /** `Name` is the symbol that the program's options give it; `string` when it goes by the name of its export. */
 export interface Program<Type extends string = string, Name extends string = string> {
   readonly kind: "program";
@@ -21,7 +29,7 @@ export interface Program<Type extends string = string, Name extends string = str
 /** A program for the hook in the network driver: it sees each packet before the kernel spends any memory on it. */
 export function xdp<const Name extends string = string>(
   _body: (ctx: XdpContext) => XdpAction,
-  options: ProgramOptions<Name> = {},
+  options: XdpOptions<Name> = {},
 ): Program<"xdp", Name> {
   return { kind: "program", type: "xdp", options };
 }

@@ -5,12 +5,10 @@ import type { Infer, Schema } from "./schema.ts";
 import type { TcAction } from "./tc-actions.ts";
 
 /**
- * `at` reaches the packet's linear part: what the driver put into one piece, in general all headers. What lies behind is reached after
- * `pull`, or copied by `loadBytes`.
+ * `at` reaches the packet's linear part, `linearLength` bytes: what the driver put into one piece, in general all headers. What lies
+ * behind is reached after `pull`, or by `loadBytes` and `storeBytes`.
  */
 export interface TcContext extends PacketContext {
-  /** Bytes of the packet that `at` can reach; `length` counts all of them. */
-  readonly linearLength: u32;
   /** The interface at whose hook the program runs. */
   readonly ifindex: u32;
   /** The EtherType of what the frame carries (behind a VLAN tag that the device has taken off), in host order. */

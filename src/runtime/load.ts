@@ -7,6 +7,7 @@ import { WirescriptError } from "../errors.ts";
 import { type EncodedBtf, encodeBtf } from "../object/btf/encode.ts";
 import { kernelExt, lineStrings } from "../object/btf/ext.ts";
 import { type DataSectionBtf, withDataSections } from "../object/btf/sections.ts";
+import { isFragsSection } from "../object/elf/program-type.ts";
 import { encode } from "../object/encoding.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
 import { BPF, type BtfFd, btfLoad, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
@@ -163,8 +164,7 @@ function loadProgram(
     name: kernelName(program.name),
     type: PROGRAM_TYPE[program.type],
     expectedAttachType: ATTACH_TYPE[program.type],
-    // As libbpf has it: programs in such a section handle packets that lie in several buffers.
-    flags: /^xdp\.frags(\/|$)/.test(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0,
+    flags: isFragsSection(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0,
     license,
     instructions: encode(relocate(program, maps)),
     ...(typed && { btf: { fd: types.fd, ...kernelExt(program.functions, types.encoded.stringOffset) } }),

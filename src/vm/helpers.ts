@@ -51,6 +51,7 @@ const XDP_ABORTED = 0n;
 const XDP_REDIRECT = 4n;
 const ENOENT = -2n;
 const EAGAIN = -11n;
+const EFAULT = -14n;
 const EINVAL = -22n;
 /** BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP */
 const MOST_WAKE_UP_FLAGS = 3n;
@@ -148,6 +149,16 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.xdp_adjust_head]: (host, argument) => host.packet.moveHead(int32(argument(2))),
   [HELPER.xdp_adjust_tail]: (host, argument) => host.packet.moveTail(int32(argument(2))),
   [HELPER.xdp_adjust_meta]: (host, argument) => host.packet.moveMeta(int32(argument(2))),
+  [HELPER.xdp_get_buff_len]: (host) => BigInt(host.packet.length),
+  [HELPER.xdp_load_bytes]: (host, argument) => {
+    const length = uint32(argument(4));
+    const bytes = host.packet.load(uint32(argument(2)), length);
+    // A program looks at what is there only when the answer was 0, but it counts as written.
+    host.space.write(argument(3), bytes ?? new Uint8Array(length));
+    return bytes === null ? EFAULT : 0n;
+  },
+  [HELPER.xdp_store_bytes]: (host, argument) =>
+    host.packet.store(uint32(argument(2)), host.space.read(argument(3), uint32(argument(4)))),
 };
 
 /** Without a value the kernel clears the memory. */

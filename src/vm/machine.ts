@@ -4,6 +4,7 @@
  * address belongs to) stops it with a `VmFault`. Test runs of Linux 6.18 are the model for the packet's surroundings.
  */
 
+import { isFragsSection } from "../object/elf/program-type.ts";
 import { HELPER } from "../object/helpers.ts";
 import { type Instruction, OPCODE_LD_IMM64, slots } from "../object/instruction.ts";
 import { CALL, CLASS, CLASS_MASK, JMP, OPCODE, OPERATION_MASK } from "../object/opcodes.ts";
@@ -19,7 +20,7 @@ import { keyText, type VmMap } from "./maps/map.ts";
 import { VmMapOfMaps } from "./maps/map-in-map.ts";
 import { VmRingBuffer } from "./maps/ring-buffer.ts";
 import { AddressSpace, Region } from "./memory.ts";
-import { MAX_PACKET, Packet } from "./packet.ts";
+import { Packet } from "./packet.ts";
 import { Registers } from "./registers.ts";
 import { Skb, type SkbFields } from "./skb.ts";
 
@@ -91,7 +92,6 @@ export class Vm {
 
   /** Runs the program named `name` on a copy of `packet`. @throws VmFault */
   run(name: string, packet: Uint8Array): VmResult {
-    if (packet.length > MAX_PACKET) throw new VmFault(`A packet of ${packet.length} bytes does not fit a frame.`);
     return new Run(this, this.#program(name), packet, this.#options).start();
   }
 
@@ -157,7 +157,7 @@ class Run implements HelperHost {
     this.#limit = options.limit ?? DEFAULT_LIMIT;
     let fields: VmContext;
     if (program.type === "xdp") {
-      this.#packet = new Packet(packet);
+      this.#packet = new Packet(packet, isFragsSection(program.section));
       fields = new XdpContext(this.space, this.#packet, options.ingressIfindex ?? 1, options.rxQueueIndex ?? 0);
     } else {
       this.#packet = fields = new Skb(this.space, packet, options.skb);

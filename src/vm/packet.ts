@@ -2,6 +2,7 @@
  * The packet in its frame, and how helpers move its edges: as in a test run of Linux 6.18 (net/bpf/test_run.c, net/core/filter.c), with
  * the packet 256 bytes into a page, room for the kernel's own structures at both ends, and zeros where nothing was received.
  */
+import { VmFault } from "./fault.ts";
 import { Region } from "./memory.ts";
 
 /** XDP_PACKET_HEADROOM */
@@ -16,28 +17,66 @@ const MAX_METADATA = 255;
 
 /** Negative errno values, as helpers give them. */
 const EACCES = -13n;
+const EFAULT = -14n;
 const EINVAL = -22n;
 
 /** The longest packet that a frame has room for. */
-export const MAX_PACKET = FRAME_END - HEADROOM;
+const MAX_LINEAR = FRAME_END - HEADROOM;
+/** With frags: as many pages behind it as `struct skb_shared_info` can list (MAX_SKB_FRAGS). */
+const MAX_FRAGS = 17 * 4096;
+/** The longest packet that a program with frags gets. */
+export const MAX_PACKET = MAX_LINEAR + MAX_FRAGS;
+/** What bpf_xdp_load_bytes and bpf_xdp_store_bytes reach. */
+const MAX_OFFSET = 0xffff;
 
 export class Packet {
   readonly region: Region;
   meta = HEADROOM;
   data = HEADROOM;
   end: number;
+  /** What lies in further buffers, which the program cannot reach by addresses. */
+  readonly #frags: Uint8Array;
 
-  constructor(bytes: Uint8Array) {
+  /** @throws VmFault when the packet does not fit; only with `frags` it may lie in several buffers. */
+  constructor(bytes: Uint8Array, frags = false) {
+    if (bytes.length > (frags ? MAX_PACKET : MAX_LINEAR)) {
+      throw new VmFault(`A packet of ${bytes.length} bytes does not fit a frame.`);
+    }
+    const linear = bytes.subarray(0, MAX_LINEAR);
     const frame = new Uint8Array(FRAME_END);
-    frame.set(bytes, HEADROOM);
+    frame.set(linear, HEADROOM);
     this.region = new Region("the packet", frame);
-    this.end = HEADROOM + bytes.length;
+    this.end = HEADROOM + linear.length;
+    this.#frags = bytes.slice(MAX_LINEAR);
     this.#limit();
   }
 
   /** The packet as it is now. */
   get bytes(): Uint8Array {
-    return this.region.bytes.slice(this.data, this.end);
+    return Uint8Array.of(...this.region.bytes.subarray(this.data, this.end), ...this.#frags);
+  }
+
+  /** bpf_xdp_get_buff_len */
+  get length(): number {
+    return this.end - this.data + this.#frags.length;
+  }
+
+  /** bpf_xdp_load_bytes; `null` beyond the end. */
+  load(offset: number, length: number): Uint8Array | null {
+    return this.#reaches(offset, length) ? this.bytes.slice(offset, offset + length) : null;
+  }
+
+  /** bpf_xdp_store_bytes */
+  store(offset: number, bytes: Uint8Array): bigint {
+    if (!this.#reaches(offset, bytes.length)) return EFAULT;
+    const linear = Math.max(0, Math.min(bytes.length, this.end - this.data - offset));
+    this.region.bytes.set(bytes.subarray(0, linear), this.data + offset);
+    this.#frags.set(bytes.subarray(linear), Math.max(0, offset - (this.end - this.data)));
+    return 0n;
+  }
+
+  #reaches(offset: number, length: number): boolean {
+    return offset <= MAX_OFFSET && length <= MAX_OFFSET && offset + length <= this.length;
   }
 
   /** bpf_xdp_adjust_head */
@@ -54,6 +93,7 @@ export class Packet {
 
   /** bpf_xdp_adjust_tail: what is added is zero. */
   moveTail(delta: number): bigint {
+    if (this.#frags.length > 0) throw new VmFault("The interpreter does not move the end of a packet in several buffers.");
     const end = this.end + delta;
     if (end > FRAME_END || end < this.data + ETHERNET_HEADER) return EINVAL;
     if (delta > 0) this.region.bytes.fill(0, this.end, end);

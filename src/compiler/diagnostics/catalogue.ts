@@ -580,7 +580,7 @@ export const CATALOGUE = {
   WS3008: {
     what: "A program for {hook} cannot be in a section of this name.",
     why: "Loaders tell from a section's name what is in it, and this one stands for something else.",
-    fix: 'Use "xdp" or "tc", or a name that stands for no type, such as "filter".',
+    fix: 'Use "xdp" or "tc", or a name that stands for no type, such as "filter"; for `frags` "xdp.frags".',
     example: 'export const p = xdp(() => XDP_PASS, { section: "tc" });',
   },
   WS3009: {

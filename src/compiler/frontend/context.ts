@@ -2,12 +2,15 @@
 import type ts from "typescript";
 import type { ContextField } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
-import { describeValue, type IntValue, U32, type Value } from "./values.ts";
+import { describeValue, type IntValue, U32, U64, type Value } from "./values.ts";
 
 /** `ctx.name`: a number, or a method to be called. */
 export function contextProperty(l: Lowering, name: string, context: Value): Value {
   const field = fieldOf(l, name);
   if (field !== undefined) return loadContextField(l, field);
+  if (name === "length" && l.hook.frags) {
+    return l.wrap({ kind: "int", ssa: l.call("xdp_get_buff_len", [l.context]), type: U64 }, U32);
+  }
   if (name === "linearLength" || name === "length") {
     return { kind: "int", ssa: l.binary("sub", l.dataEnd, l.data), type: U32 };
   }

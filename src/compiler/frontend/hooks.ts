@@ -2,7 +2,7 @@
  * The kernel's hooks for packet programs: what their contexts look like to the program, and which helper functions the verifier lets
  * them call. Sources: struct xdp_md and struct __sk_buff of linux/bpf.h; xdp_func_proto and tc_cls_act_func_proto of net/core/filter.c.
  */
-import { programSection } from "../../object/elf/program-type.ts";
+import { isFragsSection, programSection } from "../../object/elf/program-type.ts";
 import type { HelperName } from "../../object/helpers.ts";
 import type { ProgramType } from "../../object/spec.ts";
 import type { AccessSize } from "../ir/ir.ts";
@@ -29,6 +29,10 @@ export interface Hook {
   bounds: { data: number; dataEnd: number; dataMeta: number };
   /** Verdicts with which a packet goes on: after these, a chain does too. */
   passing: readonly number[];
+  /** Helper functions that get at bytes of the packet wherever they lie. */
+  copying: { load: HelperName; store: HelperName };
+  /** Only the first of several buffers may lie between the bounds. */
+  frags: boolean;
   /** By their names in TypeScript. */
   fields: Readonly<Record<string, ContextField>>;
 }
@@ -45,8 +49,19 @@ const XDP: Hook = {
   section: "xdp",
   accepts: (section) => programSection(section) === "xdp" || programSection(section) === "any",
   passing: [2],
+  copying: { load: "xdp_load_bytes", store: "xdp_store_bytes" },
+  frags: false,
   bounds: { data: 0, dataEnd: 4, dataMeta: 8 },
   fields: { ingressIfindex: u32At(12), rxQueueIndex: u32At(16) },
+};
+
+/** Programs that take frames in several buffers: loaders tell them from their section. */
+export const XDP_FRAGS: Hook = {
+  ...XDP,
+  title: "XDP with frags",
+  section: "xdp.frags",
+  accepts: isFragsSection,
+  frags: true,
 };
 
 const TC: Hook = {
@@ -55,6 +70,8 @@ const TC: Hook = {
   section: "tc",
   accepts: (section) => programSection(section) === "sched_cls" || programSection(section) === "any",
   passing: [0, -1, 3],
+  copying: { load: "skb_load_bytes", store: "skb_store_bytes" },
+  frags: false,
   bounds: { data: 76, dataEnd: 80, dataMeta: 140 },
   fields: {
     length: u32At(0),
@@ -87,6 +104,9 @@ const ONLY: Partial<Record<HelperName, ProgramType>> = {
   xdp_adjust_head: "xdp",
   xdp_adjust_meta: "xdp",
   xdp_adjust_tail: "xdp",
+  xdp_get_buff_len: "xdp",
+  xdp_load_bytes: "xdp",
+  xdp_store_bytes: "xdp",
 };
 
 export function mayCall(hook: Hook, helper: HelperName): boolean {

@@ -11,7 +11,7 @@ import type { Lowering } from "./lowering.ts";
 import { declareMap } from "./map-declarations.ts";
 import { MAP_KINDS } from "./map-kinds.ts";
 import { callMap } from "./maps.ts";
-import { at, meta } from "./packet.ts";
+import { at, loadBytes, meta, storeBytes } from "./packet.ts";
 import { declareProgram } from "./programs.ts";
 import { argument, cast, declareArray, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
@@ -33,6 +33,8 @@ function callContext(l: Lowering, node: ts.CallExpression, name: string): Value 
   if (name === "meta") return meta(l, node);
   const method = l.hook.type === "sched_cls" && Object.hasOwn(TC_METHODS, name) ? TC_METHODS[name] : undefined;
   if (method !== undefined) return method(l, node);
+  if (name === "loadBytes") return loadBytes(l, node);
+  if (name === "storeBytes") return storeBytes(l, node);
   const helper = MOVES[name];
   if (helper === undefined) return l.fail(node, "WS2003", { name: `ctx.${name}` });
   const delta = lowerInt(l, argument(l, node, 0), name).ssa;

@@ -113,11 +113,11 @@ function byPlace(left: Diagnostic, right: Diagnostic): number {
 }
 
 function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredProgram | null {
-  const { exportName, hook, call } = declared;
+  const { exportName, call } = declared;
   const reported = state.reporter.diagnostics.length;
   try {
+    const { name, section, hook } = optionsOf(new Lowering(state, exportName, declared.hook), declared);
     const l = new Lowering(state, exportName, hook);
-    const { name, section } = optionsOf(l, declared);
     const action = runProgram(l, call);
     if (action.kind === "int") l.builder.return(action.ssa);
     if (state.reporter.diagnostics.length > reported) return null;

@@ -1,10 +1,11 @@
-/** `ctx.at(schema, offset)`: the packet as the verifier lets us see it. */
+/** The packet as the verifier lets us see it: `ctx.at(schema, offset)`, and copies of it. */
 import type ts from "typescript";
 import type { Value as Ssa } from "../ir/ir.ts";
 import { upperBound } from "../ir/range.ts";
-import { lowerExpression, lowerInt } from "./expressions.ts";
+import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import type { SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
+import { withAddress } from "./maps.ts";
 import { viewOf } from "./memory.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import type { Memory, Value } from "./values.ts";
@@ -99,4 +100,25 @@ export function meta(l: Lowering, node: ts.CallExpression): Value {
   };
   const valid = l.compare("ule", l.binary("add", pointer, l.builder.const(layout.size)), l.data);
   return { kind: "nullable", valid, value: viewOf(memory, layout) };
+}
+
+/** `ctx.loadBytes(offset, schema)`: a copy on the stack, which the helper fills; it answers 0, or a negative errno. */
+export function loadBytes(l: Lowering, node: ts.CallExpression): Value {
+  const offset = lowerInt(l, argument(l, node, 0), "loadBytes").ssa;
+  const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 1)));
+  const memory: Memory = { pointer: l.slot(layout.size), offset: 0, region: "stack" };
+  const result = l.call(l.hook.copying.load, [l.context, offset, memory.pointer, l.builder.const(layout.size)]);
+  return { kind: "nullable", valid: l.compare("eq", result, l.builder.const(0)), value: viewOf(memory, layout) };
+}
+
+/** `ctx.storeBytes(offset, schema, value)` on XDP, where the packet stays where it is. */
+export function storeBytes(l: Lowering, node: ts.CallExpression): Value {
+  const offset = lowerInt(l, argument(l, node, 0), "storeBytes").ssa;
+  const layout = sizedLayoutOf(l, node, lowerExpression(l, argument(l, node, 1)));
+  const valueNode = argument(l, node, 2);
+  const value = present(lowerExpression(l, valueNode));
+  const store = (address: Ssa) => l.call(l.hook.copying.store, [l.context, offset, address, l.builder.const(layout.size)]);
+  // The helper takes no addresses in the packet.
+  const result = withAddress(l, valueNode, layout, value, store, false);
+  return l.bool(l.compare("eq", result, l.builder.const(0)));
 }

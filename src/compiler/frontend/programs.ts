@@ -1,7 +1,8 @@
 /** Which of a module's exports are programs, for which hook, and under which names they go into the object. */
 import ts from "typescript";
+import { isFragsSection } from "../../object/elf/program-type.ts";
 import { lowerExpression } from "./expressions.ts";
-import { HOOKS, type Hook } from "./hooks.ts";
+import { HOOKS, type Hook, XDP_FRAGS } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
 import type { Source } from "./source.ts";
 import type { RecordValue, Value } from "./values.ts";
@@ -81,22 +82,35 @@ export function resolve(checker: ts.TypeChecker, symbol: ts.Symbol | undefined):
   return symbol !== undefined && (symbol.flags & ts.SymbolFlags.Alias) !== 0 ? checker.getAliasedSymbol(symbol) : symbol;
 }
 
-/** The ELF symbol and section of a program. */
-export function optionsOf(l: Lowering, { exportName, hook, call }: DeclaredProgram): { name: string; section: string } {
+/** The ELF symbol and section of a program, and its hook: the options may ask for a special one. */
+export function optionsOf(
+  l: Lowering,
+  { exportName, hook, call }: DeclaredProgram,
+): { name: string; section: string; hook: Hook } {
   const chain = chainOf(l, call);
   const node = chain === null ? call.arguments[1] : chain.options;
-  if (node === undefined) return { name: exportName, section: hook.section };
+  if (node === undefined) return { name: exportName, section: hook.section, hook };
   const options = lowerExpression(l, node);
   if (options.kind !== "record") return l.fail(node, "WS3007");
   const name = text(l, node, options, "name") ?? exportName;
-  const section = text(l, node, options, "section") ?? hook.section;
+  const frags =
+    hook.type === "xdp" && (isTrue(l, node, options, "frags") || isFragsSection(text(l, node, options, "section") ?? ""));
+  const chosen = frags ? XDP_FRAGS : hook;
+  const section = text(l, node, options, "section") ?? chosen.section;
   if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) l.fail(node, "WS3009", { name, reason: "it is not a symbol name" });
-  if (!hook.accepts(section)) l.fail(node, "WS3008", { hook: hook.title });
-  return { name, section };
+  if (!chosen.accepts(section)) l.fail(node, "WS3008", { hook: chosen.title });
+  return { name, section, hook: chosen };
 }
 
 function text(l: Lowering, node: ts.Node, options: RecordValue, key: string): string | null {
   const field = options.fields.get(key);
   if (field === undefined) return null;
   return field.value.kind === "string" ? field.value.text : l.fail(node, "WS3007");
+}
+
+function isTrue(l: Lowering, node: ts.Node, options: RecordValue, key: string): boolean {
+  const field = options.fields.get(key);
+  if (field === undefined) return false;
+  const { value } = field;
+  return value.kind === "int" && value.ssa.op === "const" ? value.ssa.value !== 0n : l.fail(node, "WS3007");
 }

@@ -79,9 +79,10 @@ export const TC_METHODS: Readonly<Record<string, Method>> = {
     const valueNode = argument(l, node, 2);
     const value = present(lowerExpression(l, valueNode));
     const flags = l.builder.const(flagsOf(l, node, 3, STORE_FLAGS));
-    const result = withAddress(l, valueNode, layout, value, (address) =>
-      l.call("skb_store_bytes", [l.context, offset, address, l.builder.const(layout.size), flags]),
-    );
+    const store = (address: Ssa) =>
+      l.call("skb_store_bytes", [l.context, offset, address, l.builder.const(layout.size), flags]);
+    // The helper takes no addresses in the packet.
+    const result = withAddress(l, valueNode, layout, value, store, false);
     return moved(l, node, result);
   },
   adjustRoom: (l, node) => {

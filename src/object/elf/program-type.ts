@@ -24,6 +24,11 @@ export function programSection(section: string): ProgramType | "any" | null {
   return /^[A-Za-z_][A-Za-z0-9_./]*$/.test(section) && !NO_CODE.test(section) && !OTHERS.test(section) ? "any" : null;
 }
 
+/** Whether programs in this section take frames in several buffers, as libbpf has it. */
+export function isFragsSection(section: string): boolean {
+  return /^xdp\.frags(\/|$)/.test(section);
+}
+
 /**
  * The type of the program in `section` whose entry function has the BTF type `typeId` (0: unknown).
  * @throws WirescriptError (BAD_FILE) for the sections of program types that Wirescript cannot load.

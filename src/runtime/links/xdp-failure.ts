@@ -32,7 +32,7 @@ export function xdpFailure(error: unknown, device: Link, mode: XdpMode, program:
       why: `${lacks ? `The driver${device.kind === null ? "" : ` (${device.kind})`} has no ${mode} XDP.` : `The driver refused (${errnoName}).`}${error.why === undefined ? "" : ` ${error.why}`}`,
       fix:
         mode === "native"
-          ? `Use mode "skb" or "auto"${lacks ? "" : `, or change the device's settings (its MTU is ${device.mtu}; many drivers want 3498 or less)`}.`
+          ? `Use mode "skb" or "auto"${lacks ? "" : `, or change the device's settings (its MTU is ${device.mtu}; many drivers want 3498 or less, or a program with frags: true)`}.`
           : "Check the device's settings: MTU, offloads, an upper device with a program of its own.",
       cause: error,
     });
