@@ -144,7 +144,7 @@ export class ModuleTypes {
     return this.btf.add({ kind: "array", type, indexType: this.#integer("u32"), length });
   }
 
-  #struct({ name, size, fields }: StructLayout): number {
+  #struct({ name, size, fields, overlay }: StructLayout): number {
     const members: BtfMember[] = [];
     const hidden = new Set<number>();
     for (const field of fields) {
@@ -164,7 +164,7 @@ export class ModuleTypes {
     const shown = members.filter((member) => member.bitSize === 0 || !hidden.has(runOf(fields, member)));
     // The kernel wants ascending offsets; bit fields of one byte, most significant first, come in descending ones.
     shown.sort((a, b) => a.bitOffset - b.bitOffset);
-    return this.btf.add({ kind: "struct", name, size, members: shown });
+    return this.btf.add({ kind: overlay === true ? "union" : "struct", name, size, members: shown });
   }
 
   /** Wire order is most significant first; BTF counts from the least significant bit of the byte. */

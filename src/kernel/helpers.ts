@@ -6,7 +6,7 @@ import { WirescriptError } from "../errors.ts";
 import type { XdpAction } from "./actions.ts";
 import type { PacketContext } from "./context.ts";
 import type { i64, u32, u64 } from "./integers.ts";
-import type { Bytes, Infer, Schema, View } from "./schema.ts";
+import type { Bytes, Given, Schema, View } from "./schema.ts";
 
 function kernelOnly(name: string): never {
   throw new WirescriptError({
@@ -74,7 +74,7 @@ export function atomicAdd(_field: number, _value: number): void {
  * A struct or an array on the program's stack, filled with `value`, or with zeros. It lives as long as the program runs: what a helper
  * needs that answers in place, or a table that is filled for one packet.
  */
-export function local<S extends Schema>(_schema: S, _value?: Infer<S>): View<S> {
+export function local<S extends Schema>(_schema: S, _value?: Given<S>): View<S> {
   return kernelOnly("local");
 }
 
@@ -84,4 +84,22 @@ export function local<S extends Schema>(_schema: S, _value?: Infer<S>): View<S> 
  */
 export function fibLookup(_ctx: PacketContext, _params: object, _flags: u32): i64 {
   return kernelOnly("fibLookup");
+}
+
+/** Whether two structs, arrays or byte arrays of one schema hold the same bytes: `equals(a.endpoint, b.endpoint)`. */
+export function equals<T extends object>(_left: T, _right: T): boolean {
+  return kernelOnly("equals");
+}
+
+/** Exchanges what two places in memory hold: fields, elements, structs or arrays, as in `swap(eth.src, eth.dst)`. */
+export function swap<T>(_left: T, _right: T): void {
+  kernelOnly("swap");
+}
+
+/**
+ * The memory of `place`, a struct, array or byte array, seen as `schema`, which is at most as long: `viewAs(ip.src, arrayOf(be16, 8))`.
+ * Writes through either are seen by both.
+ */
+export function viewAs<S extends Schema>(_place: object, _schema: S): View<S> {
+  return kernelOnly("viewAs");
 }

@@ -110,3 +110,31 @@ export function struct<const F extends Fields>(fields: F): Struct<F> {
   const size = Object.values(fields).reduce((sum, field) => sum + field.size, 0);
   return Object.freeze({ size, fields });
 }
+
+/** Each of several schemas over the same bytes; in user space one of them is given, and all are read. */
+export interface Overlay<F extends Fields>
+  extends Schema<{ -readonly [K in keyof F]: Infer<F[K]> }, { -readonly [K in keyof F]?: User<F[K]> }> {
+  readonly members: F;
+}
+
+/**
+ * One place in memory under several schemas, as a union of C: `overlay({ v4: be32, v6: bytes(16) })`. It is as long as the longest; all begin
+ * at its first byte. A literal names one of them, and the bytes that this one leaves are zero.
+ */
+export function overlay<const F extends Fields>(members: F): Overlay<F> {
+  const size = Math.max(...Object.values(members).map((member) => member.size));
+  return Object.freeze({ size, members });
+}
+
+/** What a literal for the schema may be: of an overlay, one of its members. */
+type LiteralOf<S> =
+  S extends Overlay<infer F>
+    ? { [K in keyof F]: { [P in K]: LiteralOf<F[P]> } }[keyof F]
+    : S extends Struct<infer F>
+      ? { [K in keyof F]: LiteralOf<F[K]> }
+      : S extends ArraySchema<infer E, infer N>
+        ? Elements<LiteralOf<E>, N>
+        : Infer<S>;
+
+/** What can be given where a value of the schema is wanted: a view or a value of it, or a literal. */
+export type Given<S> = Infer<S> | LiteralOf<S>;

@@ -494,6 +494,26 @@ export const CATALOGUE = {
     fix: "Submit each record close to where it is reserved, in the same function and the same round of a loop.",
     example: null,
   },
+  WS2082: {
+    what: "A literal for an overlay names one of its members ({names}); this one names {count}.",
+    why: "They lie over the same bytes: one would overwrite the other.",
+    fix: "Write the one that is meant; the bytes that it leaves are zero.",
+    example: `const m = hash({ key: overlay({ v4: be32, v6: bytes(16) }), value: u32, entries: 4 });\n${program("const v6 = bytes(16)(1);\n  if (m.lookup({ v4: 1, v6 })) return XDP_DROP;")}`,
+  },
+  WS2083: {
+    what: "`viewAs` needs a place in memory, and this is {what}.",
+    why: "It sees the same bytes under another schema.",
+    fix: "Give it a field or view of the packet, of a map's element, or of a `local`.",
+    example: program(
+      "const eth = ctx.at(Ethernet);\n  const src = eth?.src;\n  if (src && viewAs(src, u16).value) return XDP_DROP;",
+    ),
+  },
+  WS2084: {
+    what: "{name} has {wanted} bytes, and this place has {size}.",
+    why: "The kernel refuses a program that could reach beside what was checked.",
+    fix: "Use a schema that is not longer, or ask for the packet again: `ctx.at(schema, offset)`.",
+    example: program("const eth = ctx.at(Ethernet);\n  if (eth && viewAs(eth.src, u64).value) return XDP_DROP;"),
+  },
   WS2090: {
     what: "`{name}` is compiled as a function of its own, which cannot take {kind}.",
     why: "A function of its own gets its arguments in registers: integers, booleans, references to packet and maps, object literals of these that nobody changes, and what is known at compile time.",

@@ -2,6 +2,7 @@
 import type ts from "typescript";
 import type { Layout, SizedLayout, StructLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
+import { givenMember } from "./memory.ts";
 import { readField } from "./places.ts";
 import type { IntValue, RecordValue, Value } from "./values.ts";
 
@@ -40,7 +41,8 @@ function put(l: Lowering, node: ts.Node, layout: SizedLayout, value: Value, into
 }
 
 function putFields(l: Lowering, node: ts.Node, layout: StructLayout, value: RecordValue, into: Uint8Array): boolean {
-  return layout.fields.every((field) => {
+  const fields = layout.overlay === true ? [givenMember(l, node, layout, value)] : layout.fields;
+  return fields.every((field) => {
     const given = value.fields.get(field.name);
     const part = given === undefined ? null : readField(l, given);
     if (part === null) return false;

@@ -222,7 +222,9 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
       return contextProperty(l, name, object);
     case "schema":
       if (name === "size" && object.layout.kind !== "bits") return l.int(object.layout.size);
-      if (name === "fields" && object.layout.kind === "struct") return fieldsOf(object.layout);
+      if (object.layout.kind === "struct" && name === (object.layout.overlay === true ? "members" : "fields")) {
+        return fieldsOf(object.layout);
+      }
       if (name === "length" && object.layout.kind === "array") return l.int(object.layout.length);
       if (name === "element" && object.layout.kind === "array") return { kind: "schema", layout: object.layout.element };
       break;

@@ -3,6 +3,7 @@ import ts from "typescript";
 import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
+import { equalContents, exchange, viewAs } from "./contents.ts";
 import { lowerExpression, lowerInt } from "./expressions.ts";
 import { declareGlobal } from "./globals.ts";
 import { bytesArgument, csumDiff, declareLocal, lookUpRoute, trace } from "./helper-calls.ts";
@@ -13,7 +14,7 @@ import { MAP_KINDS } from "./map-kinds.ts";
 import { callMap } from "./maps.ts";
 import { at, loadBytes, meta, storeBytes } from "./packet.ts";
 import { declareProgram } from "./programs.ts";
-import { argument, cast, declareArray, declareStruct, schemaNumber } from "./schemas.ts";
+import { argument, cast, declareArray, declareOverlay, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
 import { TC_METHODS } from "./tc-calls.ts";
 import { U32, U64, type Value } from "./values.ts";
@@ -99,6 +100,14 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return declareSetting(l, node);
     case "global":
       return declareGlobal(l, node);
+    case "overlay":
+      return declareOverlay(l, node);
+    case "equals":
+      return equalContents(l, node);
+    case "swap":
+      return exchange(l, node);
+    case "viewAs":
+      return viewAs(l, node);
     case "atomicAdd":
       return addAtomically(l, node);
     case "csumDiff":

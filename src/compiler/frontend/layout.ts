@@ -26,6 +26,8 @@ export interface StructLayout {
   name: string;
   size: number;
   fields: FieldLayout[];
+  /** All fields lie over the same bytes. */
+  overlay?: true;
 }
 
 export interface ArrayLayout {
@@ -105,6 +107,12 @@ export function structLayout(name: string, fields: [string, Layout][]): StructLa
   return result;
 }
 
+/** Lays all members over the same bytes. */
+export function overlayLayout(members: readonly [string, SizedLayout][]): StructLayout {
+  const fields = members.map(([name, layout]) => ({ name, layout, offset: 0 }));
+  return { kind: "struct", name: "", size: Math.max(0, ...members.map(([, { size }]) => size)), fields, overlay: true };
+}
+
 export function arrayLayout(element: SizedLayout, length: number): ArrayLayout {
   return { kind: "array", element, length, size: element.size * length };
 }
@@ -125,6 +133,7 @@ export function sameLayout(left: Layout, right: Layout): boolean {
       return (
         right.kind === "struct" &&
         left.size === right.size &&
+        left.overlay === right.overlay &&
         left.fields.length === right.fields.length &&
         left.fields.every((field, index) => sameField(field, right.fields[index]))
       );
@@ -148,6 +157,8 @@ export function layoutName(layout: Layout): string {
     case "array":
       return `${layout.length} × ${layoutName(layout.element)}`;
     case "struct":
-      return layout.name === "" ? `a struct of ${layout.size} bytes` : layout.name;
+      return layout.name === ""
+        ? `${layout.overlay === true ? "an overlay" : "a struct"} of ${layout.size} bytes`
+        : layout.name;
   }
 }

@@ -2,7 +2,7 @@
 import type ts from "typescript";
 import { alignmentOf } from "../ir/alignment.ts";
 import type { AccessSize, Value as Ssa } from "../ir/ir.ts";
-import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout, sameLayout } from "./layout.ts";
+import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout, type StructLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { readField } from "./places.ts";
 import {
@@ -85,7 +85,7 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
     return storeBytes(l, memory, readBytes(l, node, contentOf(value), memory));
   }
   // Equal to TypeScript, and other bytes to the kernel, such as a be16 for a u16: part by part.
-  if (value.kind === "view" && value.layout.kind === layout.kind)
+  if (value.kind === "view" && value.layout.kind === layout.kind && !isOverlay(layout) && !isOverlay(value.layout))
     return store(l, node, memory, layout, partsOf(l, node, value));
   if (layout.kind === "array" && value.kind === "record" && value.length === layout.length) {
     const { element } = layout;
@@ -94,6 +94,9 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
       store(l, node, at, element, readField(l, field));
     }
     return;
+  }
+  if (layout.kind === "struct" && layout.overlay === true && value.kind === "record") {
+    return storeMember(l, node, memory, layout, value);
   }
   if (layout.kind === "struct" && value.kind === "record") {
     // Bit fields share bytes: those are cleared first, then each field is put in.
@@ -110,6 +113,26 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
     return;
   }
   l.fail(node, "WS2014", { target: layoutName(layout), kind: describeValue(value) });
+}
+
+function isOverlay(layout: SizedLayout): boolean {
+  return layout.kind === "struct" && layout.overlay === true;
+}
+
+/** The field of `layout` that a literal for it gives: exactly one. */
+export function givenMember(l: Lowering, node: ts.Node, layout: StructLayout, value: RecordValue): FieldLayout {
+  const given = layout.fields.filter(({ name }) => value.fields.has(name));
+  const [member] = given;
+  if (member !== undefined && given.length === 1) return member;
+  const names = layout.fields.map(({ name }) => name).join(", ");
+  return l.fail(node, "WS2082", { count: given.length, names });
+}
+
+function storeMember(l: Lowering, node: ts.Node, memory: Memory, layout: StructLayout, value: RecordValue): void {
+  const member = givenMember(l, node, layout, value);
+  const size = member.layout.kind === "bits" ? 0 : member.layout.size;
+  storeZeros(l, { ...memory, offset: memory.offset + size }, layout.size - size);
+  storeField(l, node, memory, member, readField(l, value.fields.get(member.name) as RecordField)); // it is the one that is there
 }
 
 /** The bytes that `view` lies over. */

@@ -1,7 +1,7 @@
 /** Schemas of the source, read at compile time: `struct`, `bytes`, `bits`, the integer types, and casts to them. */
 import type ts from "typescript";
 import { lowerExpression, lowerInt } from "./expressions.ts";
-import { arrayLayout, type Layout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
+import { arrayLayout, type Layout, overlayLayout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { constantBytes, intTypeOfLayout } from "./memory.ts";
 import { readField } from "./places.ts";
@@ -25,6 +25,17 @@ export function declareStruct(l: Lowering, node: ts.CallExpression): Value {
   const layouts = [...fields.fields].map(([name, field]): [string, Layout] => [name, layoutOf(l, node, readField(l, field))]);
   const layout = structLayout("", layouts);
   return "incomplete" in layout ? l.fail(node, "WS3004", { name: layout.incomplete }) : { kind: "schema", layout };
+}
+
+/** `overlay({ v4: be32, v6: bytes(16) })`. */
+export function declareOverlay(l: Lowering, node: ts.CallExpression): Value {
+  const members = lowerExpression(l, argument(l, node, 0));
+  if (members.kind !== "record" || members.fields.size === 0) return l.fail(node, "WS3003");
+  const layouts = [...members.fields].map(([name, field]): [string, SizedLayout] => [
+    name,
+    sizedLayoutOf(l, node, readField(l, field)),
+  ]);
+  return { kind: "schema", layout: overlayLayout(layouts) };
 }
 
 /** `arrayOf(u32, 4)`. */

@@ -1,11 +1,11 @@
 /** Arrays: all elements exist from the start, are zero, and are found by index from 0. */
 import { u32 } from "../integers.ts";
-import type { Infer, Schema } from "../schema.ts";
+import type { Given, Schema } from "../schema.ts";
 import { declare, type KernelMap, type MapOptions, type UpdateMode } from "./map.ts";
 
 interface Updatable<V extends Schema> {
   /** Overwrites the element; `false` when the index is out of range. */
-  update(key: u32, value: Infer<V>, mode?: UpdateMode): boolean;
+  update(key: u32, value: Given<V>, mode?: UpdateMode): boolean;
 }
 
 export interface ArrayMap<V extends Schema> extends KernelMap<"array", typeof u32, V>, Updatable<V> {}

@@ -1,5 +1,5 @@
 /** Bloom filters: sets that answer "surely not" or "probably", in little memory. Nothing can be taken out again. */
-import type { Infer, Schema } from "../schema.ts";
+import type { Given, Schema } from "../schema.ts";
 import { kernelOnly, type MapOptions } from "./map.ts";
 
 export interface BloomFilterOptions<V extends Schema> extends MapOptions {
@@ -16,9 +16,9 @@ export interface BloomFilterMap<V extends Schema> {
   readonly value: V;
   readonly options: MapOptions;
   /** Puts a value into the set. `false` when the kernel refused, which it has no reason to. */
-  push(value: Infer<V>): boolean;
+  push(value: Given<V>): boolean;
   /** `false`: the value was surely not put in. `true`: it probably was. */
-  has(value: Infer<V>): boolean;
+  has(value: Given<V>): boolean;
 }
 
 /** A set of values, shared by all CPUs and user space (Linux 5.16). `entries` is how many values it is made for; it takes more, and errs more. */

@@ -1,6 +1,6 @@
 /** Maps whose elements are maps: user space puts whole tables in and exchanges them at once. All have the same shape. */
 import { u32 } from "../integers.ts";
-import type { Infer, Schema } from "../schema.ts";
+import type { Given, Schema } from "../schema.ts";
 import { kernelOnly, type MapOptions } from "./map.ts";
 import type { RingBufferOptions } from "./ring-buffer.ts";
 
@@ -34,7 +34,7 @@ interface MapInMap<Kind extends string, K extends Schema, I extends InnerMap> {
   readonly inner: I;
   readonly options: MapOptions;
   /** The map that user space has put there, or `null`. */
-  lookup(key: Infer<K>): I | null;
+  lookup(key: Given<K>): I | null;
 }
 
 export interface ArrayOfMaps<I extends InnerMap> extends MapInMap<"arrayOfMaps", typeof u32, I> {}

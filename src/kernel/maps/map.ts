@@ -1,5 +1,5 @@
 /** What all maps have in common. A map is declared once, as a constant of a module, and shared by its programs and user space. */
-import type { Infer, Schema, View } from "../schema.ts";
+import type { Given, Schema, View } from "../schema.ts";
 
 export interface MapOptions {
   /** The most elements that the map can hold. */
@@ -17,7 +17,7 @@ export interface KernelMap<Kind extends string, K extends Schema, V extends Sche
   readonly value: V;
   readonly options: MapOptions;
   /** A live reference to the element, or `null` when there is none. */
-  lookup(key: Infer<K>): View<V> | null;
+  lookup(key: Given<K>): View<V> | null;
 }
 
 /** A map whose elements are put and removed by key. */
@@ -26,9 +26,9 @@ export interface MutableMap<K extends Schema, V extends Schema> {
    * Puts an element; `false` when the map is full, or when `mode` is "noexist" and the key is there, or "exist" and it is not.
    * Fields that the literal leaves out do not compile: the whole value is written.
    */
-  update(key: Infer<K>, value: Infer<V>, mode?: UpdateMode): boolean;
+  update(key: Given<K>, value: Given<V>, mode?: UpdateMode): boolean;
   /** Removes an element; `false` when there is none. */
-  delete(key: Infer<K>): boolean;
+  delete(key: Given<K>): boolean;
 }
 
 /** What a method of a declaration does when user space calls it. */

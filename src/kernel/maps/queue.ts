@@ -1,5 +1,5 @@
 /** Queues and stacks: values without keys, taken out in the order in which they were put in, or in the opposite one. */
-import type { Infer, Schema, View } from "../schema.ts";
+import type { Given, Schema, View } from "../schema.ts";
 import { kernelOnly, type MapOptions } from "./map.ts";
 
 /** How `push` treats a queue or stack that is full: "any" fails, "overwrite" throws the oldest value out. */
@@ -10,7 +10,7 @@ interface Waiting<Kind extends string, V extends Schema> {
   readonly value: V;
   readonly options: MapOptions;
   /** Puts a value in; `false` when there is no room. */
-  push(value: Infer<V>, mode?: PushMode): boolean;
+  push(value: Given<V>, mode?: PushMode): boolean;
   /**
    * Takes out the next value; `null` when there is none. It is a copy on the program's stack, good until the same `pop` of the
    * source runs again.

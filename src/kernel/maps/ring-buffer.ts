@@ -1,6 +1,6 @@
 /** Ring buffers: records on their way to user space, in the order in which they were reserved, from all CPUs. */
 import type { u64 } from "../integers.ts";
-import type { Infer, Schema, View } from "../schema.ts";
+import type { Given, Schema, View } from "../schema.ts";
 import { kernelOnly } from "./map.ts";
 
 export interface RingBufferOptions {
@@ -42,7 +42,7 @@ export interface RingBufferMap<V extends Schema> extends UntypedRingBufferMap {
   reserve(): View<V> | null;
   reserve<S extends Schema>(schema: S): View<S> | null;
   /** Copies `value` into the ring buffer, in one step; `false` when there is no room. `reserve` saves the copy. */
-  output(value: Infer<V>, wakeUp?: WakeUp): boolean;
+  output(value: Given<V>, wakeUp?: WakeUp): boolean;
 }
 
 /**
