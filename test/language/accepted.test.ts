@@ -54,4 +54,31 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
       return never ? XDP_PASS : XDP_ABORTED;`;
     expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
   });
+
+  test("a view that was found to be there, in a function of its own, in a loop", () => {
+    const declarations = `import { local, noinline } from "wirescript/kernel";
+      const Pair = struct({ a: u32, b: u8 });
+      const second = noinline((ctx: XdpContext, pair: View<typeof Pair>): u8 => local(Pair, pair).b);`;
+    const body = `const start = ctx.at(Pair, 8);
+      if (!start) return XDP_DROP;
+      for (let i = 0; i < 8; i++) {
+        const found = start.b === 0 ? ctx.at(Pair, second(ctx, start)) : ctx.at(Pair);
+        if (!found) return XDP_PASS;
+      }
+      return XDP_TX;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+  });
+
+  test("an index that is the remainder of a loop's counter", () => {
+    const declarations = `import { arrayOf } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(be16, 3) });`;
+    const body = `let sum = 0;
+      for (let i = 0; i < 324; i += 3) {
+        const list = ctx.at(List);
+        if (!list) return XDP_DROP;
+        sum += list.words[i % 3];
+      }
+      return sum === 0 ? XDP_TX : XDP_PASS;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+  });
 });

@@ -71,7 +71,9 @@ class RangeFinder {
   /** Made of constants and counters of loops, which the verifier follows round by round. */
   isCounted(value: Ssa, depth = DEEPEST): boolean {
     if (value.op === "const" || this.#l.counters.has(value)) return true;
-    const isArithmetic = isBinary(value.op) || value.op === "zext" || value.op === "sext";
+    // Of divisions it forgets the result, even of constants.
+    const isDivision = value.op === "udiv" || value.op === "umod" || value.op === "sdiv" || value.op === "smod";
+    const isArithmetic = (isBinary(value.op) && !isDivision) || value.op === "zext" || value.op === "sext";
     return depth > 0 && isArithmetic && value.args.every((argument) => this.isCounted(argument, depth - 1));
   }
 

@@ -59,9 +59,17 @@ export function callSubprogram(l: Lowering, call: ts.Node, node: FunctionNode, g
   return receive(l, result, [ssa], callee.resultAlive ? now : { begunBy: call });
 }
 
-/** An integer as its parameter has it, so that constants and variables of any width need one compilation only. */
+/**
+ * A value as its parameter has it: integers, so that constants and variables of any width need one compilation only; and what may be
+ * `null` but was narrowed, without the check, which the verifier would follow into the function with an address of 0.
+ */
 function asDeclared(l: Lowering, parameter: ts.ParameterDeclaration | undefined, value: Value): Value {
-  if (parameter === undefined || value.kind !== "int" || value.type.bits === 1) return value;
+  if (parameter === undefined) return value;
+  if (value.kind === "nullable") {
+    const type = l.checker.getTypeAtLocation(parameter);
+    return l.checker.getNonNullableType(type) === type ? value.value : value;
+  }
+  if (value.kind !== "int" || value.type.bits === 1) return value;
   const declared = intTypeOf(l.checker, l.checker.getTypeAtLocation(parameter));
   return l.wrap(value, declared ?? { bits: 64, signed: value.type.signed });
 }
