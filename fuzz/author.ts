@@ -14,6 +14,7 @@ import {
   flavourOf,
   type Int,
   isSigned,
+  type MapDeclaration,
   type Module,
   type Parameter,
   type Statement,
@@ -28,7 +29,7 @@ export function randomModule(seed: number): Module {
   for (let index = 0; index < random.between(1, 4); index++) structs.push(randomStruct(random, `S${index}`, structs, sizes));
   const module: Module = { structs: [], byteSizes: [], settings: [], maps: [], functions: [], body: [] };
   for (let index = 0; index < random.between(0, 3); index++)
-    module.settings.push(randomSetting(random, `setting${index}`, sizes));
+    module.settings.push(randomSetting(random, `setting${index}`, structs, sizes));
   const keys = structs.filter(({ size }) => size <= 64);
   for (let index = 0; index < random.between(0, 3); index++) module.maps.push(randomMap(random, `map${index}`, keys));
 
@@ -37,12 +38,15 @@ export function randomModule(seed: number): Module {
     if ("scalar" in setting) {
       const flavour = flavourOf(setting.scalar);
       top.ints.push({ name: setting.name, flavour, signed: isSigned(setting.scalar), mutable: false });
+    } else if ("value" in setting) {
+      const { name, value } = setting;
+      top.views.push({ name, struct: value.struct, map: CONSTANTS, life: { alive: true }, readonly: true });
     } else top.bytes.push({ name: setting.name, size: setting.size, mutable: false });
   }
   const expressions = new Expressions(random, structs, module.maps, sizes);
   const author = new StatementAuthor(random, expressions);
   for (let index = 0; index < random.between(0, 3); index++) {
-    const { fn, updates } = author.inFunction(() => randomFunction(random, author, structs, top, `fn${index}`));
+    const { fn, updates } = author.inFunction(() => randomFunction(random, author, expressions, top, `fn${index}`));
     module.functions.push(fn);
     top.functions.push({ fn, updates });
   }
@@ -53,6 +57,9 @@ export function randomModule(seed: number): Module {
   return module;
 }
 
+/** Where settings lie, in place of the name of a map. */
+const CONSTANTS = "the constants";
+
 /** What all that is alive at the end goes to: many values must be kept until there. */
 const OUT: Struct = {
   name: "Out",
@@ -61,7 +68,11 @@ const OUT: Struct = {
   fields: [0, 1, 2, 3].map((index) => ({ name: `o${index}`, type: { kind: "scalar", scalar: "u64" }, offset: index * 8 })),
 };
 
-function randomFunction(random: Random, author: StatementAuthor, structs: readonly Struct[], top: Scope, name: string): Fn {
+function finds({ name, value }: MapDeclaration): Fn["returns"] {
+  return { struct: value, map: name };
+}
+
+function randomFunction(random: Random, author: StatementAuthor, { structs, maps }: Expressions, top: Scope, name: string): Fn {
   const scope = top.inner();
   const parameters: Parameter[] = [];
   for (let index = 0; index < random.between(0, 3); index++) {
@@ -85,8 +96,18 @@ function randomFunction(random: Random, author: StatementAuthor, structs: readon
       scope.records.push(parameter);
     }
   }
-  const returns = random.chance(80) ? random.pick(FLAVOURS) : null;
-  return { d: "function", name, parameters, returns, body: author.functionBody(scope, returns, random.between(1, 5)) };
+  const returns = random.weighted<() => Fn["returns"]>([
+    [5, () => random.pick(FLAVOURS)],
+    [2, () => null],
+    [2, () => ({ struct: random.pick(structs), map: null })],
+    [maps.length > 0 ? 2 : 0, () => finds(random.pick(maps))],
+  ])();
+  // Object literals can be changed, which takes a function that is built in.
+  const builds = parameters.some(({ p }) => p === "record")
+    ? ([null, "inline"] as const)
+    : ([null, "noinline", "noinline", "inline"] as const);
+  const build = random.pick(builds);
+  return { d: "function", name, parameters, returns, build, body: author.functionBody(scope, returns, random.between(1, 5)) };
 }
 
 function body(
@@ -141,7 +162,7 @@ function sink(random: Random, scope: Scope): Statement[] {
   return OUT.fields.map((field, index): Statement => {
     const own = values.filter((_, at) => at % OUT.fields.length === index);
     const sum = own.reduce((left, right) => binary("^", binary("*", left, literal(31)), right), literal(random.below(100)));
-    const place = { view: "out", path: [field.name], offset: field.offset, type: field.type };
+    const place = { view: "out", path: [field.name], offset: field.offset, indexes: [], type: field.type };
     const target = { t: "field" as const, place, signed: false, wrap: "u64" as const };
     const value = into(sum.signed ? cast("u64", sum) : sum, "u64");
     return {

@@ -1,6 +1,8 @@
 /** Random schemas, maps and settings. */
 import type { Random } from "./random.ts";
+import { literal } from "./scope.ts";
 import {
+  type Content,
   type Field,
   type FieldType,
   type MapDeclaration,
@@ -9,6 +11,7 @@ import {
   type Setting,
   type Struct,
   sizeOfScalar,
+  type Value,
 } from "./tree.ts";
 
 const SCALARS: readonly ScalarName[] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64"];
@@ -93,6 +96,15 @@ export function randomStruct(random: Random, name: string, inner: readonly Struc
         },
       ],
       [
+        5,
+        () => {
+          const { element, stride } = randomElement(random, inner, sizes);
+          const length = random.pick([1, 2, 3, 4, 4, 5, 8]);
+          if (size + stride * length < 100) add({ kind: "array", element, stride, length }, stride * length);
+          else add({ kind: "bool" }, 1);
+        },
+      ],
+      [
         inner.length > 0 ? 3 : 0,
         () => {
           const struct = random.pick(inner);
@@ -103,6 +115,44 @@ export function randomStruct(random: Random, name: string, inner: readonly Struc
     ])();
   }
   return { name, scalar: false, size, fields };
+}
+
+function randomElement(random: Random, inner: readonly Struct[], sizes: Set<number>): { element: FieldType; stride: number } {
+  const structs = inner.filter(({ size }) => size <= 24);
+  return random.weighted<() => { element: FieldType; stride: number }>([
+    [
+      8,
+      () => {
+        const scalar = random.pick(SCALARS);
+        return { element: { kind: "scalar", scalar }, stride: sizeOfScalar(scalar) };
+      },
+    ],
+    [1, () => ({ element: { kind: "bool" }, stride: 1 })],
+    [
+      2,
+      () => {
+        const size = random.pick([3, 4, 6]);
+        sizes.add(size);
+        return { element: { kind: "bytes", size }, stride: size };
+      },
+    ],
+    [
+      2,
+      () => {
+        const scalar = random.pick(SCALARS);
+        const stride = sizeOfScalar(scalar);
+        const length = random.between(1, 4);
+        return { element: { kind: "array", element: { kind: "scalar", scalar }, stride, length }, stride: stride * length };
+      },
+    ],
+    [
+      structs.length > 0 ? 4 : 0,
+      () => {
+        const struct = random.pick(structs);
+        return { element: { kind: "struct", struct }, stride: struct.size };
+      },
+    ],
+  ])();
 }
 
 /** Widths that fill 1 to 8 bytes together. */
@@ -117,7 +167,8 @@ function bitRun(random: Random): number[] {
   return widths;
 }
 
-export function randomSetting(random: Random, name: string, sizes: Set<number>): Setting {
+export function randomSetting(random: Random, name: string, structs: readonly Struct[], sizes: Set<number>): Setting {
+  if (random.chance(30)) return { d: "setting", name, value: constantOf(random, random.pick(structs)) };
   if (random.chance(25)) {
     const size = random.pick([4, 6, 16]);
     sizes.add(size);
@@ -125,7 +176,35 @@ export function randomSetting(random: Random, name: string, sizes: Set<number>):
   }
   const scalar = random.pick(SCALARS.filter((each) => !each.startsWith("i")));
   const bits = BigInt(sizeOfScalar(scalar) * 8);
-  return { d: "setting", name, scalar, value: BigInt.asUintN(Number(bits), random.pick(INTERESTING)) };
+  return { d: "setting", name, scalar, number: BigInt.asUintN(Number(bits), random.pick(INTERESTING)) };
+}
+
+/** A literal for `struct` that the compiler can compute. */
+function constantOf(random: Random, struct: Struct): Value {
+  return {
+    v: "literal",
+    struct,
+    fields: struct.fields.map((field) => ({ field, value: constantContent(random, field.type) })),
+  };
+}
+
+function constantContent(random: Random, type: FieldType): Content {
+  switch (type.kind) {
+    case "scalar":
+      return { f: "int", value: literal(BigInt.asUintN(sizeOfScalar(type.scalar) * 8 - 1, random.pick(INTERESTING))) };
+    case "bits":
+      return { f: "int", value: literal(random.below(2 ** type.bits)) };
+    case "bool":
+      return { f: "bool", value: { b: "constant", value: random.chance(50) } };
+    case "bytes":
+      return { f: "bytes", value: { y: "constant", values: [...random.bytes(type.size)], size: type.size } };
+    case "struct":
+      return { f: "struct", value: constantOf(random, type.struct) };
+    case "array": {
+      const { element, stride, length } = type;
+      return { f: "list", element, stride, values: Array.from({ length }, () => constantContent(random, element)) };
+    }
+  }
 }
 
 /** Prefixes of IPv4 addresses: what a trie is for. */

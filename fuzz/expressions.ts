@@ -1,20 +1,34 @@
 /** Random expressions over what a scope has. */
 import { INTERESTING } from "./declarations.ts";
 import type { Random } from "./random.ts";
-import { binary, type Callable, cast, into, isInt, literal, placesIn, type Scope } from "./scope.ts";
 import {
+  binary,
+  type Callable,
+  type ChooseIndex,
+  cast,
+  type IntName,
+  into,
+  isInt,
+  literal,
+  placesIn,
+  type Scope,
+} from "./scope.ts";
+import {
+  type Action,
   type Argument,
   type BinaryOperator,
   type Bool,
   type Bytes,
+  type Content,
   type FieldPlace,
   type FieldType,
-  type FieldValue,
+  type Finds,
   FLAVOURS,
   flavourOf,
   type Int,
   isSigned,
   type MapDeclaration,
+  type Path,
   type Struct,
   type Target,
   type Value,
@@ -32,6 +46,8 @@ export class Expressions {
   readonly #sizes: Set<number>;
   /** Keys and values are built without changing anything meanwhile. */
   #pure = 0;
+  /** What was compared with a literal: TypeScript may take it for that number from then on, and wants no other. */
+  readonly #compared = new Set<string>();
   /** What may be called here. */
   allowed: (callable: Callable) => boolean = () => true;
   called: (callable: Callable) => void = () => undefined;
@@ -59,7 +75,8 @@ export class Expressions {
     const { random } = this;
     const fields = this.places(scope, isInt);
     const deep = depth > 0 ? 1 : 0;
-    const callables = this.#pure > 0 ? [] : scope.functions.filter((each) => each.fn.returns !== null && this.allowed(each));
+    const callables =
+      this.#pure > 0 ? [] : scope.functions.filter((each) => typeof each.fn.returns === "string" && this.allowed(each));
     const targets = this.#pure > 0 || deep === 0 ? [] : this.targets(scope);
     const make = random.weighted<() => Int>([
       [3, () => literal(random.chance(60) ? random.below(64) : random.pick(INTERESTING))],
@@ -67,6 +84,7 @@ export class Expressions {
       [fields.length > 0 ? 8 : 0, () => field(random.pick(fields))],
       [scope.records.length > 0 ? 2 : 0, () => this.#record(scope)],
       [1, () => ({ k: "length", signed: false, flavour: "u32" })],
+      [random.chance(10) ? 1 : 0, () => this.#circumstance()],
       [this.#hasBytes(scope) ? 1 : 0, () => this.#byte(scope)],
       [deep * 12, () => this.#binary(scope, depth)],
       [deep * 2, () => this.#unary(scope, depth)],
@@ -90,9 +108,38 @@ export class Expressions {
     return narrow ? cast(value.signed ? "i64" : "u64", value) : value;
   }
 
+  /** For a `switch`, whose labels are literals. */
+  switched(scope: Scope, depth: number): Int {
+    return this.#comparedOnce(this.variable(scope, depth));
+  }
+
+  #comparedOnce(value: Int): Int {
+    const what =
+      value.k === "name"
+        ? value.name
+        : value.k === "field"
+          ? pathOf(value.place)
+          : value.k === "record"
+            ? [value.record, ...value.path].join(".")
+            : null;
+    if (what === null) return value;
+    if (this.#compared.has(what)) return cast(value.signed ? "i64" : "u64", value);
+    this.#compared.add(what);
+    return value;
+  }
+
   #name(scope: Scope): Int {
-    const { name, signed, flavour } = this.random.pick(scope.ints);
-    return { k: "name", name, signed, flavour };
+    return nameOf(this.random.pick(scope.ints));
+  }
+
+  #circumstance(): Int {
+    const { random } = this;
+    if (random.chance(50)) {
+      const field = random.pick(["ingressIfindex", "rxQueueIndex"] as const);
+      return { k: "context", field, signed: false, flavour: "u32" };
+    }
+    const helper = random.pick(["ktimeGetNs", "getPrandomU32", "getSmpProcessorId"] as const);
+    return { k: "nothing", helper, signed: false, flavour: null };
   }
 
   #record(scope: Scope): Int {
@@ -102,7 +149,7 @@ export class Expressions {
 
   #byte(scope: Scope): Int {
     const bytes = this.bytes(scope, null, false);
-    return { k: "byte", bytes, index: this.random.below(sizeOfBytes(bytes)), signed: false, flavour: null };
+    return { k: "byte", bytes, index: this.index(scope)(sizeOfBytes(bytes)), signed: false, flavour: null };
   }
 
   #binary(scope: Scope, depth: number): Int {
@@ -126,7 +173,7 @@ export class Expressions {
 
   #coalesce(scope: Scope, depth: number): Int {
     const source = this.source(scope, depth - 1);
-    const place = this.random.pick([...placesIn({ name: "", struct: source.struct }, isInt), null]);
+    const place = this.random.pick([...placesIn({ name: "", struct: source.struct }, isInt, this.index(scope)), null]);
     if (place === null) return this.int(scope, depth - 1);
     const value = field(place);
     const other = this.int(scope, depth - 1);
@@ -156,7 +203,7 @@ export class Expressions {
     const { fn } = callable;
     const args = this.args(scope, callable, depth);
     if (args === null) return literal(7);
-    const flavour = fn.returns ?? "u64";
+    const flavour = typeof fn.returns === "string" ? fn.returns : "u64";
     return { k: "call", callee: fn.name, args, signed: flavour.startsWith("i"), flavour };
   }
 
@@ -167,7 +214,7 @@ export class Expressions {
       if (parameter.p === "int") {
         args.push({ a: "int", value: into(this.int(scope, depth - 1), parameter.flavour) });
       } else if (parameter.p === "view") {
-        const views = this.viewsOf(scope, parameter.struct);
+        const views = this.viewsOf(scope, parameter.struct, "write");
         if (views.length === 0) return null;
         args.push({ a: "view", ...this.random.pick(views) });
       } else {
@@ -203,14 +250,14 @@ export class Expressions {
       ...scope.ints.flatMap(({ name, signed, flavour, mutable }): Target[] =>
         mutable ? [{ t: "name", name, signed, wrap: flavour }] : [],
       ),
-      ...this.places(scope, isInt).map((place): Target => {
+      ...this.places(scope, isInt, "write").map((place): Target => {
         const { signed } = field(place);
         const wrap = place.type.kind === "scalar" ? flavourOf(place.type.scalar) : null;
         return { t: "field", place, signed, wrap };
       }),
-      ...this.places(scope, (type) => type.kind === "bytes").map((place): Target => {
+      ...this.places(scope, (type) => type.kind === "bytes", "write").map((place): Target => {
         const size = place.type.kind === "bytes" ? place.type.size : 1;
-        return { t: "byte", place, index: this.random.below(size), signed: false, wrap: null };
+        return { t: "byte", place, index: this.index(scope)(size), signed: false, wrap: null };
       }),
       ...scope.records.map(
         (record): Target => ({
@@ -224,17 +271,34 @@ export class Expressions {
     ];
   }
 
-  places(scope: Scope, wanted: (type: FieldType) => boolean): FieldPlace[] {
-    return scope.living().flatMap((view) => placesIn(view, wanted));
+  /** Fields and elements of all views; of arrays one element each. */
+  places(scope: Scope, wanted: (type: FieldType) => boolean, use: "read" | "write" = "read"): FieldPlace[] {
+    const views = scope.living().filter((view) => use === "read" || view.readonly !== true);
+    return views.flatMap((view) => placesIn(view, wanted, this.index(scope)));
   }
 
   /** Views of `struct`, and fields of views that are such structs. */
-  viewsOf(scope: Scope, struct: Struct): { view: string; path: string[]; offset: number }[] {
+  viewsOf(scope: Scope, struct: Struct, use: "read" | "write" = "read"): Path[] {
     const isSuch = (type: FieldType) => type.kind === "struct" && type.struct === struct;
+    const whole = scope.living().filter((view) => view.struct === struct && (use === "read" || view.readonly !== true));
     return [
-      ...scope.living().flatMap((view) => (view.struct === struct ? [{ view: view.name, path: [], offset: 0 }] : [])),
-      ...this.places(scope, isSuch).map(({ view, path, offset }) => ({ view, path, offset })),
+      ...whole.map(({ name }) => ({ view: name, path: [], offset: 0, indexes: [] })),
+      ...this.places(scope, isSuch, use).map(({ view, path, offset, indexes }) => ({ view, path, offset, indexes })),
     ];
+  }
+
+  /** An index that the compiler can prove to lie in the array: a constant, a counter, or what a mask or a remainder leaves. */
+  index(scope: Scope): ChooseIndex {
+    const { random } = this;
+    return (length) => {
+      const counters = scope.ints.filter(({ below }) => below !== undefined && below <= length);
+      if (counters.length > 0 && random.chance(60)) return nameOf(random.pick(counters));
+      if (scope.ints.length === 0 || random.chance(50)) return random.below(length);
+      const base = nameOf(random.pick(scope.ints));
+      const mask = 2 ** Math.floor(Math.log2(length)) - 1;
+      if (random.chance(50)) return binary("&", base, literal(mask));
+      return binary("%", base.signed ? cast("u64", base) : base, literal(length));
+    };
   }
 
   // -- booleans --
@@ -259,7 +323,10 @@ export class Expressions {
 
   #compare(scope: Scope, depth: number): Bool {
     const left = this.variable(scope, depth);
-    return { b: "compare", operator: this.random.pick(COMPARISONS), left, right: this.int(scope, depth) };
+    const operator = this.random.pick(COMPARISONS);
+    const right = this.int(scope, depth);
+    const narrows = right.k === "literal" && (operator === "===" || operator === "!==");
+    return { b: "compare", operator, left: narrows ? this.#comparedOnce(left) : left, right };
   }
 
   #equals(scope: Scope): Bool {
@@ -269,7 +336,8 @@ export class Expressions {
 
   verdict(scope: Scope): Verdict {
     const { random } = this;
-    return { condition: random.chance(50) ? this.bool(scope, 2) : null, yes: random.below(4), no: random.below(4) };
+    const action = (): Action => (random.chance(5) ? into(this.int(scope, 1), "u32") : random.below(4));
+    return { condition: random.chance(50) ? this.bool(scope, 2) : null, yes: action(), no: action() };
   }
 
   // -- byte arrays --
@@ -298,15 +366,36 @@ export class Expressions {
 
   source(scope: Scope, depth: number): ViewSource {
     const { random } = this;
+    const finders = this.#pure > 0 ? [] : scope.functions.filter((each) => findsOf(each) !== null && this.allowed(each));
+    if (finders.length > 0 && random.chance(40)) {
+      const finder = random.pick(finders);
+      const finds = findsOf(finder);
+      const args = this.args(scope, finder, depth);
+      if (finds !== null && args !== null) return { w: "call", ...finds, callee: finder.fn.name, args };
+    }
+    if (random.chance(3)) return { w: "meta", struct: random.pick(this.structs) };
     const map = this.maps.length > 0 && random.chance(40) ? random.pick(this.maps) : null;
-    const struct = map === null ? random.pick(this.structs) : map.value;
+    return this.sourceOf(scope, depth, map === null ? random.pick(this.structs) : map.value, map);
+  }
+
+  /** A view of `struct` in the packet, or in an element of `map`. */
+  sourceOf(scope: Scope, depth: number, struct: Struct, map: MapDeclaration | null): ViewSource {
+    const { random } = this;
+    const name = map?.name ?? null;
+    const known = this.viewsOf(scope, struct).filter(({ view }) =>
+      scope.living().some((each) => each.name === view && each.map === name),
+    );
+    const fresh = () => this.#fresh(scope, depth, struct, map);
     const one = (): ViewSource =>
-      map === null
-        ? this.#at(scope, depth, struct)
-        : { w: "lookup", struct, map: map.name, key: this.pure(() => this.key(scope, map)) };
+      known.length > 0 && random.chance(30) ? { w: "view", struct, map: name, ...random.pick(known) } : fresh();
     if (depth > 0 && random.chance(15))
-      return { w: "choice", struct, condition: this.bool(scope, depth - 1), yes: one(), no: one() };
-    return one();
+      return { w: "choice", struct, condition: this.bool(scope, depth - 1), yes: one(), no: fresh() };
+    return fresh();
+  }
+
+  #fresh(scope: Scope, depth: number, struct: Struct, map: MapDeclaration | null): ViewSource {
+    if (map === null) return this.#at(scope, depth, struct);
+    return { w: "lookup", struct, map: map.name, key: this.pure(() => this.key(scope, map)) };
   }
 
   #at(scope: Scope, depth: number, struct: Struct): ViewSource {
@@ -373,11 +462,12 @@ export class Expressions {
 
   /** An object literal for `struct`. For a key most of it is zero, so that programs meet the same key twice. */
   literal(scope: Scope, struct: Struct, key: boolean): Value {
-    const fields = struct.fields.map((each, index) => ({ field: each, value: this.#fieldValue(scope, each.type, key, index) }));
+    const fields = struct.fields.map((each, index) => ({ field: each, value: this.content(scope, each.type, key, index) }));
     return { v: "literal", struct, fields };
   }
 
-  #fieldValue(scope: Scope, type: FieldType, key: boolean, index: number): FieldValue["value"] {
+  /** `index`: which field it is; of a key, all but the first are zero. */
+  content(scope: Scope, type: FieldType, key: boolean, index: number): Content {
     switch (type.kind) {
       case "scalar":
       case "bits": {
@@ -393,14 +483,50 @@ export class Expressions {
       }
       case "struct":
         return { f: "struct", value: this.literal(scope, type.struct, key) };
+      case "array": {
+        const places = this.places(scope, (other) => isSameType(type, other));
+        if (places.length > 0 && !key && this.random.chance(50)) return { f: "array", place: this.random.pick(places) };
+        const { element, stride, length } = type;
+        const values = Array.from({ length }, (_, at) => this.content(scope, element, key, index + at));
+        return { f: "list", element, stride, values };
+      }
     }
   }
+}
+
+function isSameType(a: FieldType, b: FieldType): boolean {
+  switch (a.kind) {
+    case "scalar":
+      return b.kind === "scalar" && a.scalar === b.scalar;
+    case "bytes":
+      return b.kind === "bytes" && a.size === b.size;
+    case "struct":
+      return b.kind === "struct" && a.struct === b.struct;
+    case "array":
+      return b.kind === "array" && a.length === b.length && isSameType(a.element, b.element);
+    case "bool":
+      return b.kind === "bool";
+    case "bits":
+      return false;
+  }
+}
+
+function nameOf({ name, signed, flavour }: IntName): Int {
+  return { k: "name", name, signed, flavour };
 }
 
 export function field(place: FieldPlace): Int {
   const { type } = place;
   if (type.kind === "scalar") return { k: "field", place, signed: isSigned(type.scalar), flavour: flavourOf(type.scalar) };
   return { k: "field", place, signed: false, flavour: null };
+}
+
+function pathOf({ view, path }: FieldPlace): string {
+  return [view, ...path].join(".");
+}
+
+function findsOf({ fn: { returns } }: Callable): Finds | null {
+  return typeof returns === "object" ? returns : null;
 }
 
 export function sizeOfBytes(bytes: Bytes): number {

@@ -1,15 +1,17 @@
 /** A tree as TypeScript. Everything is in parentheses: precedence is the parser's business, and TypeScript's parser is not under test. */
 import {
+  type Action,
   type Argument,
   type Bool,
   type Bytes,
-  type FieldPlace,
+  type Content,
   type FieldType,
   type Fn,
   type Int,
   type MapDeclaration,
   type Module,
   type Parameter,
+  type Path,
   RECORD_TYPE,
   type Setting,
   type Statement,
@@ -20,8 +22,8 @@ import {
 } from "./tree.ts";
 
 const IMPORTS = `import {
-  array, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, hash, i16, i32, i64, i8, lpmTrie, lruHash, lruPerCpuHash, perCpuArray, perCpuHash,
-  range, type Schema, setting, struct, u16, u32, u64, u8, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
+  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, getPrandomU32, getSmpProcessorId, hash, i16, i32, i64, i8, inline, ktimeGetNs,
+  local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
 `;
 
@@ -44,7 +46,7 @@ export function print(module: Module): string {
   for (const struct of module.structs) lines.push(schema(struct));
   for (const setting of module.settings) lines.push(printSetting(setting));
   for (const map of module.maps) lines.push(printMap(map));
-  for (const fn of module.functions) lines.push(`function ${fn.name}${signature(fn)} {`, ...block(fn.body, 1), "}");
+  for (const fn of module.functions) lines.push(...declaration(fn));
   const body = ["export const p = xdp((ctx) => {", ...block(module.body, 1), "});"];
   const text = [...lines, ...body].join("\n");
   const generics = /\b(behind|either)\(/.test(text) ? GENERICS : "";
@@ -67,11 +69,14 @@ function fieldType(type: FieldType): string {
       return `b${type.size}`;
     case "struct":
       return type.struct.name;
+    case "array":
+      return `arrayOf(${fieldType(type.element)}, ${type.length})`;
   }
 }
 
 function printSetting(setting: Setting): string {
-  if ("scalar" in setting) return `const ${setting.name} = setting(${setting.scalar}, ${literal(setting.value)});`;
+  if ("scalar" in setting) return `const ${setting.name} = setting(${setting.scalar}, ${literal(setting.number)});`;
+  if ("value" in setting) return `const ${setting.name} = setting(${setting.value.struct.name}, ${value(setting.value)});`;
   return `const ${setting.name} = setting(b${setting.size}, b${setting.size}(${setting.values.join(", ")}));`;
 }
 
@@ -80,8 +85,18 @@ function printMap({ name, kind, key, value, entries }: MapDeclaration): string {
   return `export const ${name} = ${kind}({ ${keys}value: ${value.name}, entries: ${entries} });`;
 }
 
+function declaration(fn: Fn): string[] {
+  if (fn.build === null) return [`function ${fn.name}${signature(fn)} {`, ...block(fn.body, 1), "}"];
+  return [`const ${fn.name} = ${fn.build}(${signature(fn)} => {`, ...block(fn.body, 1), "});"];
+}
+
 function signature({ parameters, returns }: Fn): string {
-  return `(${["ctx: XdpContext", ...parameters.map(printParameter)].join(", ")}): ${returns ?? "void"}`;
+  return `(${["ctx: XdpContext", ...parameters.map(printParameter)].join(", ")}): ${result(returns)}`;
+}
+
+function result(returns: Fn["returns"]): string {
+  if (returns === null) return "void";
+  return typeof returns === "string" ? returns : `View<typeof ${returns.struct.name}> | null`;
 }
 
 function printParameter(parameter: Parameter): string {
@@ -123,15 +138,19 @@ function printStatement(st: Statement): string[] {
     case "set-bool":
       return [`${st.name} = ${bool(st.value)};`];
     case "set-bool-field":
-      return [`${place(st.place)} = ${bool(st.value)};`];
+      return [`${part(st.place)} = ${bool(st.value)};`];
     case "bytes":
       return [`${st.keyword} ${st.name} = ${bytes(st.value)};`];
     case "set-bytes-name":
       return [`${st.name} = ${bytes(st.value)};`];
     case "set-bytes":
-      return [`${place(st.place)} = ${bytes(st.value)};`];
+      return [`${part(st.place)} = ${bytes(st.value)};`];
     case "set-struct":
-      return [`${place(st.place)} = ${value(st.value)};`];
+      return [`${part(st.place)} = ${value(st.value)};`];
+    case "set-array":
+      return [`${part(st.place)} = ${content(st.value)};`];
+    case "each":
+      return braces(`for (const ${st.name} of ${part(st.place)})`, st.body);
     case "record": {
       const fields = st.fields.map(({ name, value: content }) => {
         if (!Array.isArray(content)) return `${name}: ${int(content)}`;
@@ -140,7 +159,7 @@ function printStatement(st: Statement): string[] {
       return [`const ${st.name} = { ${fields.join(", ")} };`];
     }
     case "alias":
-      return [`const ${st.name} = ${[st.view, ...st.path].join(".")};`];
+      return [`const ${st.name} = ${part(st)};`];
     case "destructure":
       return [`const { ${st.fields.map(({ field, name }) => `${field.name}: ${name}`).join(", ")} } = ${st.view};`];
     case "expression":
@@ -150,7 +169,7 @@ function printStatement(st: Statement): string[] {
     case "void-call":
       return [`${call(st.callee, st.args)};`];
     case "atomic":
-      return [`atomicAdd(${place(st.place)}, ${int(st.value)});`];
+      return [`atomicAdd(${part(st.place)}, ${int(st.value)});`];
     case "if":
       return ifElse(bool(st.condition), st.then, st.otherwise);
     case "switch": {
@@ -185,16 +204,28 @@ function printStatement(st: Statement): string[] {
       ];
     }
     case "move":
-      return braces(`if (!ctx.adjust${st.edge === "head" ? "Head" : "Tail"}(${int(st.delta)}))`, st.otherwise);
+      return braces(`if (!ctx.adjust${MOVES[st.edge]}(${int(st.delta)}))`, st.otherwise);
+    case "local":
+      return [`const ${st.name} = local(${st.struct.name}, ${value(st.value)});`];
+    case "trace":
+      return [`trace\`${st.values.map((each) => `n=\${${int(each)}}`).join(" ")}\`;`];
     case "closure":
       return braces(`const ${st.fn.name} = ${signature(st.fn)} =>`, st.fn.body, "};");
     case "return":
       return [st.value === null ? "return;" : `return ${int(st.value)};`];
+    case "return-view":
+      return [`return ${st.source === null ? "null" : source(st.source)};`];
     case "verdict": {
       const { condition, yes, no } = st.verdict;
-      return [`return ${condition === null ? VERDICTS[yes] : `${bool(condition)} ? ${VERDICTS[yes]} : ${VERDICTS[no]}`};`];
+      return [`return ${condition === null ? action(yes) : `${bool(condition)} ? ${action(yes)} : ${action(no)}`};`];
     }
   }
+}
+
+const MOVES = { head: "Head", tail: "Tail", meta: "Meta" } as const;
+
+function action(which: Action): string {
+  return typeof which === "number" ? (VERDICTS[which] ?? "XDP_ABORTED") : `redirect(${int(which)})`;
 }
 
 // -- expressions --
@@ -210,13 +241,17 @@ function int(e: Int): string {
     case "name":
       return e.name;
     case "field":
-      return place(e.place);
+      return part(e.place);
     case "byte":
-      return `${bytes(e.bytes)}[${e.index}]`;
+      return `${bytes(e.bytes)}[${index(e.index)}]`;
     case "record":
       return [e.record, ...e.path].join(".");
     case "length":
       return "ctx.length";
+    case "context":
+      return `ctx.${e.field}`;
+    case "nothing":
+      return `(${e.helper}() & 0)`;
     case "binary":
       return `(${int(e.left)} ${e.operator} ${int(e.right)})`;
     case "unary":
@@ -226,7 +261,7 @@ function int(e: Int): string {
     case "choice":
       return `(${bool(e.condition)} ? ${int(e.yes)} : ${int(e.no)})`;
     case "coalesce":
-      return `(${source(e.source)}?.${e.place.path.join(".")} ?? ${int(e.otherwise)})`;
+      return `(${source(e.source)}?.${part({ ...e.place, view: "" }).slice(1)} ?? ${int(e.otherwise)})`;
     case "checksum":
       return `(csumDiff(${e.from === null ? "null" : bytes(e.from)}, ${e.to === null ? "null" : bytes(e.to)}, ${int(e.seed)}) % 65535)`;
     case "call":
@@ -252,8 +287,10 @@ function bool(e: Bool): string {
       return `(!!${int(e.operand)})`;
     case "name":
       return e.name;
+    case "constant":
+      return String(e.value);
     case "field":
-      return place(e.place);
+      return part(e.place);
     case "equals":
       return `${bytes(e.left)}.equals(${bytes(e.right)})`;
     case "update":
@@ -273,7 +310,7 @@ function rightOf(operator: string, text: string): string {
 function bytes(e: Bytes): string {
   switch (e.y) {
     case "field":
-      return place(e.place);
+      return part(e.place);
     case "name":
       return e.name;
     case "constant":
@@ -286,13 +323,13 @@ function value(e: Value): string {
     case "int":
       return int(e.value);
     case "view":
-      return [e.view, ...e.path].join(".");
+      return part(e);
     case "literal":
-      return `{ ${e.fields.map((each) => `${each.field.name}: ${fieldValue(each.value)}`).join(", ")} }`;
+      return `{ ${e.fields.map((each) => `${each.field.name}: ${content(each.value)}`).join(", ")} }`;
   }
 }
 
-function fieldValue(e: Extract<Value, { v: "literal" }>["fields"][number]["value"]): string {
+function content(e: Content): string {
   switch (e.f) {
     case "int":
       return int(e.value);
@@ -302,6 +339,10 @@ function fieldValue(e: Extract<Value, { v: "literal" }>["fields"][number]["value
       return bytes(e.value);
     case "struct":
       return value(e.value);
+    case "array":
+      return part(e.place);
+    case "list":
+      return `[${e.values.map(content).join(", ")}]`;
   }
 }
 
@@ -315,13 +356,29 @@ function source(e: ViewSource): string {
       return `either(ctx, ${e.struct.name}, ${int(e.first)}, ${int(e.second)})`;
     case "lookup":
       return `${e.map}.lookup(${value(e.key)})`;
+    case "meta":
+      return `ctx.meta(${e.struct.name})`;
+    case "call":
+      return call(e.callee, e.args);
+    case "view":
+      return part(e);
     case "choice":
       return `(${bool(e.condition)} ? ${source(e.yes)} : ${source(e.no)})`;
   }
 }
 
-function place(e: FieldPlace): string {
-  return [e.view, ...e.path].join(".");
+function part({ view, path, indexes }: Path): string {
+  let next = 0;
+  const segments = path.map((name) => {
+    if (!name.startsWith("[")) return `.${name}`;
+    const variable = name === "[?]" ? indexes[next++] : undefined;
+    return variable === undefined ? name : `[${int(variable.value)}]`;
+  });
+  return view + segments.join("");
+}
+
+function index(which: number | Int): string {
+  return typeof which === "number" ? String(which) : int(which);
 }
 
 function target(e: Target): string {
@@ -329,9 +386,9 @@ function target(e: Target): string {
     case "name":
       return e.name;
     case "field":
-      return place(e.place);
+      return part(e.place);
     case "byte":
-      return `${place(e.place)}[${e.index}]`;
+      return `${part(e.place)}[${index(e.index)}]`;
     case "record":
       return [e.record, ...e.path].join(".");
   }
@@ -346,7 +403,7 @@ function printArgument(argument: Argument): string {
     case "int":
       return int(argument.value);
     case "view":
-      return [argument.view, ...argument.path].join(".");
+      return part(argument);
     case "record":
       return argument.record;
   }

@@ -6,6 +6,7 @@ export function leaves(statements: readonly Statement[]): boolean {
   const last = statements.at(-1);
   switch (last?.s) {
     case "return":
+    case "return-view":
     case "verdict":
     case "break":
     case "continue":

@@ -1,11 +1,13 @@
 /** What a name stands for where the generator writes a statement. */
-import type { FieldPlace, FieldType, Flavour, Fn, Int, Struct } from "./tree.ts";
+import { type FieldPlace, type FieldType, type Flavour, type Fn, type Int, type Struct, sizeOfScalar } from "./tree.ts";
 
 export interface IntName {
   name: string;
   signed: boolean;
   flavour: Flavour | null;
   mutable: boolean;
+  /** It is at least 0 and less than this, and the compiler can see that; an index. */
+  below?: number;
 }
 
 export interface ViewName {
@@ -13,6 +15,8 @@ export interface ViewName {
   struct: Struct;
   /** The map whose element it is; `null` for the packet. */
   map: string | null;
+  /** A table of constants. */
+  readonly?: boolean;
   /** Shared by all scopes: a move or a deletion ends it everywhere. */
   life: { alive: boolean };
 }
@@ -53,15 +57,42 @@ export class Scope {
   }
 }
 
-/** Every field below `view` that `wanted` accepts. */
-export function placesIn(view: { name: string; struct: Struct }, wanted: (type: FieldType) => boolean): FieldPlace[] {
-  const below = (struct: Struct, path: string[], offset: number): FieldPlace[] =>
-    struct.fields.flatMap((field) => {
-      const place = { view: view.name, path: [...path, field.name], offset: offset + field.offset, type: field.type };
-      const inner = field.type.kind === "struct" ? below(field.type.struct, place.path, place.offset) : [];
-      return wanted(field.type) ? [place, ...inner] : inner;
-    });
-  return below(view.struct, [], 0);
+/** An index into an array of so many elements. */
+export type ChooseIndex = (length: number) => number | Int;
+
+/** Every field below `view` that `wanted` accepts; elements of arrays only with `index`, one of each. */
+export function placesIn(
+  view: { name: string; struct: Struct },
+  wanted: (type: FieldType) => boolean,
+  index: ChooseIndex | null = null,
+): FieldPlace[] {
+  const at = (place: FieldPlace): FieldPlace[] => {
+    const { type } = place;
+    const own = wanted(type) ? [place] : [];
+    if (type.kind === "struct") return [...own, ...below(type.struct, place)];
+    return type.kind === "array" && index !== null ? [...own, ...at(elementOf(place, type, index(type.length)))] : own;
+  };
+  const below = (struct: Struct, { path, offset, indexes }: Omit<FieldPlace, "type">): FieldPlace[] =>
+    struct.fields.flatMap(({ name, type, offset: own }) =>
+      at({ view: view.name, path: [...path, name], offset: offset + own, indexes, type }),
+    );
+  return below(view.struct, { view: view.name, path: [], offset: 0, indexes: [] });
+}
+
+/** The element of the array at `place`. */
+export function elementOf(
+  { view, path, offset, indexes }: FieldPlace,
+  { element, stride }: Extract<FieldType, { kind: "array" }>,
+  index: number | Int,
+): FieldPlace {
+  const isConstant = typeof index === "number";
+  return {
+    view,
+    path: [...path, isConstant ? `[${index}]` : "[?]"],
+    offset: isConstant ? offset + index * stride : offset,
+    indexes: isConstant ? indexes : [...indexes, { value: index, stride }],
+    type: element,
+  };
 }
 
 export const isInt = (type: FieldType) => type.kind === "scalar" || type.kind === "bits";
@@ -81,6 +112,9 @@ const FLOWS: Readonly<Record<Flavour, readonly Flavour[]>> = {
 /** `value`, cast where TypeScript wants it. */
 export function into(value: Int, flavour: Flavour | null): Int {
   if (flavour === null) return value.flavour === "mixed" ? cast("u64", value) : value;
+  if (value.k === "literal" && value.value >= 1n << BigInt(sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0))) {
+    return cast(flavour, value);
+  }
   if (value.flavour === null || (value.flavour !== "mixed" && FLOWS[flavour].includes(value.flavour))) return value;
   return cast(flavour, value);
 }

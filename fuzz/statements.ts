@@ -5,18 +5,22 @@ import { leaves } from "./reachability.ts";
 import { into, isInt, literal, placesIn, type Scope } from "./scope.ts";
 import {
   type Bool,
+  type FieldPlace,
+  type Finds,
   FLAVOURS,
   type Flavour,
   type Fn,
+  flavourOf,
   type Int,
   isSigned,
   type Statement,
+  type Struct,
   sizeOfScalar,
   type ViewSource,
 } from "./tree.ts";
 
 /** How a function ends: a program with a verdict, others with a value of this type, or with none. */
-type Returns = Flavour | "verdict" | null;
+type Returns = Flavour | "verdict" | Finds | null;
 
 interface Place {
   returns: Returns;
@@ -55,7 +59,7 @@ export class StatementAuthor {
     }
   }
 
-  functionBody(scope: Scope, returns: Flavour | null, count: number): Statement[] {
+  functionBody(scope: Scope, returns: Fn["returns"], count: number): Statement[] {
     const statements = this.block(scope, count, { returns });
     if (returns !== null && !leaves(statements)) statements.push(this.#return(scope, returns));
     return statements;
@@ -89,13 +93,15 @@ export class StatementAuthor {
     const loops = place.loops ?? 0;
     const nest = this.#depth < 4 ? 1 : 0;
     const targets = e.targets(scope);
-    const byteFields = e.places(scope, (type) => type.kind === "bytes");
-    const structFields = e.places(scope, (type) => type.kind === "struct");
-    const flags = e.places(scope, (type) => type.kind === "bool");
+    const byteFields = e.places(scope, (type) => type.kind === "bytes", "write");
+    const structFields = e.places(scope, (type) => type.kind === "struct", "write");
+    const arrays = e.places(scope, (type) => type.kind === "array", "write");
+    const flags = e.places(scope, (type) => type.kind === "bool", "write");
     const mutableBools = scope.bools.filter(({ mutable }) => mutable);
     const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
     const changeable = e.maps.filter((map) => this.#mayChange(scope, map.name, place));
     const atomics = this.#atomics(scope);
+    const structs = e.structs.filter(({ size }) => size <= 40);
     const callables = scope.functions.filter((each) => e.allowed(each));
     const one = (statement: Statement) => [statement];
     const make = random.weighted<() => Statement[]>([
@@ -121,6 +127,15 @@ export class StatementAuthor {
           return one({ s: "set-struct", place: target, value: e.pure(() => e.value(scope, struct)) });
         },
       ],
+      [
+        arrays.length > 0 ? 3 : 0,
+        () => {
+          const place = random.pick(arrays);
+          return one({ s: "set-array", place, value: e.pure(() => e.content(scope, place.type, false, 0)) });
+        },
+      ],
+      [arrays.length > 0 && loops < 2 ? nest * 4 : 0, () => one(this.#each(scope, random.pick(arrays), place))],
+      [nest * 2, () => this.#indexed(scope, place)],
       [structFields.length > 0 ? 2 : 0, () => this.#alias(scope)],
       [scope.living().length > 0 ? 2 : 0, () => this.#destructure(scope)],
       [2, () => one(this.#declareRecord(scope))],
@@ -135,6 +150,8 @@ export class StatementAuthor {
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
       [loops === 0 && place.returns === "verdict" && !this.#inFunction ? 2 : 0, () => one(this.#move(scope, place.returns))],
       [this.#inFunction || loops > 0 ? 0 : 2, () => one(this.#closure(scope))],
+      [structs.length > 0 ? 3 : 0, () => one(this.#local(scope, random.pick(structs)))],
+      [random.chance(2) ? 1 : 0, () => one({ s: "trace", values: [e.int(scope, 1), e.int(scope, 2)] })],
       [callables.length > 0 ? 4 : 0, () => this.#call(scope, random.pick(callables))],
     ]);
     return make();
@@ -207,17 +224,18 @@ export class StatementAuthor {
   }
 
   #alias(scope: Scope): Statement[] {
-    const place = this.#random.pick(this.#e.places(scope, (type) => type.kind === "struct"));
-    const owner = scope.views.find(({ name }) => name === place.view);
-    if (place.type.kind !== "struct" || owner === undefined) return [];
+    const { type, ...part } = this.#random.pick(this.#e.places(scope, (type) => type.kind === "struct", "write"));
+    const owner = scope.views.find(({ name }) => name === part.view);
+    if (type.kind !== "struct" || owner === undefined) return [];
     const name = this.#name("v");
-    scope.views.push({ ...owner, name, struct: place.type.struct });
-    return [{ s: "alias", name, view: place.view, path: place.path, offset: place.offset }];
+    scope.views.push({ ...owner, name, struct: type.struct });
+    return [{ s: "alias", name, ...part }];
   }
 
   #destructure(scope: Scope): Statement[] {
     const view = this.#random.pick(scope.living());
-    const fields = view.struct.fields.filter(() => this.#random.chance(50)).map((field) => ({ field, name: this.#name("d") }));
+    const wanted = view.struct.fields.filter(({ type }) => type.kind !== "array" && this.#random.chance(50));
+    const fields = wanted.map((field) => ({ field, name: this.#name("d") }));
     if (fields.length === 0) return [];
     for (const { field, name } of fields) {
       const { type } = field;
@@ -237,10 +255,17 @@ export class StatementAuthor {
     scope.views.push({ name, struct: source.struct, map: mapOf(source), life: { alive: true } });
   }
 
+  #local(scope: Scope, struct: Struct): Statement {
+    const value = this.#e.pure(() => this.#e.value(scope, struct));
+    const name = this.#name("v");
+    scope.views.push({ name, struct, map: STACK, life: { alive: true } });
+    return { s: "local", name, struct, value };
+  }
+
   // -- byte arrays --
 
   #setBytes(scope: Scope): Statement {
-    const place = this.#random.pick(this.#e.places(scope, (type) => type.kind === "bytes"));
+    const place = this.#random.pick(this.#e.places(scope, (type) => type.kind === "bytes", "write"));
     const size = place.type.kind === "bytes" ? place.type.size : 0;
     return { s: "set-bytes", place, value: this.#e.bytes(scope, size, true) };
   }
@@ -251,7 +276,7 @@ export class StatementAuthor {
   }
 
   #swap(scope: Scope): Statement[] {
-    const places = this.#e.places(scope, (type) => type.kind === "bytes");
+    const places = this.#e.places(scope, (type) => type.kind === "bytes", "write");
     const a = this.#random.pick(places);
     const size = a.type.kind === "bytes" ? a.type.size : 0;
     const b = this.#random.pick(places.filter(({ type }) => type.kind === "bytes" && type.size === size));
@@ -295,9 +320,52 @@ export class StatementAuthor {
     return { s: "if", condition, then, otherwise: this.#random.chance(50) ? this.#branch(scope, 3, place) : [] };
   }
 
+  /** A number is compared with the length of an array, and used as an index behind that. */
+  #indexed(scope: Scope, place: Place): Statement[] {
+    const random = this.#random;
+    // A setting is read anew at each use, so that a check of one says nothing of the next.
+    const names = scope.ints.filter(
+      ({ name, mutable, flavour }) => !mutable && flavour !== null && !name.startsWith("setting"),
+    );
+    if (names.length === 0) return [];
+    const chosen = random.pick(names);
+    const { name, signed, flavour } = chosen;
+    const below = random.between(2, 5);
+    const value: Int = { k: "name", name, signed, flavour };
+    const compare = (operator: "<" | ">=", right: number): Bool => ({
+      b: "compare",
+      operator,
+      left: value,
+      right: literal(right),
+    });
+    const condition: Bool = signed ? { b: "and", left: compare(">=", 0), right: compare("<", below) } : compare("<", below);
+    const inner = scope.inner();
+    inner.ints.push({ ...chosen, below });
+    const then = this.#nested(() => this.block(inner, random.between(1, 4), place));
+    return [{ s: "if", condition, then, otherwise: [] }];
+  }
+
+  #each(scope: Scope, array: FieldPlace, place: Place): Statement {
+    if (array.type.kind !== "array") throw new Error("an array was expected");
+    const { element } = array.type;
+    const name = this.#name("e");
+    const inner = scope.inner();
+    const owner = scope.views.find((view) => view.name === array.view);
+    if (element.kind === "bytes") inner.bytes.push({ name, size: element.size, mutable: false });
+    else if (element.kind === "bool") inner.bools.push({ name, mutable: false });
+    else if (element.kind === "struct" && owner !== undefined) inner.views.push({ ...owner, name, struct: element.struct });
+    else if (element.kind === "scalar") {
+      const { scalar } = element;
+      inner.ints.push({ name, signed: isSigned(scalar), flavour: flavourOf(scalar), mutable: false });
+    }
+    const loops = (place.loops ?? 0) + 1;
+    const body = this.#nested(() => this.block(inner, this.#random.between(1, 3), { ...place, loops, switches: false }));
+    return { s: "each", name, place: array, body };
+  }
+
   #switch(scope: Scope, place: Place): Statement {
     const random = this.#random;
-    const value = this.#e.variable(scope, 2);
+    const value = this.#e.switched(scope, 2);
     const labels = new Set(Array.from({ length: random.between(1, 4) }, () => BigInt(random.below(8))));
     const clauses: { label: bigint | null; body: Statement[] }[] = [...labels].map((label) => ({ label, body: [] }));
     if (random.chance(60)) clauses.splice(random.below(clauses.length + 1), 0, { label: null, body: [] });
@@ -320,7 +388,14 @@ export class StatementAuthor {
     const useRange = random.chance(30);
     const limit = start + step * rounds;
     const signed = useRange ? false : start < 0 || limit < 0 || step < 0;
-    inner.ints.push({ name, signed, flavour: null, mutable: false });
+    const below = useRange
+      ? rounds
+      : start >= 0 && step > 0
+        ? Math.max(limit, 1)
+        : start >= 0 && limit >= -1
+          ? start + 1
+          : undefined;
+    inner.ints.push({ name, signed, flavour: null, mutable: false, ...(below === undefined ? {} : { below }) });
     const loops = (place.loops ?? 0) + (rounds > 6 ? 2 : 1);
     const body = this.#nested(() =>
       this.block(inner, random.between(1, rounds > 6 ? 2 : 3), { ...place, loops, switches: false }),
@@ -336,7 +411,12 @@ export class StatementAuthor {
 
   #return(scope: Scope, returns: Returns): Statement {
     if (returns === "verdict") return { s: "verdict", verdict: this.#e.verdict(scope) };
-    return { s: "return", value: returns === null ? null : into(this.#e.int(scope, 2), returns) };
+    if (returns === null || typeof returns === "string") {
+      return { s: "return", value: returns === null ? null : into(this.#e.int(scope, 2), returns) };
+    }
+    if (this.#random.chance(20)) return { s: "return-view", source: null };
+    const map = this.#e.maps.find(({ name }) => name === returns.map) ?? null;
+    return { s: "return-view", source: this.#e.sourceOf(scope, 2, returns.struct, map) };
   }
 
   #ifView(scope: Scope, place: Place): Statement {
@@ -371,11 +451,11 @@ export class StatementAuthor {
 
   #move(scope: Scope, returns: Returns): Statement {
     const random = this.#random;
-    const edge = random.pick(["head", "tail"] as const);
-    const amount = literal(random.between(1, 24));
+    const edge = random.pick(["head", "tail", "meta"] as const);
+    const amount = literal(edge === "meta" ? random.pick([4, 8, 16, 32, 32, 64, 7]) : random.between(1, 24));
     const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
-    const delta = random.chance(50) ? minus : amount;
-    for (const view of scope.views) if (view.map === null) view.life.alive = false;
+    const delta = random.chance(edge === "meta" ? 90 : 50) ? minus : amount;
+    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
     return { s: "move", edge, delta, otherwise: [this.#return(scope, returns)] };
   }
 
@@ -390,14 +470,14 @@ export class StatementAuthor {
       const inner = scope.closure();
       inner.ints.push({ name: parameter, flavour, signed: flavour.startsWith("i"), mutable: true });
       const body = this.#nested(() => this.functionBody(inner, returns, this.#random.between(1, 3)));
-      return { d: "function", name, parameters: [{ p: "int", name: parameter, flavour }], returns, body };
+      return { d: "function", name, parameters: [{ p: "int", name: parameter, flavour }], returns, build: null, body };
     });
     scope.functions.push({ fn, updates });
     return { s: "closure", fn };
   }
 
   #call(scope: Scope, callable: Scope["functions"][number]): Statement[] {
-    if (callable.fn.returns !== null) {
+    if (typeof callable.fn.returns === "string") {
       const value = this.#e.call(scope, callable, 2);
       return value.k === "call" ? [{ s: "expression", value }] : [];
     }
@@ -462,7 +542,12 @@ function castUnsigned(value: Int): Int {
   return value.signed ? { k: "cast", to: "u64", operand: value, signed: false, flavour: "u64" } : value;
 }
 
+/** Where locals lie, and the metadata, in place of the name of a map: a variable's views lie all in one place. */
+const STACK = "the stack";
+const METADATA = "the metadata";
+
 function mapOf(source: ViewSource): string | null {
-  if (source.w === "lookup") return source.map;
+  if (source.w === "meta") return METADATA;
+  if (source.w === "lookup" || source.w === "call" || source.w === "view") return source.map;
   return source.w === "choice" ? mapOf(source.yes) : null;
 }

@@ -13,7 +13,9 @@ export type FieldType =
   /** `position`: bits from the start of the struct's byte `offset`, in wire order. */
   | { kind: "bits"; bits: number; position: number }
   | { kind: "bytes"; size: number }
-  | { kind: "struct"; struct: Struct };
+  | { kind: "struct"; struct: Struct }
+  /** `stride`: bytes of an element. */
+  | { kind: "array"; element: FieldType; stride: number; length: number };
 
 export interface Field {
   name: string;
@@ -31,12 +33,22 @@ export interface Struct {
   fields: Field[];
 }
 
-/** A field below a view: `view.path[0].path[1]…`. */
-export interface FieldPlace {
+/** A part of a view: `view.path[0].path[1]…`, where "[2]" is a constant index, and "[?]" the next of `indexes`. */
+export interface Path {
   view: string;
   path: string[];
-  /** Bytes from the view's start. */
+  /** Bytes from the view's start, without those that `indexes` add. */
   offset: number;
+  indexes: Index[];
+}
+
+/** A variable index, which always lies in its array; it changes nothing. */
+export interface Index {
+  value: Int;
+  stride: number;
+}
+
+export interface FieldPlace extends Path {
   type: FieldType;
 }
 
@@ -54,9 +66,12 @@ export type Int = IntNode &
     | { k: "literal"; value: bigint }
     | { k: "name"; name: string }
     | { k: "field"; place: FieldPlace }
-    | { k: "byte"; bytes: Bytes; index: number }
+    | { k: "byte"; bytes: Bytes; index: number | Int }
     | { k: "record"; record: string; path: string[] }
     | { k: "length" }
+    | { k: "context"; field: "ingressIfindex" | "rxQueueIndex" }
+    /** A helper whose result differs from run to run, masked to nothing. */
+    | { k: "nothing"; helper: "ktimeGetNs" | "getPrandomU32" | "getSmpProcessorId" }
     | { k: "binary"; operator: BinaryOperator; left: Int; right: Int }
     | { k: "unary"; operator: "-" | "~" | "+"; operand: Int }
     | { k: "cast"; to: Flavour; operand: Int }
@@ -76,6 +91,7 @@ export type Bool =
   | { b: "not"; operand: Bool }
   | { b: "truth"; operand: Int }
   | { b: "name"; name: string }
+  | { b: "constant"; value: boolean }
   | { b: "field"; place: FieldPlace }
   | { b: "equals"; left: Bytes; right: Bytes }
   | { b: "update"; map: string; key: Key; value: Value; mode: "any" | "noexist" | "exist" }
@@ -92,30 +108,41 @@ export type Key = Value;
 export type Value =
   | { v: "int"; struct: Struct; value: Int }
   | { v: "literal"; struct: Struct; fields: FieldValue[] }
-  | { v: "view"; struct: Struct; view: string; path: string[]; offset: number };
+  | ({ v: "view"; struct: Struct } & Path);
 
 export interface FieldValue {
   field: Field;
-  value: { f: "int"; value: Int } | { f: "bool"; value: Bool } | { f: "bytes"; value: Bytes } | { f: "struct"; value: Value };
+  value: Content;
 }
+
+/** What a field or an element is set to. */
+export type Content =
+  | { f: "int"; value: Int }
+  | { f: "bool"; value: Bool }
+  | { f: "bytes"; value: Bytes }
+  | { f: "struct"; value: Value }
+  | { f: "array"; place: FieldPlace }
+  | { f: "list"; element: FieldType; stride: number; values: Content[] };
 
 export type ViewSource =
   | { w: "at"; struct: Struct; offset: Int; through: "at" | "generic" }
   /** The first of two places that the packet reaches. */
   | { w: "either"; struct: Struct; first: Int; second: Int }
   | { w: "lookup"; struct: Struct; map: string; key: Key }
+  | { w: "meta"; struct: Struct }
+  /** A function that gives a view or `null`: of the packet, or of `map`. */
+  | { w: "call"; struct: Struct; map: string | null; callee: string; args: Argument[] }
+  /** A view that is there. */
+  | ({ w: "view"; struct: Struct; map: string | null } & Path)
   | { w: "choice"; struct: Struct; condition: Bool; yes: ViewSource; no: ViewSource };
 
-export type Argument =
-  | { a: "int"; value: Int }
-  | { a: "view"; view: string; path: string[]; offset: number }
-  | { a: "record"; record: string };
+export type Argument = { a: "int"; value: Int } | ({ a: "view" } & Path) | { a: "record"; record: string };
 
 /** What is assigned to; `wrap` is the type that what is written wraps at, 64 bits where it is `null`. */
 export type Target = { signed: boolean; wrap: Flavour | null } & (
   | { t: "name"; name: string }
   | { t: "field"; place: FieldPlace }
-  | { t: "byte"; place: FieldPlace; index: number }
+  | { t: "byte"; place: FieldPlace; index: number | Int }
   | { t: "record"; record: string; path: string[] }
 );
 
@@ -128,8 +155,11 @@ export type Statement =
   | { s: "set-bytes-name"; name: string; value: Bytes }
   | { s: "set-bytes"; place: FieldPlace; value: Bytes }
   | { s: "set-struct"; place: FieldPlace; value: Value }
+  | { s: "set-array"; place: FieldPlace; value: Content }
+  /** `for (const name of place)`. */
+  | { s: "each"; name: string; place: FieldPlace; body: Statement[] }
   | { s: "record"; name: string; fields: { name: string; value: Int | { name: string; value: Int }[] }[] }
-  | { s: "alias"; name: string; view: string; path: string[]; offset: number }
+  | ({ s: "alias"; name: string } & Path)
   | { s: "destructure"; view: string; fields: { field: Field; name: string }[] }
   | { s: "expression"; value: Int }
   | { s: "effect"; value: Bool }
@@ -154,12 +184,17 @@ export type Statement =
       second: ViewSource;
       then: Statement[];
     }
-  | { s: "move"; edge: "head" | "tail"; delta: Int; otherwise: Statement[] }
+  | { s: "move"; edge: "head" | "tail" | "meta"; delta: Int; otherwise: Statement[] }
+  | { s: "local"; name: string; struct: Struct; value: Value }
+  | { s: "trace"; values: Int[] }
   | { s: "closure"; fn: Fn }
   | { s: "return"; value: Int | null }
+  | { s: "return-view"; source: ViewSource | null }
   | { s: "verdict"; verdict: Verdict };
 
-export type Verdict = { condition: Bool | null; yes: number; no: number };
+/** An action, or what `redirect(value)` gives. */
+export type Action = number | Int;
+export type Verdict = { condition: Bool | null; yes: Action; no: Action };
 
 export type Parameter =
   | { p: "int"; name: string; flavour: Flavour }
@@ -170,8 +205,17 @@ export interface Fn {
   d: "function";
   name: string;
   parameters: Parameter[];
-  returns: Flavour | null;
+  returns: Flavour | Finds | null;
+  /** `noinline(…)` and `inline(…)`; closures are neither. */
+  build: "noinline" | "inline" | null;
   body: Statement[];
+}
+
+/** What a function gives that looks for a view: it may be `null`. */
+export interface Finds {
+  struct: Struct;
+  /** `null` for the packet. */
+  map: string | null;
 }
 
 export type MapKindName = "array" | "perCpuArray" | "hash" | "perCpuHash" | "lruHash" | "lruPerCpuHash" | "lpmTrie";
@@ -188,8 +232,10 @@ export interface MapDeclaration {
 }
 
 export type Setting = { d: "setting"; name: string } & (
-  | { scalar: ScalarName; value: bigint }
+  | { scalar: ScalarName; number: bigint }
   | { size: number; values: number[] }
+  /** A literal of numbers. */
+  | { value: Value }
 );
 
 export interface Module {

@@ -45,7 +45,7 @@ export interface VmOptions {
 export interface VmResult {
   /** What the program returned: its low 32 bits, of TC programs signed (TC_ACT_UNSPEC is -1). */
   action: number;
-  /** The packet as the program left it. */
+  /** The packet as the program left it, behind the metadata that it wrote, as a test run gives it. */
   packet: Uint8Array;
   /** Instructions that were executed; a wide load counts as one. */
   executed: number;

@@ -51,9 +51,9 @@ export class Packet {
     this.#limit();
   }
 
-  /** The packet as it is now. */
+  /** The packet as it is now, behind its metadata: what a test run gives back. */
   get bytes(): Uint8Array {
-    return Uint8Array.of(...this.region.bytes.subarray(this.data, this.end), ...this.#frags);
+    return Uint8Array.of(...this.region.bytes.subarray(this.meta, this.end), ...this.#frags);
   }
 
   /** bpf_xdp_get_buff_len */
@@ -63,7 +63,8 @@ export class Packet {
 
   /** bpf_xdp_load_bytes; `null` beyond the end. */
   load(offset: number, length: number): Uint8Array | null {
-    return this.#reaches(offset, length) ? this.bytes.slice(offset, offset + length) : null;
+    const start = offset + this.data - this.meta;
+    return this.#reaches(offset, length) ? this.bytes.slice(start, start + length) : null;
   }
 
   /** bpf_xdp_store_bytes */
