@@ -18,6 +18,7 @@ import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
 import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
 import { type LoweredModule, type LoweredProgram, lowerModule } from "./frontend/lower.ts";
+import { isStackExhausted } from "./frontend/reporter.ts";
 import { readSource } from "./frontend/source.ts";
 import type { Subprogram } from "./frontend/subprograms.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
@@ -51,6 +52,16 @@ const MOST_INSTRUCTIONS = 1_000_000;
  * @throws CompileError with everything that is wrong with it; WirescriptError BAD_FILE when it cannot be read.
  */
 export function compile(path: string, options: CompileOptions = {}): Compilation {
+  try {
+    return compileModule(path, options);
+  } catch (error) {
+    if (!isStackExhausted(error)) throw error;
+    const nowhere = { file: path, line: 0, column: 0, endLine: 0, endColumn: 0, text: "" };
+    throw new CompileError([{ code: "WS4005", ...nowhere, ...describe("WS4005") }]);
+  }
+}
+
+function compileModule(path: string, options: CompileOptions): Compilation {
   const source = readSource(path, options.overlay);
   const module = lowerModule(source);
   if (module.diagnostics.length > 0) throw new CompileError(module.diagnostics);

@@ -6,6 +6,7 @@ import { BtfBuilder } from "../object/btf/builder.ts";
 import type { BtfMember } from "../object/btf/types.ts";
 import type { ProgramType } from "../object/spec.ts";
 import type { FieldLayout, ScalarLayout, SizedLayout, StructLayout } from "./frontend/layout.ts";
+import { usableName } from "./frontend/names.ts";
 import type { IntType } from "./frontend/values.ts";
 
 const C_INTEGERS: Record<string, { name: string; encoding: "unsigned" | "signed" | "char" | "bool" }> = {
@@ -100,9 +101,9 @@ export class ModuleTypes {
       return this.of(scalarOf(type));
     };
     const returnType = returns === "void" ? 0 : typeOf(returns === "address" ? null : returns);
-    const own = parameters.map((parameter) => ({ name: parameter.name, type: typeOf(parameter.type) }));
+    const own = parameters.map((parameter) => ({ name: usableName(parameter.name), type: typeOf(parameter.type) }));
     const type = this.btf.add({ kind: "func_proto", returnType, parameters: own });
-    return this.btf.add({ kind: "func", name, type, linkage: "static" });
+    return this.btf.add({ kind: "func", name: usableName(name), type, linkage: "static" });
   }
 
   #context(programType: ProgramType): number {
@@ -157,14 +158,14 @@ export class ModuleTypes {
         hidden.add(field.offset);
         const run = fields.filter((other) => other.bit !== undefined && other.offset === field.offset);
         const type = this.#byteArray(field.bit?.runBytes ?? 1);
-        const runName = run.map((other) => other.name).join("_");
+        const runName = usableName(run.map((other) => other.name).join("_"));
         members.push({ name: runName, type, bitOffset: field.offset * 8, bitSize: 0 });
       }
     }
     const shown = members.filter((member) => member.bitSize === 0 || !hidden.has(runOf(fields, member)));
     // The kernel wants ascending offsets; bit fields of one byte, most significant first, come in descending ones.
     shown.sort((a, b) => a.bitOffset - b.bitOffset);
-    return this.btf.add({ kind: overlay === true ? "union" : "struct", name, size, members: shown });
+    return this.btf.add({ kind: overlay === true ? "union" : "struct", name: usableName(name), size, members: shown });
   }
 
   /** Wire order is most significant first; BTF counts from the least significant bit of the byte. */

@@ -605,7 +605,7 @@ export const CATALOGUE = {
   },
   WS3009: {
     what: "The name `{name}` cannot be used: {reason}.",
-    why: "It becomes a symbol of the object file, and the kernel, which shows 15 characters of it, takes letters, digits, `_` and `.` only.",
+    why: "It becomes a symbol of the object file, and the kernel, which shows 15 characters of it, takes letters, digits and `_` only.",
     fix: "Choose a name of plain letters, digits and underscores; for a map one of at most 15 characters.",
     example:
       "const a_map_with_a_long_name = array({ value: u32, entries: 1 });\n" +
@@ -628,6 +628,12 @@ export const CATALOGUE = {
     why: "It is a constant in the object that the loader can replace.",
     fix: "Write `const port = setting(u16, 80)` or `const gateway = setting(mac, mac(0x02, 0, 0, 0, 0, 1))`.",
     example: `const s = setting(struct({ a: u64 }), { a: ktimeGetNs() });\n${program("if (s.a) return XDP_DROP;")}`,
+  },
+  WS3013: {
+    what: "`bits({bits})` can be a field of a struct only.",
+    why: "Bit fields share bytes with their neighbours: one alone has no size in bytes.",
+    fix: "Use an integer such as `u8` here, or a struct with the bit fields.",
+    example: `const m = array({ value: bits(4), entries: 1 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
   },
   WS3070: {
     what: "`bytes` of a `ringBuffer` must be a constant: a power of two, and at least 4096.",
@@ -690,6 +696,12 @@ export const CATALOGUE = {
     example: null,
   },
 
+  WS4005: {
+    what: "The source is nested too deeply for the compiler.",
+    why: "It follows expressions and blocks as deep as its own stack goes: thousands of levels.",
+    fix: "Split the expression into several constants, or a long chain of `else if` into functions.",
+    example: null,
+  },
   WS4090: {
     what: "Functions call each other {depth} deep: {chain}.",
     why: "The kernel allows 8 functions on its call stack, the program among them.",

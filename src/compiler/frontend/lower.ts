@@ -10,9 +10,10 @@ import { symbolOf } from "./expressions.ts";
 import { globalPlace } from "./globals.ts";
 import { Lowering } from "./lowering.ts";
 import { type GlobalVariable, ModuleState } from "./module.ts";
+import { unusableName } from "./names.ts";
 import { type DeclaredProgram, exportedConstants, exportedPrograms, optionsOf, resolve } from "./programs.ts";
 import { checkRecords } from "./records.ts";
-import { Abort } from "./reporter.ts";
+import { Abort, isStackExhausted } from "./reporter.ts";
 import { placeOf, rangeOf, type Source, syntaxErrors, typeErrors } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
 import { checkSubset } from "./subset.ts";
@@ -130,6 +131,10 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     if (error instanceof Abort) return null;
     // After something was left out, what follows may make no sense; its reason is reported already.
     if (state.reporter.diagnostics.length > 0 || state.faults.any) return null;
+    if (isStackExhausted(error)) {
+      state.reporter.report(call, "WS4005");
+      return null;
+    }
     state.reporter.report(call, "WS9001", { detail: error instanceof Error ? error.message : String(error) });
     return null;
   }
@@ -172,7 +177,8 @@ function checkMapNames(state: ModuleState): void {
   const names = new Map<string, ts.Node>();
   for (const { name, node } of state.maps.values()) {
     if (name.length > 15) state.reporter.report(node, "WS3009", { name, reason: "it is longer than 15 characters" });
-    if (!/^[A-Za-z0-9_.]+$/.test(name)) state.reporter.report(node, "WS3009", { name, reason: "it has other characters" });
+    const reason = unusableName(name);
+    if (reason !== null) state.reporter.report(node, "WS3009", { name, reason });
     const earlier = names.get(name);
     if (earlier !== undefined) {
       state.reporter.report(node, "WS3006", { kind: "map", name }, [{ node: earlier, what: "the other map of that name" }]);

@@ -3,6 +3,7 @@ import ts from "typescript";
 import { forEachAssignment } from "./assignments.ts";
 import { Faults } from "./faults.ts";
 import type { SizedLayout } from "./layout.ts";
+import { unusableName } from "./names.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
@@ -74,6 +75,7 @@ export class ModuleState {
   setting(node: ts.Node, name: string, layout: SizedLayout, bytes: Uint8Array): number {
     const known = this.settings.find((setting) => setting.node === node);
     if (known !== undefined) return known.offset;
+    this.#checkName(node, name);
     const align = naturalAlignment(layout);
     while (this.#readonlyData.length % align !== 0) this.#readonlyData.push(0);
     const offset = this.#readonlyData.length;
@@ -90,6 +92,7 @@ export class ModuleState {
   global(node: ts.Node, name: string, layout: SizedLayout, bytes: Uint8Array): GlobalVariable {
     const known = this.globals.get(node);
     if (known !== undefined) return known;
+    this.#checkName(node, name);
     const section = bytes.every((byte) => byte === 0) ? ".bss" : ".data";
     const align = naturalAlignment(layout);
     const offset = Math.ceil((this.#sectionSizes.get(section) ?? 0) / align) * align;
@@ -97,6 +100,11 @@ export class ModuleState {
     const variable = { name, section, offset, layout, bytes };
     this.globals.set(node, variable);
     return variable;
+  }
+
+  #checkName(node: ts.Node, name: string): void {
+    const reason = unusableName(name);
+    if (reason !== null) this.reporter.report(node, "WS3009", { name, reason });
   }
 
   /** Puts `text` with a 0 byte behind it into `.rodata`, once; gives its offset. */

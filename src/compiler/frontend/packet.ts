@@ -66,7 +66,7 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
     offset.op === "add" &&
     left !== undefined &&
     right?.op === "const" &&
-    right.value >= 0n &&
+    isOffset(right.value) &&
     upperBound(left) <= BigInt(MAX_PACKET_OFFSET)
   ) {
     variable = left;
@@ -75,7 +75,7 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
     offset.op === "add" &&
     right !== undefined &&
     left?.op === "const" &&
-    left.value >= 0n &&
+    isOffset(left.value) &&
     upperBound(right) <= BigInt(MAX_PACKET_OFFSET)
   ) {
     variable = right;
@@ -85,6 +85,10 @@ function atVariable(l: Lowering, layout: SizedLayout, offset: Ssa): Value {
   const end = l.binary("add", pointer, l.builder.const(constant + BigInt(layout.size)));
   const memory: Memory = { pointer, offset: Number(constant), region: "packet", epoch: l.epochs.at(l.builder.block) };
   return { kind: "nullable", valid: l.compare("ule", end, l.dataEnd), value: viewOf(memory, layout) };
+}
+
+function isOffset(value: bigint): boolean {
+  return value >= 0n && value <= BigInt(MAX_PACKET_OFFSET);
 }
 
 /** `ctx.meta(schema)`: what lies between data_meta and data. */

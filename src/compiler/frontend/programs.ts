@@ -4,6 +4,7 @@ import { isFragsSection } from "../../object/elf/program-type.ts";
 import { lowerExpression } from "./expressions.ts";
 import { HOOKS, type Hook, XDP_FRAGS } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
+import { unusableName } from "./names.ts";
 import type { Source } from "./source.ts";
 import type { RecordValue, Value } from "./values.ts";
 
@@ -89,7 +90,7 @@ export function optionsOf(
 ): { name: string; section: string; hook: Hook } {
   const chain = chainOf(l, call);
   const node = chain === null ? call.arguments[1] : chain.options;
-  if (node === undefined) return { name: exportName, section: hook.section, hook };
+  if (node === undefined) return { name: usable(l, call, exportName), section: hook.section, hook };
   const options = lowerExpression(l, node);
   if (options.kind !== "record") return l.fail(node, "WS3007");
   const name = text(l, node, options, "name") ?? exportName;
@@ -97,9 +98,14 @@ export function optionsOf(
     hook.type === "xdp" && (isTrue(l, node, options, "frags") || isFragsSection(text(l, node, options, "section") ?? ""));
   const chosen = frags ? XDP_FRAGS : hook;
   const section = text(l, node, options, "section") ?? chosen.section;
-  if (!/^[A-Za-z_][A-Za-z0-9_.]*$/.test(name)) l.fail(node, "WS3009", { name, reason: "it is not a symbol name" });
+  usable(l, node, name);
   if (!chosen.accepts(section)) l.fail(node, "WS3008", { hook: chosen.title });
   return { name, section, hook: chosen };
+}
+
+function usable(l: Lowering, node: ts.Node, name: string): string {
+  const reason = unusableName(name);
+  return reason === null ? name : l.fail(node, "WS3009", { name, reason });
 }
 
 function text(l: Lowering, node: ts.Node, options: RecordValue, key: string): string | null {

@@ -8,6 +8,11 @@ import { rangeOf } from "./source.ts";
 /** Thrown to leave what cannot be compiled; the reason has been reported. */
 export class Abort extends Error {}
 
+/** Whether the source is nested deeper than the compiler's own stack goes. */
+export function isStackExhausted(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("call stack");
+}
+
 /** A second place of a diagnostic, and what is to be seen there. */
 export interface Note {
   node: ts.Node;

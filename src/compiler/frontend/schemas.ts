@@ -4,6 +4,7 @@ import { lowerExpression, lowerInt } from "./expressions.ts";
 import { arrayLayout, type Layout, overlayLayout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { constantBytes, intTypeOfLayout } from "./memory.ts";
+import { unusableName } from "./names.ts";
 import { readField } from "./places.ts";
 import type { Value } from "./values.ts";
 
@@ -23,6 +24,10 @@ export function declareStruct(l: Lowering, node: ts.CallExpression): Value {
   const fields = lowerExpression(l, argument(l, node, 0));
   if (fields.kind !== "record") return l.fail(node, "WS3003");
   const layouts = [...fields.fields].map(([name, field]): [string, Layout] => [name, layoutOf(l, node, readField(l, field))]);
+  for (const [name] of layouts) {
+    const reason = unusableName(name);
+    if (reason !== null) return l.fail(node, "WS3009", { name, reason });
+  }
   const layout = structLayout("", layouts);
   return "incomplete" in layout ? l.fail(node, "WS3004", { name: layout.incomplete }) : { kind: "schema", layout };
 }
@@ -54,7 +59,7 @@ function layoutOf(l: Lowering, node: ts.Node, value: Value): Layout {
 
 export function sizedLayoutOf(l: Lowering, node: ts.Node, value: Value): SizedLayout {
   const layout = layoutOf(l, node, value);
-  return layout.kind === "bits" ? l.fail(node, "WS3003") : layout;
+  return layout.kind === "bits" ? l.fail(node, "WS3013", { bits: layout.bits }) : layout;
 }
 
 /** `u16(x)`, and `mac(0x02, 0, 0, 0, 0, 1)`. */
