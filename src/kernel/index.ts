@@ -9,7 +9,7 @@ export * from "./maps/array.ts";
 export * from "./maps/bloom-filter.ts";
 export * from "./maps/hash.ts";
 export * from "./maps/lpm-trie.ts";
-export type { KernelMap, MapOptions, MutableMap, UpdateMode } from "./maps/map.ts";
+export type { KernelMap, MapOptions, MutableMap, PerCpuLookup, TableOptions, UpdateMode } from "./maps/map.ts";
 export * from "./maps/map-in-map.ts";
 export * from "./maps/queue.ts";
 export * from "./maps/ring-buffer.ts";

@@ -33,16 +33,17 @@ export const HELPER = {
   map_push_elem: 87,
   map_pop_elem: 88,
   map_peek_elem: 89,
-  redirect_neigh: 152,
-  redirect_peer: 155,
-  xdp_get_buff_len: 188,
-  xdp_load_bytes: 189,
-  xdp_store_bytes: 190,
   ringbuf_output: 130,
   ringbuf_reserve: 131,
   ringbuf_submit: 132,
   ringbuf_discard: 133,
   ringbuf_query: 134,
+  redirect_neigh: 152,
+  redirect_peer: 155,
+  xdp_get_buff_len: 188,
+  xdp_load_bytes: 189,
+  xdp_store_bytes: 190,
+  map_lookup_percpu_elem: 195,
 } as const;
 
 export type HelperName = keyof typeof HELPER;

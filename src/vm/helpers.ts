@@ -71,6 +71,11 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
     const element = map.lookup(key, host.cpu);
     return element === null ? 0n : host.space.address(element);
   },
+  [HELPER.map_lookup_percpu_elem]: (host, argument) => {
+    const map = host.mapAt(argument(1));
+    const element = map.lookup(host.space.read(argument(2), map.spec.keySize), uint32(argument(3)));
+    return element === null ? 0n : host.space.address(element);
+  },
   [HELPER.map_update_elem]: (host, argument) => {
     const map = host.mapAt(argument(1));
     const key = host.space.read(argument(2), map.spec.keySize);

@@ -494,6 +494,12 @@ export const CATALOGUE = {
     fix: "Submit each record close to where it is reserved, in the same function and the same round of a loop.",
     example: null,
   },
+  WS2076: {
+    what: "Programs cannot write to this map.",
+    why: "It is declared with `readOnly`, and the kernel refuses programs that write to such a map.",
+    fix: "Write to it from user space, or leave `readOnly` out.",
+    example: `const limits = array({ value: u64, entries: 4, readOnly: true });\n${program("const limit = limits.lookup(1);\n  if (limit) limit.value++;")}`,
+  },
   WS2082: {
     what: "A literal for an overlay names one of its members ({names}); this one names {count}.",
     why: "They lie over the same bytes: one would overwrite the other.",

@@ -161,7 +161,7 @@ export class Lowering {
   /** Reports a write to what cannot be written, such as a setting's fields. */
   assertWritable(memory: Memory): void {
     this.assertAlive(memory);
-    if (memory.readonly === true && this.#node !== null) this.fail(this.#node, "WS2008");
+    if (memory.readonly === true && this.#node !== null) this.fail(this.#node, memory.region === "map" ? "WS2076" : "WS2008");
   }
 
   /** Reports at `node`, with `notes` and the calls that led here, and leaves what is being compiled. */
@@ -285,11 +285,12 @@ export class Lowering {
     return this.builder.emit({ op: "call", type, args, helper: SUBPROGRAM, callee, align });
   }
 
-  call(helper: HelperName, args: Ssa[], type: ValueType = "int"): Ssa {
+  /** `align`: that of the address that comes back. */
+  call(helper: HelperName, args: Ssa[], type: ValueType = "int", align?: number): Ssa {
     if (!mayCall(this.hook, helper) && this.#node !== null) {
       this.fail(this.#node, "WS2062", { call: this.#node.getText(), hook: this.hook.title });
     }
-    return this.builder.emit({ op: "call", type, args, helper: HELPER[helper] });
+    return this.builder.emit({ op: "call", type, args, helper: HELPER[helper], ...(align !== undefined && { align }) });
   }
 
   /**

@@ -4,7 +4,7 @@ import { declarationOf } from "./declarations.ts";
 import { lowerExpression } from "./expressions.ts";
 import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { MAP_KINDS, type MapKind } from "./map-kinds.ts";
+import { BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MAP_KINDS, type MapKind } from "./map-kinds.ts";
 import { readField } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
@@ -33,7 +33,10 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
     key,
     value: valueOf(l, node, kind, options),
     entries: kind.type === "RINGBUF" ? bytesOf(l, node, options) : entriesOf(l, node, options),
-    flags: kind.flags,
+    flags:
+      kind.flags |
+      (flagOf(l, node, options, "noPrealloc") ? BPF_F_NO_PREALLOC : 0) |
+      (flagOf(l, node, options, "readOnly") ? BPF_F_RDONLY_PROG : 0),
     extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
     pinned: flagOf(l, node, options, "pinned"),
     inner: kind.value === "map" ? innerOf(l, node, options) : null,

@@ -12,7 +12,8 @@ export interface MapKind {
   methods: readonly string[];
 }
 
-const BPF_F_NO_PREALLOC = 1;
+export const BPF_F_NO_PREALLOC = 1;
+export const BPF_F_RDONLY_PROG = 1 << 7;
 
 const ELEMENTS = ["lookup", "update", "delete"] as const;
 
@@ -30,6 +31,7 @@ const indexed = (type: MapTypeName): MapKind => ({
   flags: 0,
   methods: ["lookup", "update"],
 });
+const perCpu = (kind: MapKind): MapKind => ({ ...kind, methods: [...kind.methods, "lookupPerCpu"] });
 const targets = (type: MapTypeName, method = "redirect"): MapKind => ({
   type,
   key: "index",
@@ -55,11 +57,11 @@ const ofMaps = (type: MapTypeName, key: "index" | "declared"): MapKind => ({
 
 export const MAP_KINDS: Readonly<Record<string, MapKind>> = {
   array: indexed("ARRAY"),
-  perCpuArray: indexed("PERCPU_ARRAY"),
+  perCpuArray: perCpu(indexed("PERCPU_ARRAY")),
   hash: table("HASH"),
-  perCpuHash: table("PERCPU_HASH"),
+  perCpuHash: perCpu(table("PERCPU_HASH")),
   lruHash: table("LRU_HASH"),
-  lruPerCpuHash: table("LRU_PERCPU_HASH"),
+  lruPerCpuHash: perCpu(table("LRU_PERCPU_HASH")),
   lpmTrie: table("LPM_TRIE", BPF_F_NO_PREALLOC),
   queue: keyless("QUEUE", "push", "pop", "peek"),
   stack: keyless("STACK", "push", "pop", "peek"),

@@ -5,11 +5,15 @@ import { useMap } from "./declarations.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import { type SizedLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
+import { BPF_F_RDONLY_PROG } from "./map-kinds.ts";
 import { store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
 import { callRingBuffer } from "./ring-buffers.ts";
 import { argument } from "./schemas.ts";
 import { type IntValue, type MapDeclaration, type MapValue, type Memory, U64, type Value } from "./values.ts";
+
+/** The length of a prefix is not kept with its bytes. */
+const PREFIX_LENGTH_SIZE = 4;
 
 const UPDATE_FLAGS: Record<string, number> = { any: 0, noexist: 1, exist: 2 };
 
@@ -36,6 +40,8 @@ function callTable(l: Lowering, node: ts.CallExpression, map: Table, method: str
   const reference = (): Ssa => mapReference(l, map);
   const keyNode = argument(l, node, 0);
   const key = present(lowerExpression(l, keyNode));
+  const isReadOnly = (map.flags & BPF_F_RDONLY_PROG) !== 0;
+  if (isReadOnly && (method === "update" || method === "delete")) return l.fail(node, "WS2076");
   switch (method) {
     case "update": {
       const valueNode = argument(l, node, 1);
@@ -51,14 +57,24 @@ function callTable(l: Lowering, node: ts.CallExpression, map: Table, method: str
       return withAddress(l, keyNode, keyLayout, key, (keyAddress) =>
         succeeded(l, l.call("map_delete_elem", [reference(), keyAddress])),
       );
-    default:
+    default: {
+      const cpu = method === "lookupPerCpu" ? [lowerInt(l, argument(l, node, 1), method).ssa] : [];
+      const helper = method === "lookupPerCpu" ? "map_lookup_percpu_elem" : "map_lookup_elem";
       return withAddress(l, keyNode, keyLayout, key, (keyAddress) => {
-        const pointer = l.call("map_lookup_elem", [reference(), keyAddress], "ptr");
+        const pointer = l.call(helper, [reference(), keyAddress, ...cpu], "ptr", alignmentOfElements(map));
         const valid = l.compare("ne", pointer, l.builder.const(0));
         if (map.inner !== null) return { kind: "nullable", valid, value: { kind: "map", map: map.inner, pointer } };
-        return { kind: "nullable", valid, value: viewOf({ pointer, offset: 0, region: "map" }, map.value) };
+        const memory: Memory = { pointer, offset: 0, region: "map", ...(isReadOnly && { readonly: true }) };
+        return { kind: "nullable", valid, value: viewOf(memory, map.value) };
       });
+    }
   }
+}
+
+/** A trie keeps each value right behind the bytes of its key (struct lpm_trie_node); other maps align them to 8. */
+function alignmentOfElements({ kind, key }: Table): number {
+  if (kind.type !== "LPM_TRIE") return 8;
+  return [8, 4, 2].find((size) => (key.size - PREFIX_LENGTH_SIZE) % size === 0) ?? 1;
 }
 
 export function mapReference(l: Lowering, map: MapHandle): Ssa {

@@ -21,7 +21,7 @@ export function alignmentOf(pointer: Value, offset = 0, depth = DEEPEST): number
     case "argument":
       return Math.min(own, pointer.align ?? 1);
     case "call":
-      return Math.min(own, pointer.helper === HELPER.map_lookup_elem ? MOST : (pointer.align ?? 1));
+      return Math.min(own, pointer.align ?? (pointer.helper === HELPER.map_lookup_elem ? MOST : 1));
     case "add":
       if (left === undefined || right === undefined || depth === 0) return 1;
       // Constants are added up: 4 and 4 more are 8.

@@ -28,6 +28,7 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.map_lookup_elem]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
   [HELPER.map_update_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
   [HELPER.map_delete_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
+  [HELPER.map_lookup_percpu_elem]: { reads: ["packet", "map", "stack", "data"], writes: [], pure: false },
   [HELPER.map_push_elem]: { reads: ["packet", "map", "stack", "data"], writes: ["map"], pure: false },
   [HELPER.map_pop_elem]: { reads: ["map"], writes: ["stack"], pure: false },
   // Of a bloom filter it reads the value, of a queue or stack it writes it.

@@ -1,7 +1,7 @@
 /** Arrays: all elements exist from the start, are zero, and are found by index from 0. */
 import { u32 } from "../integers.ts";
 import type { Given, Schema } from "../schema.ts";
-import { declare, type KernelMap, type MapOptions, type UpdateMode } from "./map.ts";
+import { declare, type KernelMap, type PerCpuLookup, type TableOptions, type UpdateMode } from "./map.ts";
 
 interface Updatable<V extends Schema> {
   /** Overwrites the element; `false` when the index is out of range. */
@@ -11,13 +11,16 @@ interface Updatable<V extends Schema> {
 export interface ArrayMap<V extends Schema> extends KernelMap<"array", typeof u32, V>, Updatable<V> {}
 
 /** An array shared by all CPUs. */
-export function array<V extends Schema>(options: MapOptions & { value: V }): ArrayMap<V> {
+export function array<V extends Schema>(options: TableOptions & { value: V }): ArrayMap<V> {
   return declare("array", u32, options.value, options);
 }
 
-export interface PerCpuArrayMap<V extends Schema> extends KernelMap<"perCpuArray", typeof u32, V>, Updatable<V> {}
+export interface PerCpuArrayMap<V extends Schema>
+  extends KernelMap<"perCpuArray", typeof u32, V>,
+    Updatable<V>,
+    PerCpuLookup<typeof u32, V> {}
 
 /** An array with a copy for each CPU: counting needs no atomics, and user space sums the copies. */
-export function perCpuArray<V extends Schema>(options: MapOptions & { value: V }): PerCpuArrayMap<V> {
+export function perCpuArray<V extends Schema>(options: TableOptions & { value: V }): PerCpuArrayMap<V> {
   return declare("perCpuArray", u32, options.value, options);
 }

@@ -1,23 +1,31 @@
 /** Hash tables: elements are put and removed by key. */
 import type { Schema } from "../schema.ts";
-import { declare, type KernelMap, type MapOptions, type MutableMap } from "./map.ts";
+import { declare, type KernelMap, type MutableMap, type PerCpuLookup, type TableOptions } from "./map.ts";
 
-interface KeyValue<K extends Schema, V extends Schema> extends MapOptions {
+interface KeyValue<K extends Schema, V extends Schema> extends TableOptions {
   key: K;
   value: V;
+}
+
+interface HashOptions<K extends Schema, V extends Schema> extends KeyValue<K, V> {
+  /** Take memory for elements when they are put in, not all of it at the start: for large tables that stay mostly empty. */
+  noPrealloc?: boolean;
 }
 
 export interface HashMap<K extends Schema, V extends Schema> extends KernelMap<"hash", K, V>, MutableMap<K, V> {}
 
 /** A hash table shared by all CPUs. When it is full, `update` of a new key gives `false`. */
-export function hash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): HashMap<K, V> {
+export function hash<K extends Schema, V extends Schema>(options: HashOptions<K, V>): HashMap<K, V> {
   return declare("hash", options.key, options.value, options);
 }
 
-export interface PerCpuHashMap<K extends Schema, V extends Schema> extends KernelMap<"perCpuHash", K, V>, MutableMap<K, V> {}
+export interface PerCpuHashMap<K extends Schema, V extends Schema>
+  extends KernelMap<"perCpuHash", K, V>,
+    MutableMap<K, V>,
+    PerCpuLookup<K, V> {}
 
 /** A hash table whose values have a copy for each CPU. */
-export function perCpuHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): PerCpuHashMap<K, V> {
+export function perCpuHash<K extends Schema, V extends Schema>(options: HashOptions<K, V>): PerCpuHashMap<K, V> {
   return declare("perCpuHash", options.key, options.value, options);
 }
 
@@ -30,7 +38,8 @@ export function lruHash<K extends Schema, V extends Schema>(options: KeyValue<K,
 
 export interface LruPerCpuHashMap<K extends Schema, V extends Schema>
   extends KernelMap<"lruPerCpuHash", K, V>,
-    MutableMap<K, V> {}
+    MutableMap<K, V>,
+    PerCpuLookup<K, V> {}
 
 /** As `lruHash`, with a copy of each value for each CPU. */
 export function lruPerCpuHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): LruPerCpuHashMap<K, V> {

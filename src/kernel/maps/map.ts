@@ -1,4 +1,5 @@
 /** What all maps have in common. A map is declared once, as a constant of a module, and shared by its programs and user space. */
+import type { u32 } from "../integers.ts";
 import type { Given, Schema, View } from "../schema.ts";
 
 export interface MapOptions {
@@ -6,6 +7,18 @@ export interface MapOptions {
   entries: number;
   /** Share the map under its name in the loader's pin directory, so that counters survive a reload. */
   pinned?: boolean;
+}
+
+/** Options of maps that are looked up by key or index. */
+export interface TableOptions extends MapOptions {
+  /** Programs only read the map, and writing to it in a program is an error; user space fills it. */
+  readOnly?: boolean;
+}
+
+/** What a lookup of another CPU's copy is, for the per-CPU types. */
+export interface PerCpuLookup<K extends Schema, V extends Schema> {
+  /** The copy that belongs to CPU `cpu`; `null` when there is no such element or CPU (Linux 5.19). */
+  lookupPerCpu(key: Given<K>, cpu: u32): View<V> | null;
 }
 
 /** How `update` treats an existing element. */
@@ -42,7 +55,7 @@ export function declare<Kind extends string, K extends Schema, V extends Schema>
   key: K,
   value: V,
   { entries, pinned }: MapOptions,
-): KernelMap<Kind, K, V> & MutableMap<K, V> {
+): KernelMap<Kind, K, V> & MutableMap<K, V> & PerCpuLookup<K, V> {
   const options = { entries, pinned: pinned ?? false };
-  return { kind, key, value, options, lookup: kernelOnly, update: kernelOnly, delete: kernelOnly };
+  return { kind, key, value, options, lookup: kernelOnly, lookupPerCpu: kernelOnly, update: kernelOnly, delete: kernelOnly };
 }

@@ -1,0 +1,116 @@
+/** Options of maps, other CPUs' copies, and what the layout of a map's elements allows. */
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { check, compile } from "../../src/compiler/compile.ts";
+import { ArrayMap, HashMap, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import { readElf } from "../../src/object/elf/read.ts";
+import { writeElf } from "../../src/object/elf/write.ts";
+import { Vm } from "../../src/vm/index.ts";
+import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+
+const file = resolve("test/example.bpf.ts");
+const source = (text: string) => `${PRELUDE}import { atomicAdd, lpmTrie } from "wirescript/kernel";\n${text}`;
+const build = (text: string) => readElf(writeElf(compile(file, { overlay: new Map([[file, source(text)]]) }).spec));
+const codes = (text: string) => check(file, { overlay: new Map([[file, source(text)]]) }).map(({ code }) => code);
+
+const LIMITS = `
+  const Limit = struct({ rate: u64, owner: bytes(6) });
+  export const limits = hash({ key: u32, value: Limit, entries: 8, readOnly: true, noPrealloc: true });
+  export const levels = array({ value: u64, entries: 2, readOnly: true });`;
+
+describe.skipIf(noKernel)("a map that is readOnly", () => {
+  test("is read by programs and filled by user space", () => {
+    using object = loadSpec(
+      build(`${LIMITS}
+        export const p = xdp((ctx) => {
+          const out = ctx.at(u64, 16);
+          const limit = limits.lookup(7);
+          const level = levels.lookup(1);
+          if (!out || !limit || !level) return XDP_DROP;
+          const owner = limit.owner;
+          out.value = limit.rate + level.value + owner[5];
+          return XDP_PASS;
+        });`),
+    );
+    object.map("limits", HashMap).set(7, { rate: 100n, owner: new Uint8Array([0, 0, 0, 0, 0, 9]) });
+    object.map("levels", ArrayMap).set(1, 1000n);
+    expect(word(object.program("p").run(frame([0n])).packet, 0)).toBe(1109n);
+    // BPF_F_RDONLY_PROG, BPF_F_NO_PREALLOC
+    expect(object.map("limits").info().flags).toBe(0x81);
+    expect(object.map("levels").info().flags).toBe(0x80);
+  });
+});
+
+test.each([
+  ["a field", "const e = limits.lookup(1); if (e) e.rate = 5;"],
+  ["a scalar", "const e = levels.lookup(1); if (e) e.value++;"],
+  ["a byte", "const e = limits.lookup(1); if (e) e.owner[0] = 5;"],
+  ["through a function", "const e = limits.lookup(1); if (e) clear(e);"],
+  ["by update", "limits.update(1, { rate: 1, owner: bytes(6)(0) });"],
+  ["by delete", "limits.delete(1);"],
+])("writing to a map that is readOnly is reported: %s", (_, text) => {
+  const clear = "function clear(limit: Infer<typeof Limit>): void { limit.rate = 0; }";
+  expect(codes(`${LIMITS}\n${clear}\nexport const p = xdp(() => { ${text} return XDP_PASS; });`)).toEqual(["WS2076"]);
+});
+
+test("a view of a map that is readOnly does not become one of another map", () => {
+  const text = `${LIMITS}
+    export const free = hash({ key: u32, value: Limit, entries: 8 });
+    export const p = xdp((ctx) => {
+      let e = free.lookup(1);
+      if (ctx.length > 99) e = limits.lookup(1);
+      if (e) e.rate = 5;
+      return XDP_PASS;
+    });`;
+  expect(codes(text)).toEqual(["WS2007"]);
+});
+
+describe.skipIf(noKernel)("lookupPerCpu", () => {
+  test("gives each CPU's copy, and null where there is no CPU", () => {
+    const spec = build(`
+      export const counts = perCpuArray({ value: u64, entries: 2 });
+      export const p = xdp((ctx) => {
+        const out = ctx.at(u64, 16);
+        const cpu = ctx.at(u64, 24);
+        if (!out || !cpu) return XDP_DROP;
+        const copy = counts.lookupPerCpu(1, u32(cpu.value));
+        if (!copy) return XDP_ABORTED;
+        copy.value += 5;
+        atomicAdd(copy.value, 1);
+        out.value = copy.value;
+        return XDP_PASS;
+      });`);
+    using object = loadSpec(spec);
+    const counts = object.map("counts", PerCpuArrayMap);
+    counts.set(
+      1,
+      Array.from({ length: counts.cpus }, (_, cpu) => BigInt(cpu * 100)),
+    );
+    const run = (cpu: number) => object.program("p").run(frame([0n, BigInt(cpu)]));
+    for (let cpu = 0; cpu < counts.cpus; cpu++) expect(word(run(cpu).packet, 0)).toBe(BigInt(cpu * 100 + 6));
+    expect(run(counts.cpus).action).toBe(0);
+    const vm = new Vm(spec, { cpus: 2 });
+    expect([0n, 1n, 2n].map((cpu) => vm.run("p", frame([0n, cpu])).action)).toEqual([2, 2, 0]);
+  });
+});
+
+describe("atomicAdd in an lpmTrie", () => {
+  const trie = (address: string, value: string) => `
+    const Prefix = struct({ prefixLength: u32, address: ${address} });
+    export const hits = lpmTrie({ key: Prefix, value: ${value}, entries: 8 });
+    export const p = xdp(() => {
+      const key = { prefixLength: 8, address: ${address === "be32" ? "1" : `${address}(0)`} };
+      const hit = hits.lookup(key);
+      if (hit) atomicAdd(hit.value, 1);
+      return XDP_PASS;
+    });`;
+
+  test.each([
+    ["be32", "u32", []],
+    ["be32", "u64", ["WS2021"]],
+    ["bytes(16)", "u64", []],
+    ["bytes(6)", "u32", ["WS2021"]],
+  ])("knows that a value lies right behind %s: %s", (address, value, expected) => {
+    expect(codes(trie(address, value))).toEqual(expected);
+  });
+});
