@@ -56,12 +56,19 @@ export function fitsU32(value: Value, depth = 4): boolean {
   }
 }
 
-/** A value as `base + offset`, with the additions of constants to a pointer peeled off while the displacement fits an access. */
-export function peelAddress(pointer: Value, offset: number): { base: Value; offset: number } {
+/**
+ * A value as `base + offset`, with the additions of constants to a pointer peeled off while the displacement fits an access; down to
+ * a pointer of which `isKept` says that it is in a register anyway.
+ */
+export function peelAddress(
+  pointer: Value,
+  offset: number,
+  isKept: (pointer: Value) => boolean = () => false,
+): { base: Value; offset: number } {
   let base = pointer;
   let result = offset;
   for (;;) {
-    if (base.op !== "add" && base.op !== "sub") return { base, offset: result };
+    if ((base.op !== "add" && base.op !== "sub") || isKept(base)) return { base, offset: result };
     const [left, right] = base.args;
     const step = constant(right);
     if (left?.type !== "ptr" || step === null || !fitsImmediate(step)) return { base, offset: result };

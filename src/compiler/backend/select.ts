@@ -181,7 +181,8 @@ class Selection {
   }
 
   #address(pointer: ir.Value, displacement: number): Address {
-    const { base, offset } = peelAddress(pointer, displacement);
+    const isCompared = (value: ir.Value): boolean => this.uses.of(value).some((user) => isCompare(user.op as ir.Op));
+    const { base, offset } = peelAddress(pointer, displacement, isCompared);
     if (base.op === "slot") return { base: FRAME_POINTER, slot: this.#slotOf(base), offset };
     if (base.op === "data" && fitsOffset(base.offset + offset)) {
       const start: ir.Value = { ...base, offset: 0 };

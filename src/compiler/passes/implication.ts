@@ -102,8 +102,15 @@ const FARTHEST = 0xffffn;
 function reachOf({ op, left, right }: Comparison): Reach | null {
   if (op === "uge" || op === "ult") return reachOf({ op: mirrored(op), left: right, right: left });
   if ((op !== "ule" && op !== "ugt") || left.op !== "add" || right.type !== "ptr") return null;
-  const [pointer, constant] = left.args as [Value, Value]; // a sum has two
-  const bytes = constantOf(constant);
-  if (pointer.type !== "ptr" || bytes === null || bytes > FARTHEST) return null;
+  const { pointer, bytes } = startOf(left);
+  if (pointer.type !== "ptr" || bytes < 0n || bytes > FARTHEST) return null;
   return { pointer, bytes, end: right, isInside: op === "ule" };
+}
+
+/** `pointer` without the constants that are added to it, and their sum. */
+function startOf(pointer: Value): { pointer: Value; bytes: bigint } {
+  const [base, step] = pointer.args;
+  if (pointer.op !== "add" || base?.type !== "ptr" || step?.op !== "const") return { pointer, bytes: 0n };
+  const inner = startOf(base);
+  return { pointer: inner.pointer, bytes: inner.bytes + step.value };
 }

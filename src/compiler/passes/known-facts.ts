@@ -4,7 +4,7 @@ import type { Block, Value } from "../ir/ir.ts";
 import { type Comparison, comparisonOf, type Fact, implied } from "./implication.ts";
 
 /** Enough for every program seen; merges of merges would be searched again and again. */
-const MOST_STEPS = 64;
+const MOST_STEPS = 32;
 
 /** What the branch at the end of `from` decided, when it goes to `to`. */
 export function factOfEdge(from: Block, to: Block): Fact | null {

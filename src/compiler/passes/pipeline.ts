@@ -4,6 +4,7 @@
  */
 import type { Function } from "../ir/ir.ts";
 import { validate } from "../ir/validate.ts";
+import { advancePointers } from "./advance-pointers.ts";
 import { carryPointers } from "./carry-pointers.ts";
 import { foldBranches } from "./fold-branches.ts";
 import { forwardLoads } from "./forward-loads.ts";
@@ -28,8 +29,8 @@ export interface Pass {
   run: (fn: Function) => boolean;
   /** What it does, in a line. */
   description: string;
-  /** Runs only when the others have nothing to do any more. */
-  late?: true;
+  /** Runs only when those of lower stages have nothing to do any more. 0 unless given. */
+  stage?: 1 | 2;
 }
 
 export const PASSES: readonly Pass[] = [
@@ -49,7 +50,8 @@ export const PASSES: readonly Pass[] = [
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
-  { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", late: true },
+  { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
+  { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
 ];
 
 /** Enough for every program seen; a function that is not done by then is right, only not as small as it could be. */
@@ -78,9 +80,9 @@ export function optimise(fn: Function, options: OptimiseOptions = {}): number {
     }
     return changed;
   };
-  const [early, late] = [passes.filter((pass) => !pass.late), passes.filter((pass) => pass.late)];
+  const stages = [0, 1, 2].map((stage) => passes.filter((pass) => (pass.stage ?? 0) === stage));
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    if (!runAll(early) && !runAll(late)) return round;
+    if (!stages.some(runAll)) return round;
   }
   return MOST_ROUNDS;
 }

@@ -104,6 +104,7 @@ export const reassociate: Rule<Binary> = (instruction, make) => {
   if (instruction.type === "ptr") {
     const sum = right.value + second.value;
     if (instruction.op !== "add" || base.type !== "ptr" || sum >= FARTHEST || sum <= -FARTHEST) return null;
+    if (make.bounding.isCompared(inner)) return null; // `advance-pointers` starts from there
     instruction.args = [base, make.constant(sum)];
     return instruction;
   }

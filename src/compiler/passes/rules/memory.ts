@@ -6,10 +6,13 @@ import type { Rule } from "./rule.ts";
 
 type Access = Extract<Instruction, { op: "load" | "store" | "atomic_add" }>;
 
-/** The offset of a load or store is a signed 16-bit number. */
-export const foldOffset: Rule<Access> = (instruction) => {
+/**
+ * The offset of a load or store is a signed 16-bit number. What is compared with the packet's end is in a register anyway
+ * (`advance-pointers`).
+ */
+export const foldOffset: Rule<Access> = (instruction, make) => {
   const pointer = instruction.args[0] as Value; // an access has an address
-  if (pointer.op !== "add") return null;
+  if (pointer.op !== "add" || make.bounding.isCompared(pointer)) return null;
   const [base, constant] = pointer.args as [Value, Value];
   if (base.type !== "ptr" || constant.op !== "const") return null;
   const offset = BigInt(instruction.offset) + constant.value;
