@@ -3,27 +3,16 @@
  *
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
-import { dirname, relative, resolve } from "node:path";
-import {
-  type DataSpec,
-  type FunctionSpec,
-  type LineSpec,
-  MAP_TYPE,
-  type MapSpec,
-  type ObjectSpec,
-  type ProgramSpec,
-} from "../object/spec.ts";
-import { StackOverflow } from "./backend/frame.ts";
-import { type Cpu, type Generated, generate } from "./backend/generate.ts";
-import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
-import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
-import { type LoweredModule, type LoweredProgram, lowerModule } from "./frontend/lower.ts";
+import { dirname, resolve } from "node:path";
+import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
+import type { Cpu } from "./backend/generate.ts";
+import { CompileError, type Diagnostic } from "./diagnostics/diagnostic.ts";
+import { type LoweredModule, lowerModule } from "./frontend/lower.ts";
+import { Code } from "./functions.ts";
 import { isStackExhausted } from "./frontend/reporter.ts";
 import { readSource } from "./frontend/source.ts";
-import type { Subprogram } from "./frontend/subprograms.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import type { Function } from "./ir/ir.ts";
-import { optimise } from "./passes/pipeline.ts";
 import { ModuleTypes } from "./types.ts";
 
 export interface CompileOptions {
@@ -42,9 +31,6 @@ export interface Compilation {
   /** Every file that was read, for caching. */
   files: string[];
 }
-
-/** BPF_COMPLEXITY_LIMIT_INSNS. */
-const MOST_INSTRUCTIONS = 1_000_000;
 
 /**
  * Compiles the kernel module at `path`.
@@ -68,62 +54,20 @@ function compileModule(path: string, options: CompileOptions): Compilation {
 
   const types = new ModuleTypes();
   const maps = module.maps.map((map) => mapSpec(types, map));
-  const functions: Function[] = [];
-  const problems: Diagnostic[] = [];
-  const compiled = (lowered: LoweredProgram | Subprogram): CompiledFunction | null => {
-    optimise(lowered.function, { disabled: [...(options.disabledPasses ?? [])] });
-    functions.push(lowered.function);
-    const result = generateWithinLimits(lowered, options.cpu ?? 3);
-    if (!("code" in result)) return { ...lowered, ...result };
-    problems.push(result);
-    return null;
-  };
-  const entries = module.programs.flatMap((program) => compiled(program) ?? []);
-  const subprograms = new Map(module.subprograms.map((each) => [each.name, compiled(each)]));
-  const signatures = new Map(module.subprograms.map((each) => [each.name, each]));
-  if (problems.length > 0) throw new CompileError(problems);
-  const specs = new Map<CompiledFunction, FunctionSpec>();
-  // So that a module gives the same object from wherever it is compiled.
-  const seenFromModule = (line: LineSpec): LineSpec => ({ ...line, file: relative(dirname(resolve(path)), line.file) });
-  const specOf = (fn: CompiledFunction, typeId: () => number): FunctionSpec => {
-    const { name, instructions, lines } = fn;
-    const spec = specs.get(fn) ?? { name, instructions, typeId: typeId(), lines: lines.map(seenFromModule) };
-    specs.set(fn, spec);
-    return spec;
-  };
-  const programs = module.programs.flatMap(({ name, section, type }, index): ProgramSpec[] => {
-    const entry = entries[index] as CompiledFunction; // none is missing when there are no problems
-    const reached = reachedFrom(entry, (callee) => subprograms.get(callee) ?? null);
-    problems.push(...callChainProblems(entry, reached));
-    const own = specOf(entry, () => types.program(name, type));
-    const others = [...reached.values()].map(
-      (fn) => specOf(fn, () => types.subprogram(signatures.get(fn.name) as Subprogram)), // those that are reached are the module's
-    );
-    return [{ name, section, type, functions: [own, ...others] }];
+  const code = new Code(types, {
+    cpu: options.cpu ?? 3,
+    disabled: options.disabledPasses ?? [],
+    folder: dirname(resolve(path)),
   });
-  if (problems.length > 0) throw new CompileError(problems);
+  for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));
+  for (const subprogram of module.subprograms) code.add(subprogram, () => types.subprogram(subprogram));
+  if (code.problems.length > 0) throw new CompileError(code.problems);
+  const programs = module.programs.map(({ name, section, type }) => ({ name, section, type, functions: code.program(name) }));
+  if (code.problems.length > 0) throw new CompileError(code.problems);
   const readonly = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
   const data = [...readonly, ...writableSections(types, module)];
-  const spec: ObjectSpec = {
-    license: "Dual MIT/GPL",
-    programs,
-    maps,
-    data,
-    btf: { types: types.btf.types },
-  };
-  return { spec, functions, files: source.files };
-}
-
-/** The machine code, or which limit of the kernel it exceeds. */
-function generateWithinLimits({ function: fn, place }: LoweredProgram | Subprogram, cpu: Cpu): Generated | Diagnostic {
-  try {
-    const generated = generate(fn, { cpu });
-    const count = generated.instructions.length;
-    return count <= MOST_INSTRUCTIONS ? generated : { code: "WS4004", ...place, ...describe("WS4004", { count }) };
-  } catch (error) {
-    if (!(error instanceof StackOverflow)) throw error;
-    return { code: "WS4001", ...place, ...describe("WS4001", { who: `\`${fn.name}\``, bytes: error.bytes }) };
-  }
+  const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
+  return { spec, functions: code.functions, files: source.files };
 }
 
 /** What is wrong with the module, or nothing: for editors and continuous integration. */

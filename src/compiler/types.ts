@@ -106,6 +106,15 @@ export class ModuleTypes {
     return this.btf.add({ kind: "func", name: usableName(name), type, linkage: "static" });
   }
 
+  /** FUNC of what `bpf_loop` calls: `static long name(u64 index, void *context)`. */
+  callback(name: string): number {
+    const parameters = [
+      { name: "index", type: { bits: 64, signed: false } as const },
+      { name: "context", type: null },
+    ];
+    return this.subprogram({ name, parameters, returns: { bits: 64, signed: true } });
+  }
+
   #context(programType: ProgramType): number {
     const u32 = this.#integer("u32");
     if (programType === "xdp") {

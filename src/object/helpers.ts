@@ -30,6 +30,7 @@ export const HELPER = {
   xdp_adjust_meta: 54,
   xdp_adjust_tail: 65,
   fib_lookup: 69,
+  loop: 181,
   map_push_elem: 87,
   map_pop_elem: 88,
   map_peek_elem: 89,

@@ -64,6 +64,10 @@ const STACK_BYTES = 512;
 const DEEPEST_CALL = 8;
 /** MAX_TAIL_CALL_CNT */
 const MOST_TAIL_CALLS = 33;
+/** BPF_MAX_LOOPS */
+const MOST_ROUNDS = 1n << 23n;
+const EINVAL = -22n;
+const E2BIG = -7n;
 const DEFAULT_LIMIT = 16_000_000;
 
 export class Vm {
@@ -141,6 +145,7 @@ class Run implements HelperHost {
   readonly #context = new Region("the context", new Uint8Array(24), { readonly: true });
   readonly #access: Access;
   readonly #handles = new Map<Region, VmMap>();
+  readonly #codeRegions = new Map<Region, FunctionSpec>();
   readonly #mapHandles = new Map<VmMap, Region>();
   readonly #limit: number;
   #executed = 0;
@@ -314,9 +319,9 @@ class Run implements HelperHost {
   #callFrom(r: Registers, { src, imm, reference }: Instruction, depth: number): void {
     let result: bigint;
     if (reference?.kind === "function") {
-      const fn = this.#program.functions.find(({ name }) => name === reference.name);
-      if (fn === undefined) throw new VmFault(`There is no function ${reference.name}.`);
-      result = this.#call(fn, r.arguments(), depth + 1);
+      result = this.#call(this.#functionNamed(reference.name), r.arguments(), depth + 1);
+    } else if (src === CALL.HELPER && Number(imm) === HELPER.loop) {
+      result = this.#loop(r, depth);
     } else if (src === CALL.HELPER) {
       result = helper(Number(imm), this.#program.type)(this, (index) => r.get(index));
     } else {
@@ -324,6 +329,35 @@ class Run implements HelperHost {
     }
     r.forgetArguments();
     r.set(0, result);
+  }
+
+  #functionNamed(wanted: string): FunctionSpec {
+    const fn = this.#program.functions.find(({ name }) => name === wanted);
+    if (fn === undefined) throw new VmFault(`There is no function ${wanted}.`);
+    return fn;
+  }
+
+  /** Something whose address stands for the function's code. */
+  #codeRegionOf(fn: FunctionSpec): Region {
+    const known = [...this.#codeRegions].find(([, other]) => other === fn);
+    if (known !== undefined) return known[0];
+    const region = new Region(`the code of ${fn.name}`, new Uint8Array());
+    this.#codeRegions.set(region, fn);
+    return region;
+  }
+
+  /** bpf_loop(rounds, callback, context, flags): how often it was called, until it gave 1. */
+  #loop(r: Registers, depth: number): bigint {
+    const rounds = BigInt.asUintN(32, r.get(1));
+    const callback = this.#codeRegions.get(this.space.place(r.get(2)).region);
+    if (callback === undefined) throw new VmFault("A helper is given something else where it wants a function.");
+    const context = r.get(3);
+    if (r.get(4) !== 0n) return EINVAL;
+    if (rounds > MOST_ROUNDS) return E2BIG;
+    for (let index = 0n; index < rounds; index++) {
+      if (this.#call(callback, [index, context], depth + 1) !== 0n) return index + 1n;
+    }
+    return rounds;
   }
 
   /** Where the tail call goes; `null` when it fails, and the program goes on. */
@@ -346,7 +380,7 @@ class Run implements HelperHost {
       case "data":
         return r.set(dst, this.space.address(this.#vm.dataSection(reference.section), reference.offset));
       case "function":
-        throw new VmFault("The interpreter has no callbacks.");
+        return r.set(dst, this.space.address(this.#codeRegionOf(this.#functionNamed(reference.name))));
     }
   }
 

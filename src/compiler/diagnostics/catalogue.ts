@@ -558,7 +558,14 @@ export const CATALOGUE = {
       "const programs = progArray({ entries: 2 });\nconst f = noinline((ctx: XdpContext): void => { programs.tailCall(ctx, 1); });\n" +
       program("f(ctx);"),
   },
-
+  WS2096: {
+    what: "This loop is too long for the verifier to walk, and cannot be handed to the kernel, since {reason}.",
+    why: "The verifier walks a million instructions. Long loops become calls of `bpf_loop`, in which a program cannot be left for another one.",
+    fix: "Leave the loop with `break`, and call `tailCall` behind it; or use fewer rounds.",
+    example:
+      "const programs = progArray({ entries: 2 });\n" +
+      program("for (let i = 0; i < 60000; i++) {\n    if (getPrandomU32() === i) programs.tailCall(ctx, 1);\n  }"),
+  },
   WS3001: {
     what: "This module exports no program.",
     why: "The loader attaches programs that the module exports.",

@@ -19,8 +19,8 @@ const K = ts.SyntaxKind;
 const UNROLL_BUDGET = 600;
 /** The same for rounds that do not ask for the counter: no constants come of unrolling them. */
 const EQUAL_ROUNDS_BUDGET = 150;
-/** About two instructions a node, and the verifier walks a million. */
-const WALK_BUDGET = 400_000;
+/** BPF_MAX_LOOPS: more rounds `bpf_loop` does not make. */
+const MOST_ROUNDS = 1 << 23;
 
 interface Rounds {
   /** The counter's value in each round. */
@@ -187,7 +187,7 @@ function lowerRounds(
   unrollBudget = UNROLL_BUDGET,
 ): void {
   const size = countNodes(body);
-  if (rounds.count * size > WALK_BUDGET) return l.fail(node, "WS2002", { rounds: rounds.count });
+  if (rounds.count >= MOST_ROUNDS) return l.fail(node, "WS2002", { rounds: rounds.count });
   if (rounds.count * size <= unrollBudget) unroll(l, bind, body, rounds);
   else loop(l, bind, body, rounds);
 }
@@ -211,6 +211,7 @@ function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count,
   const head = builder.newBlock();
   const next = builder.newBlock();
   const end = builder.newBlock();
+  head.rounds = count;
   const read = (): IntValue => {
     const value = readPlace(l, counter);
     if (value.kind !== "int") throw new Error("a counter is an integer");

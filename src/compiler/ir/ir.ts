@@ -118,6 +118,8 @@ export interface Block {
   /** Phis first. */
   instructions: Instruction[];
   terminator: Terminator;
+  /** Of a loop's first block: how often it is run at most each time that the loop is entered. Absent where the passes lost it. */
+  rounds?: number;
 }
 
 export interface Function {

@@ -1,0 +1,115 @@
+/**
+ * From lowered functions to machine code: passes, long loops handed to the kernel, back end, and the kernel's limits. A program is its own
+ * function, those that it calls, and those that the kernel calls for it.
+ */
+import { relative } from "node:path";
+import type { FunctionSpec } from "../object/spec.ts";
+import { StackOverflow } from "./backend/frame.ts";
+import { type Cpu, type Generated, generate } from "./backend/generate.ts";
+import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
+import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagnostic.ts";
+import type { Function, Span } from "./ir/ir.ts";
+import { MOST_ROUNDS } from "./outline/callback.ts";
+import { outlineLoops } from "./outline/outline-loops.ts";
+import { optimise } from "./passes/pipeline.ts";
+import type { ModuleTypes } from "./types.ts";
+
+/** BPF_COMPLEXITY_LIMIT_INSNS. */
+const MOST_INSTRUCTIONS = 1_000_000;
+
+/** A function as the front end gives it. */
+export interface LoweredFunction {
+  function: Function;
+  /** Where it is declared, for messages about all of it. */
+  place: SourceRange;
+}
+
+export interface CodeOptions {
+  cpu: Cpu;
+  disabled: readonly string[];
+  /** Source files are named as seen from here, so that a module gives the same object from wherever it is compiled. */
+  folder: string;
+}
+
+export class Code {
+  /** Optimised, in the order in which they were added; loops' bodies behind the functions that they were in. */
+  readonly functions: Function[] = [];
+  readonly problems: Diagnostic[] = [];
+  readonly #types: ModuleTypes;
+  readonly #options: CodeOptions;
+  readonly #compiled = new Map<string, CompiledFunction>();
+  readonly #specs = new Map<CompiledFunction, FunctionSpec>();
+  readonly #typeIds = new Map<CompiledFunction, () => number>();
+
+  constructor(types: ModuleTypes, options: CodeOptions) {
+    this.#types = types;
+    this.#options = options;
+  }
+
+  /** Compiles a function. `typeId` gives its type in BTF, when it is part of a program. */
+  add({ function: fn, place }: LoweredFunction, typeId: () => number): void {
+    const rounds = fn.blocks.flatMap((block) => block.rounds ?? []);
+    const disabled = [...this.#options.disabled];
+    optimise(fn, { disabled });
+    const { callbacks, refused } = outlineLoops(fn, rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds));
+    for (const { span, reason } of refused) {
+      const at = span === null ? place : rangeOf(span);
+      this.problems.push({ code: "WS2096", ...at, ...describe("WS2096", { reason }) });
+    }
+    if (callbacks.length > 0) optimise(fn, { disabled });
+    this.#generate(fn, place, typeId);
+    for (const callback of callbacks) {
+      optimise(callback, { disabled });
+      this.#generate(callback, place, () => this.#types.callback(callback.name));
+    }
+  }
+
+  /** The functions of the program `name`, its own first. */
+  program(name: string): FunctionSpec[] {
+    const entry = this.#find(name);
+    const reached = reachedFrom(entry, (callee) => this.#find(callee));
+    this.problems.push(...callChainProblems(entry, reached));
+    return [entry, ...reached.values()].map((fn) => this.#spec(fn));
+  }
+
+  #find(name: string): CompiledFunction {
+    const found = this.#compiled.get(name);
+    if (found === undefined) throw new Error(`${name} was not compiled`);
+    return found;
+  }
+
+  /** One for each function, shared by all programs. */
+  #spec(fn: CompiledFunction): FunctionSpec {
+    const { name, instructions } = fn;
+    const lines = fn.lines.map((line) => ({ ...line, file: relative(this.#options.folder, line.file) }));
+    const spec = this.#specs.get(fn) ?? { name, instructions, typeId: this.#typeIds.get(fn)?.() ?? 0, lines };
+    this.#specs.set(fn, spec);
+    return spec;
+  }
+
+  #generate(fn: Function, place: SourceRange, typeId: () => number): void {
+    this.functions.push(fn);
+    const generated = this.#withinLimits(fn, place);
+    if (generated === null) return;
+    const compiled = { name: fn.name, place, ...generated };
+    this.#compiled.set(fn.name, compiled);
+    this.#typeIds.set(compiled, typeId);
+  }
+
+  #withinLimits(fn: Function, place: SourceRange): Generated | null {
+    try {
+      const generated = generate(fn, { cpu: this.#options.cpu });
+      const count = generated.instructions.length;
+      if (count <= MOST_INSTRUCTIONS) return generated;
+      this.problems.push({ code: "WS4004", ...place, ...describe("WS4004", { count }) });
+    } catch (error) {
+      if (!(error instanceof StackOverflow)) throw error;
+      this.problems.push({ code: "WS4001", ...place, ...describe("WS4001", { who: `\`${fn.name}\``, bytes: error.bytes }) });
+    }
+    return null;
+  }
+}
+
+function rangeOf({ file, line, column, text }: Span): SourceRange {
+  return { file, line, column, endLine: line, endColumn: text.length + 1, text };
+}

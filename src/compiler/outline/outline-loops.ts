@@ -1,0 +1,96 @@
+/** Decides which loops the verifier can walk round by round, and hands the others to the kernel's `bpf_loop`. */
+import { HELPER } from "../../object/helpers.ts";
+import { phisOf } from "../ir/edges.ts";
+import type { Block, Function, Span, Value } from "../ir/ir.ts";
+import { MOST_ROUNDS, outline } from "./callback.ts";
+import { decisiveValues } from "./decisive.ts";
+import { findLoops, type NaturalLoop } from "./natural-loops.ts";
+
+/** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
+const WALK_BUDGET = 40_000;
+/** More doublings than this are too many, however small the loop is. */
+const MOST_DOUBLINGS = 24;
+
+export interface Outlined {
+  /** The functions that run one round each. */
+  callbacks: Function[];
+  /** Loops that are too long for the verifier and cannot be handed over. */
+  refused: { span: Span | null; reason: string }[];
+}
+
+/** Outlines the loops of `fn`. `longest` is how often a loop's body is run at most, for those of which nothing else is known. */
+export function outlineLoops(fn: Function, longest: number): Outlined {
+  const callbacks: Function[] = [];
+  const refused: Outlined["refused"] = [];
+  const refusedHeaders = new Set<Block>();
+  for (let loop = next(fn); loop !== null; loop = next(fn)) {
+    const { header } = loop;
+    if ([...loop.blocks].some(leavesProgram)) {
+      refused.push({ span: spanOf(header), reason: "it calls `tailCall`" });
+      refusedHeaders.add(header);
+      continue;
+    }
+    const name = `${fn.name}_loop${callbacks.length + 1}`;
+    callbacks.push(outline(fn, loop, name, roundsOf(loop) + 1));
+  }
+  return { callbacks, refused };
+
+  function next(within: Function): NaturalLoop | null {
+    const decisive = decisiveValues(within);
+    const find = (loops: readonly NaturalLoop[]): NaturalLoop | null => {
+      for (const loop of loops) {
+        const inner = find(loop.inner);
+        if (inner !== null) return inner;
+        if (!refusedHeaders.has(loop.header) && walk(loop, decisive) > WALK_BUDGET) return loop;
+      }
+      return null;
+    };
+    return find(findLoops(within));
+  }
+
+  function roundsOf({ header, blocks, inner }: NaturalLoop): number {
+    const own = [...blocks].filter((block) => !inner.some((other) => other.blocks.has(block)));
+    const known = own.flatMap(({ rounds }) => rounds ?? []);
+    return Math.min(header.rounds ?? (known.length > 0 ? Math.max(...known) : longest), MOST_ROUNDS - 1);
+  }
+
+  /** About how many instructions the verifier walks. */
+  function walk(loop: NaturalLoop, decisive: ReadonlySet<Value>): number {
+    const rounds = roundsOf(loop);
+    const inner = loop.inner.reduce((sum, each) => sum + walk(each, decisive), 0);
+    const own = [...loop.blocks].filter((block) => !loop.inner.some(({ blocks }) => blocks.has(block)));
+    const size = own.reduce((sum, block) => sum + block.instructions.length + 1, 0) + inner;
+    // Where paths meet that bring different numbers, each may go on on its own.
+    const meetings = own.filter((block) => block !== loop.header && isMeeting(block, decisive)).length;
+    const remembers = phisOf(loop.header).some((phi) => decisive.has(phi) && !isCounter(phi));
+    const branches = own.filter(
+      ({ terminator }) => terminator.targets.length === 2 && staysInside(terminator.targets, loop),
+    ).length;
+    const doublings = remembers ? Math.min(meetings + branches, meetings + 1) * rounds : meetings;
+    if (branches === 0) return rounds * size;
+    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS);
+  }
+}
+
+function staysInside(targets: readonly Block[], { blocks }: NaturalLoop): boolean {
+  return targets.every((target) => blocks.has(target));
+}
+
+function isMeeting(block: Block, decisive: ReadonlySet<Value>): boolean {
+  return block.predecessors.length > 1 && phisOf(block).some((phi) => decisive.has(phi));
+}
+
+/** Changes by a constant in every round, whatever the path. */
+function isCounter(phi: Value): boolean {
+  return phi.args.some(
+    (argument) => argument.op === "add" && argument.args.includes(phi) && argument.args.some(({ op }) => op === "const"),
+  );
+}
+
+function leavesProgram({ instructions }: Block): boolean {
+  return instructions.some((instruction) => instruction.op === "call" && instruction.helper === HELPER.tail_call);
+}
+
+function spanOf({ instructions, terminator }: Block): Span | null {
+  return instructions.find(({ span }) => span !== null)?.span ?? terminator.span;
+}
