@@ -6,12 +6,12 @@
 import { dirname, resolve } from "node:path";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/generate.ts";
-import { CompileError, type Diagnostic } from "./diagnostics/diagnostic.ts";
+import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
 import { type LoweredModule, lowerModule } from "./frontend/lower.ts";
-import { Code } from "./functions.ts";
 import { isStackExhausted } from "./frontend/reporter.ts";
 import { readSource } from "./frontend/source.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
+import { Code } from "./functions.ts";
 import type { Function } from "./ir/ir.ts";
 import { ModuleTypes } from "./types.ts";
 
@@ -59,8 +59,8 @@ function compileModule(path: string, options: CompileOptions): Compilation {
     disabled: options.disabledPasses ?? [],
     folder: dirname(resolve(path)),
   });
-  for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));
   for (const subprogram of module.subprograms) code.add(subprogram, () => types.subprogram(subprogram));
+  for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));
   if (code.problems.length > 0) throw new CompileError(code.problems);
   const programs = module.programs.map(({ name, section, type }) => ({ name, section, type, functions: code.program(name) }));
   if (code.problems.length > 0) throw new CompileError(code.problems);

@@ -39,6 +39,8 @@ export class Code {
   readonly #options: CodeOptions;
   readonly #compiled = new Map<string, CompiledFunction>();
   readonly #specs = new Map<CompiledFunction, FunctionSpec>();
+  /** Functions that call `bpf_loop`, directly or not. */
+  readonly #looping = new Set<string>();
   readonly #typeIds = new Map<CompiledFunction, () => number>();
 
   constructor(types: ModuleTypes, options: CodeOptions) {
@@ -46,12 +48,13 @@ export class Code {
     this.#options = options;
   }
 
-  /** Compiles a function. `typeId` gives its type in BTF, when it is part of a program. */
+  /** Compiles a function, after those that it calls. `typeId` gives its type in BTF, when it is part of a program. */
   add({ function: fn, place }: LoweredFunction, typeId: () => number): void {
     const rounds = fn.blocks.flatMap((block) => block.rounds ?? []);
     const disabled = [...this.#options.disabled];
     optimise(fn, { disabled });
-    const { callbacks, refused } = outlineLoops(fn, rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds));
+    const { callbacks, refused } = outlineLoops(fn, rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds), this.#looping);
+    if (callbacks.length > 0 || callsOneOf(fn, this.#looping)) this.#looping.add(fn.name);
     for (const { span, reason } of refused) {
       const at = span === null ? place : rangeOf(span);
       this.problems.push({ code: "WS2096", ...at, ...describe("WS2096", { reason }) });
@@ -112,4 +115,8 @@ export class Code {
 
 function rangeOf({ file, line, column, text }: Span): SourceRange {
   return { file, line, column, endLine: line, endColumn: text.length + 1, text };
+}
+
+function callsOneOf(fn: Function, names: ReadonlySet<string>): boolean {
+  return fn.blocks.some(({ instructions }) => instructions.some((each) => each.op === "call" && names.has(each.callee ?? "")));
 }

@@ -286,10 +286,10 @@ export const CATALOGUE = {
     example: program("for (let i = 0; i < ctx.length; i++) { }"),
   },
   WS2002: {
-    what: "This loop runs too often ({rounds} rounds of a body of this size).",
-    why: "The kernel's verifier walks through every round and gives up after a million instructions.",
-    fix: "Use fewer rounds, or a smaller body.",
-    example: program("let n = 0;\n  for (let i = 0; i < 1000000; i++) n += i;\n  if (n === 7) return XDP_DROP;"),
+    what: "This loop runs too often: {rounds} rounds.",
+    why: "The kernel makes 8388607 rounds at most, however small the body.",
+    fix: "Use fewer rounds. A packet has at most 65535 bytes, and a program that takes long loses packets.",
+    example: program("let n = 0;\n  for (let i = 0; i < 10000000; i++) n += i;\n  if (n === 7) return XDP_DROP;"),
   },
   WS2003: {
     what: "`{name}` cannot be called in kernel code.",

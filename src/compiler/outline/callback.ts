@@ -126,7 +126,7 @@ class Outlining {
   // -- making instructions; ids are unique in both functions --
 
   #newBlock(): Block {
-    const unset = { op: "unset" } as unknown as Block["terminator"]; // replaced before anyone reads it
+    const unset = { op: "unset", args: [], targets: [] } as unknown as Block["terminator"]; // until the block is ended
     return { id: this.#callback.nextId++, predecessors: [], instructions: [], terminator: unset };
   }
 
@@ -180,8 +180,9 @@ class Outlining {
   /** What the verifier must be told again about a value that it was made to forget; `null` when there is nothing. */
   #forgottenBound(value: Value): bigint | null {
     const most = this.#bounds.get(value);
-    const { halves, size } = this.#places.get(value) as Place;
-    if (most === undefined || (size === 8 && !halves)) return null;
+    const place = this.#places.get(value);
+    if (most === undefined || place === undefined || (place.size === 8 && !place.halves)) return null;
+    const { size } = place;
     return most < maskOf(size * 8) ? most : null;
   }
 
@@ -385,11 +386,6 @@ class Outlining {
     return [...result];
   }
 
-  /** The places in the frame of what leaves the loop; what every round reads anyway has one already. */
-  #placeOut(value: Value): void {
-    if (!this.#places.has(value)) this.#places.set(value, this.#place(8));
-  }
-
   // -- the ways out --
 
   /** Ways out that bring the same to the same block are one. */
@@ -439,7 +435,12 @@ class Outlining {
       made.push(landing);
       const loaded = new Map<Value, Value>();
       for (const value of leaving) {
-        this.#placeOut(value);
+        // What needs nothing to be made is made again.
+        if (value.args.length === 0 && value.op !== "phi") {
+          loaded.set(value, this.#emit(landing, { ...value, args: [] }));
+          continue;
+        }
+        if (!this.#places.has(value)) this.#places.set(value, this.#place(8));
         loaded.set(value, this.#load(landing, this.#frame, value));
       }
       let end = landing;
@@ -552,7 +553,7 @@ class Outlining {
       const out = this.#newBlock();
       for (const value of this.#leaving.get(exits) ?? []) {
         // What a round reads at its start is still there.
-        if (!carried.includes(value)) this.#store(out, this.#frameInside, value, value);
+        if (!carried.includes(value) && this.#places.has(value)) this.#store(out, this.#frameInside, value, value);
       }
       this.#write(out, this.#frameInside, this.#exitPlace, this.#constant(out, BigInt(number + 1)));
       this.#return(out, 1n);

@@ -18,8 +18,11 @@ export interface Outlined {
   refused: { span: Span | null; reason: string }[];
 }
 
-/** Outlines the loops of `fn`. `longest` is how often a loop's body is run at most, for those of which nothing else is known. */
-export function outlineLoops(fn: Function, longest: number): Outlined {
+/**
+ * Outlines the loops of `fn`. `longest` is how often a loop's body is run at most, for those of which nothing else is known; `looping` are the
+ * subprograms that call `bpf_loop`.
+ */
+export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet<string>): Outlined {
   const callbacks: Function[] = [];
   const refused: Outlined["refused"] = [];
   const refusedHeaders = new Set<Block>();
@@ -34,6 +37,11 @@ export function outlineLoops(fn: Function, longest: number): Outlined {
     callbacks.push(outline(fn, loop, name, roundsOf(loop) + 1));
   }
   return { callbacks, refused };
+
+  /** The verifier comes back from such a call several times, and remembers too little about each time to see that it was there. */
+  function containsLoopCall({ instructions }: Block): boolean {
+    return instructions.some((each) => each.op === "call" && (each.helper === HELPER.loop || looping.has(each.callee ?? "")));
+  }
 
   function next(within: Function): NaturalLoop | null {
     const decisive = decisiveValues(within);
@@ -62,18 +70,29 @@ export function outlineLoops(fn: Function, longest: number): Outlined {
     const size = own.reduce((sum, block) => sum + block.instructions.length + 1, 0) + inner;
     // Where paths meet that bring different numbers, each may go on on its own.
     const meetings = own.filter((block) => block !== loop.header && isMeeting(block, decisive)).length;
-    const remembers = phisOf(loop.header).some((phi) => decisive.has(phi) && !isCounter(phi));
-    const branches = own.filter(
-      ({ terminator }) => terminator.targets.length === 2 && staysInside(terminator.targets, loop),
-    ).length;
-    const doublings = remembers ? Math.min(meetings + branches, meetings + 1) * rounds : meetings;
-    if (branches === 0) return rounds * size;
+    const branches = own.filter(({ terminator }) => terminator.targets.length === 2 && staysInside(terminator.targets, loop));
+    if (branches.length === 0 && !own.some(containsLoopCall)) return rounds * size;
+    const remembers =
+      phisOf(loop.header).some((phi) => decisive.has(phi) && !isCounter(phi)) ||
+      branches.some(({ terminator }) => narrowsForLater(terminator.args[0], loop));
+    const doublings = remembers || own.some(containsLoopCall) ? Math.max(branches.length, 1) * rounds : meetings;
     return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS);
   }
 }
 
 function staysInside(targets: readonly Block[], { blocks }: NaturalLoop): boolean {
   return targets.every((target) => blocks.has(target));
+}
+
+/**
+ * Does the branch tell the verifier something new, in every round, about a number that is the same in all of them? It then goes on with as many
+ * ranges of that number as there are rounds.
+ */
+function narrowsForLater(condition: Value | undefined, { blocks }: NaturalLoop): boolean {
+  const changes = (value: Value): boolean => [...blocks].some((block) => block.instructions.includes(value));
+  const [left, right] = condition?.args ?? [];
+  if (left === undefined || right === undefined || left.op === "const" || right.op === "const") return false;
+  return left.type !== "ptr" && changes(left) !== changes(right);
 }
 
 function isMeeting(block: Block, decisive: ReadonlySet<Value>): boolean {

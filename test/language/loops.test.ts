@@ -1,0 +1,150 @@
+/** Loops of all lengths: what they compute in the kernel and in the interpreter, that the verifier takes them, and how they are left. */
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { compile } from "../../src/compiler/compile.ts";
+import { PASSES } from "../../src/compiler/passes/pipeline.ts";
+import { Vm } from "../../src/vm/index.ts";
+import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
+
+const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
+
+const TX = 3;
+const PREFIX = `import { local, noinline } from "wirescript/kernel";\n`;
+
+function specOf(text: string, disabledPasses: string[] = []) {
+  const file = resolve("test/loops-example.bpf.ts");
+  return compile(file, { disabledPasses, overlay: new Map([[file, PRELUDE + PREFIX + text]]) }).spec;
+}
+
+/** What the kernel and the interpreter both make of it, with the passes and without. */
+function run(body: string, packet: Uint8Array, declarations = "") {
+  let last = { action: -1, packet };
+  for (const disabledPasses of [[], PASSES.map(({ name }) => name)]) {
+    const spec = specOf(`${declarations}\nexport const p = xdp((ctx) => {\n${body}\n});`, disabledPasses);
+    const own = new Vm(spec).run("p", packet);
+    const { action, packet: out } = runOnce(body, packet, PREFIX + declarations, { disabledPasses });
+    expect({ action: own.action, packet: own.packet }).toEqual({ action, packet: new Uint8Array(out) });
+    last = { action, packet: out };
+  }
+  return last;
+}
+
+/** `body` computes `result`, which goes to the packet. */
+function compute(body: string, packet = frame([0n, 0n, 0n, 0n]), declarations = ""): bigint {
+  const whole = `${body}\nconst out = ctx.at(u64, 16); if (!out) return XDP_DROP; out.value = result; return XDP_TX;`;
+  return word(run(whole, packet, declarations).packet, 0);
+}
+
+function callbacks(body: string, declarations = ""): number {
+  const functions = specOf(`${declarations}\nexport const p = xdp((ctx) => {\n${body}\nreturn XDP_PASS; });`).programs[0]
+    ?.functions;
+  return functions?.filter(({ name }) => /_loop\d/.test(name)).length ?? 0;
+}
+
+describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
+  test("a sum of twenty thousand numbers", () => {
+    expect(compute("let result: u64 = 0; for (let i = 0; i < 20000; i++) result += i * 3;")).toBe(3n * 199990000n);
+  });
+
+  test("a hundred rounds with three branches that change variables", () => {
+    const body = `let a: u32 = 0; let b: u32 = 1; let c: u32 = 2;
+      const seed = ctx.at(u8, 16); if (!seed) return XDP_DROP; const s = seed.value;
+      for (let i = 0; i < 100; i++) {
+        if (((s + i) & 1) === 0) a += 1;
+        if (((s * i) & 2) === 0) b += a; else b ^= i;
+        if (a > b) c += 2;
+      }
+      const result = a * 1000000 + (b & 255) * 1000 + c + (a > 3 ? 1 : 0);`;
+    let [a, b, c] = [0, 1, 2];
+    for (let i = 0; i < 100; i++) {
+      if (((5 + i) & 1) === 0) a++;
+      if (((5 * i) & 2) === 0) b += a;
+      else b ^= i;
+      if (a > b) c += 2;
+    }
+    expect(callbacks(`${body} if (result === 7) return XDP_DROP;`)).toBe(1);
+    expect(compute(body, frame([5n, 0n, 0n, 0n]))).toBe(BigInt(a * 1000000 + (b & 255) * 1000 + c + (a > 3 ? 1 : 0)));
+  });
+
+  test("packets, maps and views from around the loop, and break", () => {
+    const declarations = "export const seen = array({ value: u64, entries: 1 });";
+    const body = `const seenOnce = seen.lookup(0); if (!seenOnce) return XDP_DROP;
+      const first = ctx.at(u32, 16); if (!first) return XDP_DROP;
+      let result: u64 = 0; let odd: u32 = 0;
+      for (let i = 0; i < 50000; i++) {
+        const byte = ctx.at(u8, 16 + i);
+        if (!byte) break;
+        if ((byte.value & 1) === 1) odd++;
+        seenOnce.value++;
+        first.value = first.value + 1;
+        result += byte.value;
+      }
+      if (odd > 5) result += 1000000;
+      result += seenOnce.value * 10000;`;
+    expect(callbacks(body, declarations)).toBe(1);
+    const packet = frame([0n, 0x0101010101010101n, 0n]);
+    // Each of the 24 bytes is read when as many of the rounds before have added to the first word.
+    let total = 0;
+    const bytes = Uint8Array.from(packet.subarray(16));
+    const view = new DataView(bytes.buffer);
+    let odd = 0;
+    for (let i = 0; i < 24; i++) {
+      if ((bytes[i] as number) & 1) odd++;
+      view.setUint32(0, view.getUint32(0, true) + 1, true);
+      total += i === 0 ? 0 : (bytes[i] as number);
+    }
+    expect(odd).toBeGreaterThan(5);
+    const whole = `${body}\nconst out = ctx.at(u64, 32); if (!out) return XDP_DROP; out.value = result; return XDP_TX;`;
+    const result = run(whole, packet, declarations);
+    expect(result.action).toBe(TX);
+    expect(word(result.packet, 2)).toBe(BigInt(total + 1 + 1000000 + 24 * 10000));
+  });
+
+  test("return from within, continue, and values of the last round", () => {
+    const declarations = `function find(ctx: XdpContext, wanted: u32): u32 {
+      let skipped: u32 = 0;
+      for (let i = 0; i < 60000; i++) {
+        const byte = ctx.at(u8, 16 + i);
+        if (!byte) return 9999;
+        if ((byte.value & 1) === 0) { skipped++; continue; }
+        if (byte.value === wanted) return i * 100 + skipped;
+      }
+      return 7777;
+    }`;
+    const packet = frame([0x0705030201000402n, 0n]);
+    expect(callbacks("return find(ctx, 5) === 3 ? XDP_DROP : XDP_PASS;", declarations)).toBe(1);
+    expect(compute("const result = find(ctx, 5) * 10000 + find(ctx, 99);", packet, declarations)).toBe(
+      6n * 1000000n + 4n * 10000n + 9999n,
+    );
+  });
+
+  test("loops in loops", () => {
+    const body = `let result: u64 = 0;
+      for (let i = 0; i < 80; i++) { for (let j = 0; j < 90; j++) { if (((i ^ j) & 7) === 3) result += j; else if (j > i) result++; } }`;
+    let total = 0;
+    for (let i = 0; i < 80; i++)
+      for (let j = 0; j < 90; j++)
+        if (((i ^ j) & 7) === 3) total += j;
+        else if (j > i) total++;
+    expect(compute(body)).toBe(BigInt(total));
+  });
+
+  test("keys on the stack, and a struct from before the loop", () => {
+    const declarations = `const Key = struct({ a: u32, b: u32 });
+      export const table = hash({ key: Key, value: u32, entries: 16384 });`;
+    const body = `const pair = local(Key, { a: 0, b: 5 });
+      for (let i = 0; i < 5000; i++) { table.update({ a: i, b: pair.b }, i * 2); pair.a = pair.a + 1; }
+      const found = table.lookup({ a: 4321, b: 5 });
+      const result = (found ? found.value : 0) + pair.a * 100000;`;
+    expect(callbacks(body, declarations)).toBe(1);
+    expect(compute(body, undefined, declarations)).toBe(8642n + 5000n * 100000n);
+  });
+
+  test("in a function of its own", () => {
+    const declarations =
+      "const sum = noinline((ctx: XdpContext, n: u32): u32 => { let s: u32 = 0; for (let i = 0; i < 7000; i++) { if ((i & n) === n) s++; } return s; });";
+    expect(compute("const result = sum(ctx, 3) + sum(ctx, 1) * 100000;", undefined, declarations)).toBe(
+      1750n + 3500n * 100000n,
+    );
+  });
+});
