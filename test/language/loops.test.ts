@@ -9,7 +9,7 @@ import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
 const TX = 3;
-const PREFIX = `import { local, noinline } from "wirescript/kernel";\n`;
+const PREFIX = `import { arrayOf, local, noinline } from "wirescript/kernel";\n`;
 
 function specOf(text: string, disabledPasses: string[] = []) {
   const file = resolve("test/loops-example.bpf.ts");
@@ -138,6 +138,21 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
       const result = (found ? found.value : 0) + pair.a * 100000;`;
     expect(callbacks(body, declarations)).toBe(1);
     expect(compute(body, undefined, declarations)).toBe(8642n + 5000n * 100000n);
+  });
+
+  test("down, in steps, with the counter as an index", () => {
+    const declarations = "const Word = struct({ bytes: arrayOf(u8, 200) });";
+    const body = `const view = ctx.at(Word, 16); if (!view) return XDP_DROP;
+      let result: u64 = 0; let large: u32 = 0;
+      for (let i = 198; i > 0; i -= 2) { const byte = view.bytes[i]; if (byte > 100) large += 1; if (large > 3) result += byte; }`;
+    const packet = new Uint8Array(16 + 200 + 1).map((_, index) => index);
+    let [total, large] = [0, 0];
+    for (let i = 198; i > 0; i -= 2) {
+      if (i + 16 > 100) large++;
+      if (large > 3) total += (i + 16) & 255;
+    }
+    expect(callbacks(`${body} if (result === 7) return XDP_DROP;`, declarations)).toBe(1);
+    expect(compute(body, packet, declarations)).toBe(BigInt(total));
   });
 
   test("in a function of its own", () => {

@@ -7,7 +7,7 @@
  */
 import { inverse, mirrored } from "../ir/comparison.ts";
 import type { Block, CompareOp, Value as Ssa } from "../ir/ir.ts";
-import { isBinary, isCompare } from "../ir/ir.ts";
+import { isCompare } from "../ir/ir.ts";
 import { bitsBelow, constantOf, U64_MAX, upperBound } from "../ir/range.ts";
 import type { Lowering } from "./lowering.ts";
 
@@ -24,8 +24,8 @@ export function boundOf(l: Lowering, value: Ssa): Bound {
   if (block === null) return { most: 0n, verified: 0n };
   const finder = new RangeFinder(l);
   const { most } = finder.at(value, block, DEEPEST);
-  const seen = finder.byBranches(value, block, { least: 0n, most: upperBound(value), ...SIGNED }, isConstant);
-  return { most, verified: finder.isCounted(value) ? most : seen.most };
+  const seen = finder.counted(value) ?? { least: 0n, most: upperBound(value), ...SIGNED };
+  return { most, verified: finder.byBranches(value, block, seen, isConstant).most };
 }
 
 /** Deeper expressions are rare. */
@@ -34,6 +34,7 @@ const DEEPEST = 10;
 const FARTHEST = 400;
 
 const S64_MIN = -0x8000_0000_0000_0000n;
+const U32_MAX = 0xffff_ffffn;
 const S64_MAX = 0x7fff_ffff_ffff_ffffn;
 const SIGNED = { signedLeast: S64_MIN, signedMost: S64_MAX };
 
@@ -68,13 +69,42 @@ class RangeFinder {
     return this.byBranches(value, block, range, () => true, depth - 1);
   }
 
-  /** Made of constants and counters of loops, which the verifier follows round by round. */
-  isCounted(value: Ssa, depth = DEEPEST): boolean {
-    if (value.op === "const" || this.#l.counters.has(value)) return true;
-    // Of divisions it forgets the result, even of constants.
-    const isDivision = value.op === "udiv" || value.op === "umod" || value.op === "sdiv" || value.op === "smod";
-    const isArithmetic = (isBinary(value.op) && !isDivision) || value.op === "zext" || value.op === "sext";
-    return depth > 0 && isArithmetic && value.args.every((argument) => this.isCounted(argument, depth - 1));
+  /**
+   * The range of what is made of constants and counters of loops alone, by operations through which the verifier carries a range: it
+   * walks a loop round by round, or knows the first and the last.
+   */
+  counted(value: Ssa, depth = DEEPEST): Range | null {
+    const constant = constantOf(value);
+    if (constant !== null) return unsigned(constant, constant);
+    const counter = this.#l.counters.get(value);
+    if (counter !== undefined) return unsigned(counter.least, counter.most);
+    const [first, second] = value.args;
+    if (depth === 0 || first === undefined) return null;
+    const left = this.counted(first, depth - 1);
+    if (left === null || left.most > U32_MAX) return null;
+    if (value.op === "zext") return left.most < 1n << BigInt(value.bits) ? left : null;
+    const right = second === undefined ? null : this.counted(second, depth - 1);
+    if (right === null || right.most > U32_MAX) return null;
+    const amount = second === undefined ? null : constantOf(second);
+    switch (value.op) {
+      case "add":
+        return unsigned(left.least + right.least, left.most + right.most);
+      case "sub":
+        return left.least >= right.most ? minus(left, right) : null;
+      case "mul":
+        return unsigned(left.least * right.least, left.most * right.most);
+      case "and":
+        return unsigned(0n, smaller(left.most, right.most));
+      case "or":
+      case "xor":
+        return unsigned(0n, bitsBelow(left.most) | bitsBelow(right.most));
+      case "shl":
+        return amount !== null && amount < 32n ? unsigned(left.least << amount, left.most << amount) : null;
+      case "lshr":
+        return amount !== null && amount < 64n ? unsigned(left.least >> amount, left.most >> amount) : null;
+      default:
+        return null;
+    }
   }
 
   /** `range`, narrowed by the branches that every path to `block` takes. `uses` says which other sides of comparisons count. */

@@ -517,10 +517,12 @@ class Outlining {
     }
     for (const { phi, start, step } of counters) {
       const first = this.#inside.get(start) ?? start;
-      let distance = this.#round;
-      if (step !== 1n) distance = this.#emit(block, { op: "mul", type: "int", args: [distance, this.#constant(block, step)] });
-      const isZero = first.op === "const" && first.value === 0n;
-      this.#inside.set(phi, isZero ? distance : this.#emit(block, { op: "add", type: "int", args: [distance, first] }));
+      // Up or down by what has no sign, since the verifier carries a range through that.
+      const size = this.#constant(block, step < 0n ? -step : step);
+      const distance = this.#emit(block, { op: "mul", type: "int", args: [this.#round, size] });
+      const value: Fresh<Instruction> =
+        step < 0n ? { op: "sub", type: "int", args: [first, distance] } : { op: "add", type: "int", args: [distance, first] };
+      this.#inside.set(phi, this.#emit(block, value));
     }
     if (stop.predecessors.length > 0) {
       this.#return(stop, 1n);

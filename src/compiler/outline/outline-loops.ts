@@ -34,7 +34,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       continue;
     }
     const name = `${fn.name}_loop${callbacks.length + 1}`;
-    callbacks.push(outline(fn, loop, name, roundsOf(loop) + 1));
+    callbacks.push(outline(fn, loop, name, roundsOf(loop)));
   }
   return { callbacks, refused };
 
@@ -59,7 +59,8 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
   function roundsOf({ header, blocks, inner }: NaturalLoop): number {
     const own = [...blocks].filter((block) => !inner.some((other) => other.blocks.has(block)));
     const known = own.flatMap(({ rounds }) => rounds ?? []);
-    return Math.min(header.rounds ?? (known.length > 0 ? Math.max(...known) : longest), MOST_ROUNDS - 1);
+    const lost = known.length > 0 ? Math.max(...known) : longest;
+    return Math.min(header.rounds ?? countedRounds(header) ?? lost, MOST_ROUNDS);
   }
 
   /** About how many instructions the verifier walks. */
@@ -104,6 +105,24 @@ function isCounter(phi: Value): boolean {
   return phi.args.some(
     (argument) => argument.op === "add" && argument.args.includes(phi) && argument.args.some(({ op }) => op === "const"),
   );
+}
+
+/** How often a loop runs that ends when its counter has reached a constant, after each round. */
+function countedRounds(header: Block): number | null {
+  for (const phi of phisOf(header)) {
+    const next = phi.args.find((argument) => argument.op === "add" && argument.args[0] === phi);
+    const step = next?.args[1];
+    const starts = phi.args.filter((argument) => argument !== next);
+    const [start] = starts;
+    if (start?.op !== "const" || step?.op !== "const" || step.value <= 0n || starts.length !== 1) continue;
+    for (const latch of header.predecessors) {
+      const [condition] = latch.terminator.args;
+      const [left, limit] = condition?.args ?? [];
+      if (condition?.op !== "ult" || left !== next || limit?.op !== "const") continue;
+      return Math.max(1, Number((limit.value - start.value + step.value - 1n) / step.value));
+    }
+  }
+  return null;
 }
 
 function leavesProgram({ instructions }: Block): boolean {
