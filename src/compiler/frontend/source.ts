@@ -6,6 +6,7 @@ import ts from "typescript";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
 import { readModule } from "./read-module.ts";
+import { messageOf } from "./typescript-messages.ts";
 
 /** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
 const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -161,26 +162,7 @@ function located(diagnostic: ts.Diagnostic): TypeScriptError[] {
 
 function fromTypeScript(diagnostic: ts.Diagnostic, file: ts.SourceFile): Diagnostic {
   const place = placeOf(file, diagnostic.start ?? 0, diagnostic.length ?? 1);
-  const text = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n    ");
-  const [what = "", ...rest] = text.split("\n");
-  const why = rest.map((line) => line.trim()).join(" ");
-  return { code: `TS${diagnostic.code}`, ...place, what, ...(why === "" ? {} : { why }), ...advice(diagnostic.code, text) };
-}
-
-/** TypeScript says what is wrong; for what every newcomer meets we add how to mend it here. */
-function advice(code: number, text: string): { fix?: string } {
-  // Object is possibly 'null' / 'x' is possibly 'null'.
-  if (code === 2531 || code === 18047) {
-    return { fix: "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants." };
-  }
-  if ((code === 2322 || code === 2345) && text.includes("XdpAction")) {
-    return { fix: "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…)." };
-  }
-  if ((code === 2322 || code === 2345) && /'Int<|'[ui](8|16|32|64)'/.test(text)) {
-    return { fix: "Convert it with a cast that says what is kept, such as `u16(x)`." };
-  }
-  if (code === 2304) return { fix: "Import it, or declare it. Browser and Node.js globals do not exist in the kernel." };
-  return {};
+  return { code: `TS${diagnostic.code}`, ...place, ...messageOf(diagnostic) };
 }
 
 /** The place of `length` characters at `position`, as diagnostics and line info want it. */

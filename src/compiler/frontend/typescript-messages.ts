@@ -1,0 +1,140 @@
+/**
+ * TypeScript's messages in the words of kernel code: its names for our types become the names that the source uses, explanations of how
+ * flavours are built are left out, and for what every newcomer meets there is a way to mend it.
+ */
+import ts from "typescript";
+
+export interface Message {
+  what: string;
+  why?: string;
+  fix?: string;
+}
+
+export function messageOf(diagnostic: ts.Diagnostic): Message {
+  const [first = "", ...rest] = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n").split("\n");
+  const missing = missingName(diagnostic.code, first);
+  if (missing !== null) return missing;
+  const what = readable(first);
+  const why = explanation(what, rest);
+  const fix = advice(diagnostic.code, what, `${what} ${why}`);
+  return { what, ...(why !== "" && { why }), ...(fix !== null && { fix }) };
+}
+
+// -- types --
+
+const FLAVOURED = /(?:number & )?\{ readonly \[flavour\]\?: ((?:"\w+"(?: \| )?)+)(?: \| undefined)?;? \}/g;
+const INT = /\bInt<((?:"\w+"(?: \| )?)+)>/g;
+
+/** `text` with our own types under the names that the source has for them. */
+export function readable(text: string): string {
+  let result = text
+    .replace(FLAVOURED, (_, names: string) => integerOf(names))
+    .replace(INT, (_, names: string) => integerOf(names));
+  result = result
+    .replace(/\bScalar<(\w+)(?:, \w+)?>/g, "$1")
+    .replace(/\bScalar<\.\.\.>/g, "…")
+    .replace(/\bBytesSchema<(\d+)>/g, "bytes($1)")
+    .replace(/\bBitsSchema<(\d+)>/g, "bits($1)");
+  // Inner structs first: what becomes of them has other braces for a while, so that only the outer one's are left.
+  for (let shorter = ""; shorter !== result; ) {
+    shorter = result;
+    result = result
+      .replace(/\bGiven<Struct<\{ ([^{}]*) \}>>/g, (_, fields: string) => `⟦ ${fields.replaceAll("readonly ", "")} ⟧`)
+      .replace(/\bStruct<\{ ([^{}]*) \}>/g, (_, fields: string) => `struct(${fieldNames(fields)})`);
+  }
+  return result.replaceAll("⟦", "{").replaceAll("⟧", "}");
+}
+
+/** The widest of the flavours that a type may hold is its name. */
+function integerOf(names: string): string {
+  const flavours = [...names.matchAll(/"(\w+)"/g)].map(([, name = ""]) => name);
+  const signed = flavours.some((name) => name.startsWith("i"));
+  const own = flavours.filter((name) => name.startsWith("i") === signed);
+  return own.reduce((widest, name) => (Number(name.slice(1)) > Number(widest.slice(1)) ? name : widest), own[0] ?? "number");
+}
+
+function fieldNames(fields: string): string {
+  const names = fields.split(";").flatMap((field) => /^\s*(?:readonly )?([\w"$]+)\??:/.exec(field)?.[1] ?? []);
+  return `⟦ ${names.join(", ")} ⟧`;
+}
+
+const INTEGER = "[ui](?:8|16|32|64)";
+const NARROWING = new RegExp(
+  `'(?:.* => )?(${INTEGER}|number)'.* to (?:parameter of )?type '(?:.* => )?(${INTEGER})(?: \\| (?:null|undefined))*'`,
+);
+
+/** TypeScript's own explanation, without how a flavour is made; for integers, what it means. */
+function explanation(what: string, rest: readonly string[]): string {
+  const [, from, to] = NARROWING.exec(what) ?? [];
+  if (from !== undefined && to !== undefined) return `Not every ${from} fits ${to}.`;
+  const end = rest.findIndex((line) => line.includes("[flavour]"));
+  const kept = (end === -1 ? rest : rest.slice(0, end)).map((line) => readable(line.trim()));
+  return [...new Set(kept)].filter((line) => line !== what).join(" ");
+}
+
+// -- advice --
+
+function advice(code: number, what: string, all: string): string | null {
+  switch (code) {
+    // Object is possibly 'null' / 'x' is possibly 'null'.
+    case 2531:
+    case 18047:
+      return "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants.";
+    case 2732:
+      return "Kernel modules import TypeScript only: put the data into a *.bpf.ts module.";
+  }
+  if (all.includes("XdpAction")) return "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…).";
+  if (all.includes("TcAction"))
+    return "Return one of TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, TC_ACT_PIPE …, or ctx.redirect(…).";
+  const [, , to] = NARROWING.exec(what) ?? [];
+  if (to !== undefined) return `Convert it with a cast, which keeps the lowest bits: \`${to}(x)\`.`;
+  if (/\b\d+n'|'bigint'/.test(what)) return "Write a bigint in a cast: `u64(0x123456789abcdef0n)`.";
+  return null;
+}
+
+/** "Cannot find name 'x'", with and without a guess at what was meant, or at a library that would have it. */
+const CANNOT_FIND_NAME = new Set([2304, 2552, 2580, 2581, 2582, 2583, 2584, 2585, 2591, 2592, 2593, 2868]);
+
+/** Globals of browsers and Node.js, and what to use for them. */
+const GLOBALS: ReadonlyMap<string, string> = new Map([
+  ["console", "Use trace`…` for messages, and read them in /sys/kernel/tracing/trace_pipe."],
+  ["Math", "Use integer operators and `?:`; for random numbers there is `getPrandomU32()`."],
+  ["Date", "Use `ktimeGetNs()`: nanoseconds since boot."],
+  ["performance", "Use `ktimeGetNs()`: nanoseconds since boot."],
+  ["setTimeout", "A program runs once for each packet. Keep times in a map, and compare them with `ktimeGetNs()`."],
+  ["setInterval", "A program runs once for each packet. Keep times in a map, and compare them with `ktimeGetNs()`."],
+  ["Map", "Use a map of wirescript/kernel: `hash({ key, value, entries })`."],
+  ["Set", "Use a map of wirescript/kernel: `hash({ key, value, entries })`."],
+  ["Buffer", "Use a byte array: `bytes(n)`."],
+  ["process", "Use `setting(…)` for what the loader decides."],
+  ["require", "Write `import { name } from …`."],
+  ["parseInt", "There are no strings to parse: use integers."],
+  ["BigInt", "Use a cast: `u64(x)`."],
+  ["Number", "Use a cast, such as `u32(x)`."],
+  ["NaN", "Integers have no such value."],
+  ["Infinity", "Integers have no such value."],
+]);
+
+const OTHER_GLOBALS = new Set(
+  "globalThis window document fetch Promise JSON String Boolean Object Array Symbol RegExp Error Uint8Array structuredClone".split(
+    " ",
+  ),
+);
+
+function missingName(code: number, text: string): Message | null {
+  const [, name] = /^Cannot find name '([^']+)'/.exec(text) ?? [];
+  if (name === undefined || !CANNOT_FIND_NAME.has(code)) return null;
+  const use = GLOBALS.get(name);
+  if (use !== undefined || OTHER_GLOBALS.has(name)) {
+    return {
+      what: `There is no \`${name}\` in the kernel.`,
+      why: "Kernel code has neither the globals of browsers nor those of Node.js.",
+      fix: use ?? "See docs/language.md for what there is instead.",
+    };
+  }
+  const [, guess] = /Did you mean '([^']+)'\?/.exec(text) ?? [];
+  return {
+    what: `Cannot find name '${name}'.`,
+    fix: guess === undefined ? "Import it, or declare it." : `Did you mean \`${guess}\`? Else import it, or declare it.`,
+  };
+}
