@@ -9,7 +9,7 @@ import { Vm } from "../../src/vm/index.ts";
 import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
-const source = (text: string) => `${PRELUDE}import { atomicAdd, lpmTrie } from "wirescript/kernel";\n${text}`;
+const source = (text: string) => `${PRELUDE}import { arrayOf, atomicAdd, lpmTrie } from "wirescript/kernel";\n${text}`;
 const build = (text: string) => readElf(writeElf(compile(file, { overlay: new Map([[file, source(text)]]) }).spec));
 const codes = (text: string) => check(file, { overlay: new Map([[file, source(text)]]) }).map(({ code }) => code);
 
@@ -91,6 +91,27 @@ describe.skipIf(noKernel)("lookupPerCpu", () => {
     expect(run(counts.cpus).action).toBe(0);
     const vm = new Vm(spec, { cpus: 2 });
     expect([0n, 1n, 2n].map((cpu) => vm.run("p", frame([0n, cpu])).action)).toEqual([2, 2, 0]);
+  });
+});
+
+describe.skipIf(noKernel)("the largest elements that the compiler takes", () => {
+  const module = (key: number, value: number, trie: number) => `
+    const Prefix = struct({ prefixLength: u32, name: bytes(${trie}) });
+    const Large = struct({ rows: arrayOf(bytes(1024), ${value}) });
+    export const t = lpmTrie({ key: Prefix, value: u32, entries: 2 });
+    export const c = perCpuArray({ value: Large, entries: 1 });
+    export const h = perCpuHash({ key: bytes(${key}), value: Large, entries: 1, noPrealloc: true });
+    export const a = array({ value: struct({ rows: arrayOf(Large, 127) }), entries: 1 });
+    export const p = xdp(() => XDP_PASS);`;
+
+  test("are taken by the kernel", () => {
+    using object = loadSpec(build(module(512, 32, 256)));
+    expect(object.program("p").run(frame([], 64)).action).toBe(2);
+  });
+
+  test("are just below those that it reports", () => {
+    expect(codes(module(8, 33, 256))).toContain("WS3074");
+    expect(codes(module(8, 32, 257))).toContain("WS3074");
   });
 });
 

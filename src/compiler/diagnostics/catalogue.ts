@@ -666,6 +666,12 @@ export const CATALOGUE = {
     fix: "Leave it out, which gives 5, or write a number.",
     example: `const f = bloomFilter({ value: u32, entries: 100, hashes: 16 });\n${program("if (f.has(1)) return XDP_DROP;")}`,
   },
+  WS3074: {
+    what: "The {part} of this `{type}` would have {size} bytes, and the kernel takes at most {limit}.",
+    why: "Beyond that it makes no map: a trie compares at most 256 bytes, a CPU's copy of a value fits its share of per-CPU memory.",
+    fix: "Use a smaller schema, or spread the value over several elements.",
+    example: `const Prefix = struct({ prefixLength: u32, name: bytes(300) });\nconst t = lpmTrie({ key: Prefix, value: u32, entries: 8 });\n${program("const key = ctx.at(Prefix);\n  if (key && t.lookup(key)) return XDP_DROP;")}`,
+  },
   WS3060: {
     what: "A program must be a constant of a module: `const name = xdp(…)`.",
     why: "Programs are known, and put together by `chain`, before any code runs.",

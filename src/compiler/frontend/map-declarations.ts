@@ -11,6 +11,13 @@ import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 const U32_LAYOUT = SCALARS.get("u32") as ScalarLayout; // always there
 
+/** 4 for the length of the prefix, and 256 (LPM_DATA_SIZE_MAX). */
+const LARGEST_TRIE_KEY = 260;
+/** PCPU_MIN_UNIT_SIZE */
+const LARGEST_PER_CPU_VALUE = 32 * 1024;
+/** KMALLOC_MAX_SIZE, less what the kernel puts in front. */
+const LARGEST_ELEMENT = 4 * 1024 * 1024 - 256;
+
 const PAGE_SIZE = 4096;
 const LARGEST_RING = 2 ** 31;
 
@@ -43,7 +50,20 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
     node: declaration,
   };
   if (outer !== null && map.pinned) return l.fail(node, "WS3071");
+  checkSizes(l, node, kindName, map);
   return { kind: "map", map };
+}
+
+/** What the kernel makes no map for, whatever the machine. */
+function checkSizes(l: Lowering, node: ts.Node, type: string, { kind, key, value }: MapDeclaration): void {
+  const keySize = key?.size ?? 0;
+  const valueSize = value?.size ?? 0;
+  const check = (part: string, size: number, limit: number): void => {
+    if (size > limit) l.fail(node, "WS3074", { part, type, size, limit });
+  };
+  if (kind.type === "LPM_TRIE") check("key", keySize, LARGEST_TRIE_KEY);
+  if (kind.methods.includes("lookupPerCpu")) check("value", Math.ceil(valueSize / 8) * 8, LARGEST_PER_CPU_VALUE);
+  check(keySize === 0 ? "value" : "key and value together", keySize + valueSize, LARGEST_ELEMENT);
 }
 
 /** The declaration of maps of maps in whose options `node` stands as `inner`. */
