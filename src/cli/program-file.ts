@@ -26,29 +26,32 @@ export interface Choice {
 }
 
 /**
- * The program that was asked for; without a choice the only one.
+ * The program that was asked for; without a choice the only one. Where programs for TC stand beside those for XDP, it is one for XDP that
+ * is meant: `tc` attaches the others.
  *
  * @throws WirescriptError NO_SUCH_PROGRAM with the names that there are; USAGE when the choice is missing or not one program.
  */
 export function chooseProgram({ programs }: ObjectSpec, file: string, { prog, section }: Choice): ProgramSpec {
   const there = programs.map(({ name, section }) => `${name} (section "${section}")`).join(", ");
-  const fits = programs.filter(
+  const asked = programs.filter(
     (each) => (prog === undefined || each.name === prog) && (section === undefined || each.section === section),
   );
+  const forXdp = asked.filter(({ type }) => type === "xdp");
+  const fits = forXdp.length > 0 ? forXdp : asked;
   const [only] = fits;
   if (only !== undefined && fits.length === 1) return only;
-  const asked = [prog === undefined ? "" : ` "${prog}"`, section === undefined ? "" : ` in a section "${section}"`].join("");
+  const choice = [prog === undefined ? "" : ` "${prog}"`, section === undefined ? "" : ` in a section "${section}"`].join("");
   if (only === undefined) {
     throw new WirescriptError({
       code: "NO_SUCH_PROGRAM",
-      what: `${file} has no program${asked}.`,
+      what: `${file} has no program${choice}.`,
       why: programs.length === 0 ? "There is no program in it." : `It has ${there}.`,
       fix: programs.length === 0 ? "Export one: export const NAME = xdp((ctx) => …)" : "Name one of these.",
     });
   }
   throw new WirescriptError({
     code: "USAGE",
-    what: `${file} has several programs${asked}, and one must be chosen.`,
+    what: `${file} has several programs${choice}, and one must be chosen.`,
     why: `It has ${there}.`,
     fix: `Choose with --prog, for example --prog ${only.name}`,
   });

@@ -1,7 +1,7 @@
 /** What a TC program is given: the kernel's socket buffer (skb). Source: `struct __sk_buff`, linux/bpf.h; bpf-helpers(7). */
 import type { PacketContext } from "./context.ts";
-import type { i32, i64, u16, u32, u64 } from "./integers.ts";
-import type { Infer, Schema } from "./schema.ts";
+import type { be32, i32, i64, u16, u32, u64 } from "./integers.ts";
+import type { Bytes, Infer, Schema } from "./schema.ts";
 import type { TcAction } from "./tc-actions.ts";
 
 /**
@@ -23,6 +23,12 @@ export interface TcContext extends PacketContext {
   queueMapping: u16;
   /** A number for `tc`'s own use (`tc_index`). */
   tcIndex: u16;
+  /** Five numbers of the program's own (`cb`), which programs that it tail-calls find as it left them. */
+  cb0: u32;
+  cb1: u32;
+  cb2: u32;
+  cb3: u32;
+  cb4: u32;
   /** The class that a queueing discipline takes the packet for, on egress. */
   tcClassid: u32;
   /** When the packet came in or is to be sent, in nanoseconds; 0 when unknown. */
@@ -50,9 +56,10 @@ export interface TcContext extends PacketContext {
   /** Sends the packet out of interface `ifindex`, or with `ingress` into it, as if it had come in there: `return ctx.redirect(7)`. */
   redirect(ifindex: u32, options?: { ingress?: boolean }): TcAction;
   /**
-   * As `redirect`, with the MAC addresses filled in from the neighbour table: of the packet's own destination. Linux 5.10.
+   * As `redirect`, with the MAC addresses filled in from the neighbour table: those of `nextHop`, or without it of the route to the packet's
+   * own destination. Linux 5.10.
    */
-  redirectNeigh(ifindex: u32): TcAction;
+  redirectNeigh(ifindex: u32, nextHop?: { ipv4: be32 } | { ipv6: Bytes<16> }): TcAction;
   /**
    * Sends a copy of the packet out of interface `ifindex`, or into it, and keeps the packet. Every view from before is dead afterwards.
    * `false` when it could not be sent.

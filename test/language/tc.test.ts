@@ -6,7 +6,7 @@ import { loadSpec } from "../../src/index.ts";
 import { noKernel } from "../kernel.ts";
 
 const PRELUDE = `import {
-  be16, be32, bytes, csumDiff, devMap, local, struct, tc, u16, u32, u64, u8, xdp, XDP_DROP, XDP_PASS, TC_ACT_OK, TC_ACT_PIPE, TC_ACT_RECLASSIFY,
+  be16, be32, bytes, csumDiff, devMap, local, noinline, struct, tc, u16, u32, u64, u8, xdp, XDP_DROP, XDP_PASS, TC_ACT_OK, TC_ACT_PIPE, TC_ACT_RECLASSIFY,
   TC_ACT_SHOT, TC_ACT_STOLEN, TC_ACT_UNSPEC, progArray,
 } from "wirescript/kernel";
 import type { TcAction, TcContext } from "wirescript/kernel";
@@ -62,7 +62,15 @@ describe.skipIf(noKernel)("the kernel takes", () => {
   const uses = [
     "return ctx.redirect(1, { ingress: true });",
     "return ctx.redirectNeigh(1);",
+    "return ctx.redirectNeigh(1, { ipv4: 0x0a000001 });",
+    "const ip = ctx.at(IPv4, 14); return ip ? ctx.redirectNeigh(1, { ipv4: ip.dst }) : TC_ACT_OK;",
+    "const address = ctx.at(bytes(16), 38); return address ? ctx.redirectNeigh(1, { ipv6: address }) : TC_ACT_OK;",
     "return ctx.redirectPeer(1);",
+    "ctx.cb0 = ctx.mark; ctx.cb4 += ctx.cb0; if (ctx.cb4 > 7) return TC_ACT_SHOT;",
+    "const far = ctx.loadBytes(ctx.length - 4, be32); if (far?.value === 7) return TC_ACT_SHOT;",
+    "const eth = ctx.at(Ethernet); if (eth && !ctx.storeBytes(20, mac, eth.src)) return TC_ACT_SHOT;",
+    'if (!ctx.adjustRoom(8, "mac", { encapIpv4: true, encapUdp: true, encapL2Length: 14, fixedGso: true })) return TC_ACT_SHOT;',
+    "if (!twice(ctx) || !pulls(ctx)) return TC_ACT_SHOT; const eth = ctx.at(Ethernet); if (eth) eth.type = ctx.protocol;",
     "if (!ctx.cloneRedirect(1)) return TC_ACT_SHOT;",
     "if (!ctx.pull(0)) return TC_ACT_SHOT;",
     "if (!ctx.changeTail(40)) return TC_ACT_SHOT;",
@@ -80,19 +88,39 @@ describe.skipIf(noKernel)("the kernel takes", () => {
     `const payload = ethernetPayload(ctx); if (payload?.type === EtherType.IPv4) { const ip = ctx.at(IPv4, payload.offset); if (ip) ip.ttl--; }`,
     `const m = ctx.meta(struct({ mark: u32 })); ctx.mark = m ? m.mark : 41; if (m) m.mark = 7;`,
   ];
-  for (const use of uses) {
-    test(use.slice(0, 80), () => {
-      const text = ["ingress", "egress"]
-        .filter((hook) => hook === "ingress" || !use.includes("redirectPeer"))
-        .map((hook) => `export const on_${hook} = tc.${hook}((ctx) => {\n${use}\nreturn TC_ACT_OK;\n});`)
-        .join("\n");
-      for (const cpu of [1, 3, 4] as const) {
-        for (const disabledPasses of [[], ["simplify"], ["forward-loads"]]) {
-          loadSpec(compile(FILE, { overlay: overlay(text), cpu, disabledPasses }).spec).close();
-        }
-      }
-    });
+  const programs = uses.flatMap((use, index) =>
+    ["ingress", "egress"]
+      .filter((hook) => hook === "ingress" || !use.includes("redirectPeer"))
+      .map((hook) => `export const ${hook}_${index} = tc.${hook}((ctx) => {\n${use}\nreturn TC_ACT_OK;\n});`),
+  );
+  const subprograms = `
+    const twice = noinline((ctx: TcContext): boolean => { ctx.mark *= 2; return ctx.mark > 1 && ctx.at(Ethernet) !== null; });
+    const pulls = noinline((ctx: TcContext): boolean => ctx.pull(34) && ctx.at(IPv4, 14)?.ttl !== 0);`;
+  const text = [subprograms, ...programs].join("\n");
+
+  for (const cpu of [1, 4] as const) {
+    for (const disabledPasses of [[], ["simplify"], ["forward-loads"]]) {
+      test(`every helper and field, for cpu v${cpu}, without ${disabledPasses[0] ?? "nothing"}`, () => {
+        const { spec } = compile(FILE, { overlay: overlay(text), cpu, disabledPasses });
+        expect(spec.programs).toHaveLength(programs.length);
+        loadSpec(spec).close();
+      });
+    }
   }
+});
+
+describe("arrays of programs", () => {
+  const arrays = "const next = progArray({ entries: 2 });";
+  const calls = (first: string, second: string) =>
+    diagnose(`${arrays}
+      export const a = ${first.replace("()", "((ctx) => { next.tailCall(ctx, 0); return ")});
+      export const b = ${second.replace("()", "((ctx) => { next.tailCall(ctx, 1); return ")});`).map(({ code }) => code);
+
+  test("are of one kind of programs", () => {
+    expect(calls("tc.ingress()TC_ACT_OK; }", "tc.egress()TC_ACT_OK; }")).toEqual([]);
+    expect(calls("tc.ingress()TC_ACT_OK; }", "xdp()XDP_PASS; }")).toEqual(["WS2063"]);
+    expect(calls("xdp()XDP_PASS; }", "xdp()XDP_PASS; }, { frags: true }")).toEqual(["WS2063"]);
+  });
 });
 
 describe("types keep the hooks apart", () => {

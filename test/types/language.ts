@@ -9,11 +9,15 @@ import {
   be32,
   bits,
   bytes,
+  chain,
   hash,
   type Infer,
   perCpuArray,
   redirect,
   struct,
+  TC_ACT_OK,
+  TC_ACT_UNSPEC,
+  tc,
   type User,
   type u8,
   u16,
@@ -57,6 +61,34 @@ export const seven = xdp(() => 7);
 export const sum = xdp(() => XDP_PASS + 1);
 // @ts-expect-error nor is nothing
 export const nothing = xdp(() => {});
+
+// -- traffic control --
+
+export const marks = tc.ingress((ctx) => {
+  ctx.mark = 7;
+  // @ts-expect-error the protocol cannot be set
+  ctx.protocol = 7;
+  // @ts-expect-error a mark is a number
+  ctx.mark = "7";
+  return ctx.ifindex === 1 ? TC_ACT_OK : ctx.redirectPeer(2);
+});
+export const sends = tc.egress((ctx) => (ctx.length > 100 ? ctx.redirect(7) : TC_ACT_UNSPEC));
+// @ts-expect-error XDP's verdicts are not TC's
+export const mixed = tc.ingress(() => XDP_PASS);
+// @ts-expect-error nor is a number
+export const number = tc.ingress(() => 0);
+// @ts-expect-error nor the other way round
+export const mixedToo = xdp(() => TC_ACT_OK);
+// @ts-expect-error redirecting is the context's on TC
+export const free = tc.ingress(() => redirect(7));
+// @ts-expect-error a packet that goes out has no peer to come in by
+export const peer = tc.egress((ctx) => ctx.redirectPeer(2));
+
+export const both = chain(fine, named, { name: "both_func", goOn: (action) => action === XDP_TX });
+// @ts-expect-error programs of two hooks are not put together
+export const never = chain(fine, sends);
+// @ts-expect-error only XDP has frames in several buffers
+export const large = tc.ingress(() => TC_ACT_OK, { frags: true });
 
 // -- views --
 
@@ -149,6 +181,8 @@ export async function userSpace(): Promise<bigint> {
 export async function ownNames(module: typeof import("./language.ts")): Promise<void> {
   await using object = await load<typeof module>("language.bpf.ts");
   object.programs.named_func.info();
+  object.programs.both_func.info();
+  object.programs.sends.info();
   // @ts-expect-error the program goes by the name that its options give it
   object.programs.named;
   object.programs.fine.info();

@@ -445,6 +445,12 @@ export const CATALOGUE = {
     fix: "Use what the program's context offers: `ctx.redirect` on TC, `adjustHead` and redirecting maps on XDP.",
     example: `const ports = devMap({ entries: 4 });\n${tc("ports.redirect(1);")}`,
   },
+  WS2063: {
+    what: "`{name}` cannot hold programs for {hook}: another tail call makes it an array of programs for {other}.",
+    why: "The kernel keeps programs of one kind in an array, and refuses to load a program of another kind that uses it.",
+    fix: "Declare a `progArray` for each kind.",
+    example: `const next = progArray({ entries: 4 });\n${program("next.tailCall(ctx, 0);")}\n${tc("next.tailCall(ctx, 1);").replace("p =", "q =")}`,
+  },
   WS2080: {
     what: "This index can be beyond the array's {length} elements.",
     why: "The kernel refuses a program that could reach beside an array, and nothing here says that the index is at most {last}.",

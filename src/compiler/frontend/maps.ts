@@ -95,6 +95,12 @@ function tailCall(l: Lowering, node: ts.CallExpression, map: MapDeclaration): Va
   if (l.isSubprogram) return l.fail(node, "WS2094", { name: l.builder.function.name });
   const context = lowerExpression(l, argument(l, node, 0));
   if (context.kind !== "context") return l.fail(node, "WS2003", { name: `${map.name}.tailCall` });
+  const first = l.module.tailCalls.get(map.node) ?? { node, hook: l.hook };
+  l.module.tailCalls.set(map.node, first);
+  if (first.hook !== l.hook) {
+    const note = { node: first.node, what: `a tail call to programs for ${first.hook.title}` };
+    return l.fail(node, "WS2063", { name: map.name, hook: l.hook.title, other: first.hook.title }, [note]);
+  }
   const index = lowerInt(l, argument(l, node, 1), "tailCall").ssa;
   l.call("tail_call", [l.context, mapReference(l, map), index]);
   return { kind: "void" };

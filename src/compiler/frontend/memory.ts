@@ -108,7 +108,9 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
       const given = value.fields.get(field.name);
       if (given === undefined)
         return l.fail(node, "WS2014", { target: layoutName(layout), kind: `without the field ${field.name}` });
-      storeField(l, node, memory, field, readField(l, given));
+      const part = readField(l, given);
+      // The checker has excluded null where a field cannot hold it.
+      storeField(l, node, memory, field, part.kind === "nullable" ? part.value : part);
     }
     return;
   }

@@ -2,6 +2,7 @@
 import ts from "typescript";
 import { forEachAssignment } from "./assignments.ts";
 import { Faults } from "./faults.ts";
+import type { Hook } from "./hooks.ts";
 import type { SizedLayout } from "./layout.ts";
 import { unusableName } from "./names.ts";
 import { Reporter } from "./reporter.ts";
@@ -28,6 +29,8 @@ export class ModuleState {
   readonly maps = new Map<ts.Node, MapDeclaration>();
   /** Schemas, maps and other constants that are evaluated once, by their declaration. */
   readonly constants = new Map<ts.Node, Value>();
+  /** For each array of programs the first tail call through it, and from where. */
+  readonly tailCalls = new Map<ts.Node, { node: ts.Node; hook: Hook }>();
   /** Functions that were compiled as such, in the order of their first call. */
   readonly subprograms: Subprogram[] = [];
   /** Functions in which something was reported when they were compiled. */

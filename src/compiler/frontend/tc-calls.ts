@@ -6,12 +6,13 @@ import type ts from "typescript";
 import type { HelperName } from "../../object/helpers.ts";
 import type { Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
-import type { SizedLayout } from "./layout.ts";
+import { SCALARS, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
+import { constantBytes } from "./memory.ts";
 import { readField } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
-import { U32, U64, type Value } from "./values.ts";
+import { type RecordField, type RecordValue, U32, U64, type Value } from "./values.ts";
 
 /** The flags of linux/bpf.h by the options that stand for them. */
 const BPF_F_INGRESS = { ingress: 1 };
@@ -30,6 +31,24 @@ const ROOM_FLAGS = {
 /** BPF_ADJ_ROOM_NET and BPF_ADJ_ROOM_MAC. */
 const ROOM_MODES: Readonly<Record<string, number>> = { net: 0, mac: 1 };
 const CHECKSUM_FLAGS = { pseudoHeader: 0x10, mangledZero: 0x20 };
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const NEXT_HOP_IPV4 = layoutOf([
+  ["family", SCALARS.get("u32")],
+  ["address", SCALARS.get("be32")],
+  ["rest", { kind: "bytes", size: 12 }],
+]);
+const NEXT_HOP_IPV6 = layoutOf([
+  ["family", SCALARS.get("u32")],
+  ["address", { kind: "bytes", size: 16 }],
+]);
+
+function layoutOf(fields: [string, SizedLayout | undefined][]): SizedLayout {
+  const layout = structLayout("bpf_redir_neigh", fields as [string, SizedLayout][]); // the scalars are always there
+  if ("incomplete" in layout) throw new Error("bpf_redir_neigh has whole bytes only");
+  return layout;
+}
 
 type Method = (l: Lowering, node: ts.CallExpression) => Value;
 
@@ -66,7 +85,12 @@ export const TC_METHODS: Readonly<Record<string, Method>> = {
   redirectNeigh: (l, node) => {
     const ifindex = lowerInt(l, argument(l, node, 0), "redirectNeigh").ssa;
     const none = l.builder.const(0);
-    return action(l.call("redirect_neigh", [ifindex, none, none, none]));
+    const hopNode = node.arguments[1];
+    const hop = hopNode === undefined ? null : nextHopOf(l, hopNode);
+    if (hopNode === undefined || hop === null) return action(l.call("redirect_neigh", [ifindex, none, none, none]));
+    return withAddress(l, hopNode, hop.layout, hop.value, (address) =>
+      action(l.call("redirect_neigh", [ifindex, address, l.builder.const(hop.layout.size), none])),
+    );
   },
   cloneRedirect: (l, node) => {
     const ifindex = lowerInt(l, argument(l, node, 0), "cloneRedirect").ssa;
@@ -121,6 +145,23 @@ function succeeded(l: Lowering, result: Ssa): Value {
 
 function action(ssa: Ssa): Value {
   return { kind: "int", ssa, type: U64 };
+}
+
+/** `struct bpf_redir_neigh`: the address's family, and 16 bytes for the address. `null` when none is given. */
+function nextHopOf(l: Lowering, node: ts.Expression): { layout: SizedLayout; value: RecordValue } | null {
+  const given = present(lowerExpression(l, node));
+  if (given.kind === "null") return null;
+  const fields = given.kind === "record" ? given.fields : new Map<string, RecordField>();
+  const [ipv4, ipv6] = [fields.get("ipv4"), fields.get("ipv6")];
+  const constant = (value: Value): RecordField => ({ value, place: null });
+  const rest = constantBytes(l, new Array<number>(12).fill(0));
+  if (ipv4 !== undefined) {
+    const parts = { family: constant(l.int(AF_INET)), address: ipv4, rest: constant(rest) };
+    return { layout: NEXT_HOP_IPV4, value: { kind: "record", fields: new Map(Object.entries(parts)) } };
+  }
+  if (ipv6 === undefined) return l.fail(node, "WS2060");
+  const parts = { family: constant(l.int(AF_INET6)), address: ipv6 };
+  return { layout: NEXT_HOP_IPV6, value: { kind: "record", fields: new Map(Object.entries(parts)) } };
 }
 
 /** The options that are set in an object literal, as the kernel's flags. They must be constants. */
