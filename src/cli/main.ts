@@ -10,6 +10,7 @@ import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
 import { loadCommand } from "./commands/load.ts";
+import { reportCommand } from "./commands/report.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
 import { unloadCommand } from "./commands/unload.ts";
@@ -49,6 +50,7 @@ function wirescript(finish: (status: number) => void): Command {
     statusCommand(),
     statsCommand(),
     labCommand(finish),
+    reportCommand(),
   ]) {
     program.addCommand(command);
   }

@@ -5,6 +5,7 @@
 import { WirescriptError } from "../errors.ts";
 import { countSlots } from "../object/encoding.ts";
 import type { LineSpec, ProgramSpec } from "../object/spec.ts";
+import { storyOf } from "./verifier-story.ts";
 
 /** The kernel's verifier rejected a program. */
 export class VerifierError extends WirescriptError {
@@ -30,8 +31,13 @@ export class VerifierError extends WirescriptError {
     super({
       code: "VERIFIER",
       what: message.join("\n"),
-      why: "The verifier runs only what it can prove to be safe: bounded, and within the memory that it may touch.",
-      fix: "What Wirescript's compiler accepts, the verifier should accept too: if it compiled this program, please report it with the whole log. Otherwise change the line above.",
+      why: [
+        storyOf(log, reason.join("; ")),
+        "The verifier runs only what it can prove to be safe: bounded, and within the memory that it may touch.",
+      ]
+        .filter((part) => part !== "")
+        .join(" "),
+      fix: "What Wirescript's compiler accepts, the verifier should accept too: if it compiled this program, that is a defect of Wirescript. `wirescript report FILE` collects what is needed to mend it. Otherwise change the line above.",
     });
     this.program = program.name;
     this.reason = reason.join("; ");

@@ -73,6 +73,14 @@ describe.skipIf(cannotRun !== null)(titled("built objects"), () => {
     ]);
   });
 
+  test("report collects source, instructions and the kernel's verdict", () => {
+    const file = join(box.directory, "report.txt");
+    expect(box.wirescript("report", ECHO, "-o", file).stdout).toContain("look it through");
+    const text = readFileSync(file, "utf8");
+    for (const part of ["==== versions", "echo.bpf.ts", "echo: the kernel takes it.", "function echo {", "exit"])
+      expect(text).toContain(part);
+  });
+
   test("check reads what is not saved yet from the standard input, and goes on behind a file that cannot be read", () => {
     const file = join(box.directory, "unsaved.bpf.ts");
     const json = box.wirescriptWith(WRONG, "check", "--json", "nosuch.bpf.ts", "--stdin-filename", file);
