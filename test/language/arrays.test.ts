@@ -59,6 +59,14 @@ const PROGRAMS: Record<string, string> = {
     "const owner = list.slots[0].owner; w.out0 = owner[i % 6]; w.out1 = owner[5]; let sum = 0; for (const b of owner) sum = sum * 2 + b; w.out2 = sum;",
   copies: `const t = local(Table); t.counts[i % 6] = 5; t.wide = [1, 2, 3, i]; t.owners[1] = list.slots[1].owner; const m = tables.lookup(0); if (!m) return XDP_ABORTED;
      m.counts = t.counts; m.wide = t.wide; m.owners = t.owners; m.nested[1] = [4, 5, 6]; list.slots[0] = list.slots[i % 3]; w.out0 = m.wide[3]; w.out1 = m.counts[i % 6];`,
+  overlapping: `const Moved = struct({ low: bits(4), high: bits(4), words: arrayOf(be16, 5) }); const moved = ctx.at(Moved, 62);
+     if (!moved) return XDP_ABORTED; const next = ctx.at(Moved, 63); if (!next) return XDP_ABORTED;
+     next.words[0] = 0x1234; moved.words[4] = 0x5678; next.words[4] = 0x4321; const before = moved.words[1];
+     next.low = 1; moved.words = [7, 7, 7, 7, 7]; const own = local(Moved, { low: 0, high: 0, words: next.words });
+     own.words = [own.words[1], own.words[0], own.words[3], own.words[2], 9]; w.out0 = own.words[0]; w.out1 = own.words[1];
+     const all = ctx.at(struct({ at: Moved }), 64); if (!all) return XDP_ABORTED; const source = ctx.at(Moved, 63); if (!source) return XDP_ABORTED;
+     source.words = [1, 2, 3, 4, 5]; all.at = { low: 15, high: 15, words: source.words }; w.out2 = all.at.words[0]; w.out3 = all.at.words[4] + before - before;`,
+  index_first: "let k = 1; list.words[k] = (k = 3); w.out0 = k; w.out1 = list.words[1]; w.out2 = list.words[3];",
   evaluated_once:
     "let k = 0; list.words[k++] += 3; list.words[k++]++; w.out0 = k; w.out1 = list.words[0]; w.out2 = list.words[1];",
 };
@@ -291,6 +299,16 @@ describe.skipIf(noKernel)("arrays", () => {
   test("have their index computed once", () => {
     const { outs } = run("evaluated_once", 0);
     expect(outs).toEqual([2n, 0x0105n, 4n, 0n]);
+  });
+
+  test("what a literal takes from where it is written is read before", () => {
+    const { outs } = run("overlapping", 0);
+    expect(outs).toEqual([0x0700n, 0x0700n, 1n, 5n]);
+  });
+
+  test("the index of a target is computed before the value that is assigned", () => {
+    const { outs } = run("index_first", 0);
+    expect(outs).toEqual([3n, 3n, 4n, 0n]);
   });
 
   for (const disabledPasses of [

@@ -13,7 +13,7 @@ import type { Lowering } from "./lowering.ts";
 import { loadField, loadScalar } from "./memory.ts";
 import { readField, readPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { targetOf } from "./targets.ts";
+import { type Target, targetOf } from "./targets.ts";
 import { describeValue, ERROR, I64, type IntValue, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;
@@ -329,8 +329,12 @@ function lowerBinary(l: Lowering, node: ts.BinaryExpression): Value {
   const operator = node.operatorToken.kind;
   const text = node.operatorToken.getText();
   if (operator === K.EqualsToken) {
-    const value = lowerExpression(l, node.right);
-    return targetOf(l, node.left).write(value);
+    // As in JavaScript, an index is computed before the value is.
+    const [target, value] = l.all<[Target, Value]>(
+      () => targetOf(l, node.left),
+      () => lowerExpression(l, node.right),
+    );
+    return target.write(value);
   }
   const compound = COMPOUND[operator];
   if (compound !== undefined) {

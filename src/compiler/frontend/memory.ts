@@ -87,6 +87,7 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
   // Equal to TypeScript, and other bytes to the kernel, such as a be16 for a u16: part by part.
   if (value.kind === "view" && value.layout.kind === layout.kind && !isOverlay(layout) && !isOverlay(value.layout))
     return store(l, node, memory, layout, partsOf(l, node, value));
+  if (value.kind === "record" && mayOverlap(memory, value)) value = readApart(l, node, value);
   if (layout.kind === "array" && value.kind === "record" && value.length === layout.length) {
     const { element } = layout;
     for (const [name, field] of value.fields) {
@@ -115,6 +116,25 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
     return;
   }
   l.fail(node, "WS2014", { target: layoutName(layout), kind: describeValue(value) });
+}
+
+/** Whether a literal takes parts from where it is written to: those are read before anything is written. */
+function mayOverlap(memory: Memory, value: Value): boolean {
+  if (value.kind === "record") return [...value.fields.values()].some((field) => mayOverlap(memory, field.value));
+  if (value.kind !== "view" && value.kind !== "bytesPlace") return false;
+  const { pointer, region } = value.memory;
+  const areSlots = pointer.op === "slot" && memory.pointer.op === "slot";
+  return region === memory.region && !(areSlots && pointer !== memory.pointer);
+}
+
+/** `value` with all that it takes from memory read. */
+function readApart(l: Lowering, node: ts.Node, value: Value): Value {
+  if (value.kind === "view" && !isOverlay(value.layout)) return readApart(l, node, partsOf(l, node, value));
+  if (value.kind === "bytesPlace") return readBytes(l, node, value);
+  if (value.kind !== "record") return value;
+  const fields = new Map<string, RecordField>();
+  for (const [name, field] of value.fields) fields.set(name, { value: readApart(l, node, readField(l, field)), place: null });
+  return { ...value, fields };
 }
 
 function isOverlay(layout: SizedLayout): boolean {
