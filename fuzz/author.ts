@@ -2,7 +2,7 @@
  * Writes a random module that is well-typed: TypeScript accepts it, and so must the compiler and the verifier. What the language leaves
  * open is avoided: element views after the table was changed, numbers that differ from kernel to kernel.
  */
-import { PREFIX, randomMap, randomSetting, randomStruct, scalarStruct } from "./declarations.ts";
+import { PREFIX, randomGlobal, randomMap, randomSetting, randomStruct, scalarStruct } from "./declarations.ts";
 import { Expressions } from "./expressions.ts";
 import { Random } from "./random.ts";
 import { leaves } from "./reachability.ts";
@@ -12,6 +12,7 @@ import {
   FLAVOURS,
   type Fn,
   flavourOf,
+  type Global,
   type Int,
   isSigned,
   type MapDeclaration,
@@ -27,9 +28,11 @@ export function randomModule(seed: number): Module {
   const sizes = new Set<number>();
   const structs: Struct[] = [];
   for (let index = 0; index < random.between(1, 4); index++) structs.push(randomStruct(random, `S${index}`, structs, sizes));
-  const module: Module = { structs: [], byteSizes: [], settings: [], maps: [], functions: [], body: [] };
+  const module: Module = { structs: [], byteSizes: [], settings: [], globals: [], maps: [], functions: [], body: [] };
   for (let index = 0; index < random.between(0, 3); index++)
     module.settings.push(randomSetting(random, `setting${index}`, structs, sizes));
+  for (let index = 0; index < random.between(0, 3); index++)
+    module.globals.push(randomGlobal(random, `global${index}`, structs, sizes));
   const keys = structs.filter(({ size }) => size <= 64);
   for (let index = 0; index < random.between(0, 3); index++) module.maps.push(randomMap(random, `map${index}`, keys));
 
@@ -43,6 +46,7 @@ export function randomModule(seed: number): Module {
       top.views.push({ name, struct: value.struct, map: CONSTANTS, life: { alive: true }, readonly: true });
     } else top.bytes.push({ name: setting.name, size: setting.size, mutable: false });
   }
+  for (const global of module.globals) declareGlobal(top, global);
   const expressions = new Expressions(random, structs, module.maps, sizes);
   const author = new StatementAuthor(random, expressions);
   for (let index = 0; index < random.between(0, 3); index++) {
@@ -56,6 +60,18 @@ export function randomModule(seed: number): Module {
   module.byteSizes = [...sizes];
   return module;
 }
+
+function declareGlobal(scope: Scope, global: Global): void {
+  const { name } = global;
+  if (global.g === "int") {
+    scope.ints.push({ name, flavour: global.flavour, signed: isSigned(global.flavour), mutable: true });
+  } else if (global.g === "bool") scope.bools.push({ name, mutable: true });
+  else if (global.g === "bytes") scope.bytes.push({ name, size: global.size, mutable: true });
+  else scope.views.push({ name, struct: global.struct, map: VARIABLES, life: { alive: true } });
+}
+
+/** Where the module's variables lie, in place of the name of a map. */
+const VARIABLES = "the variables";
 
 /** Where settings lie, in place of the name of a map. */
 const CONSTANTS = "the constants";

@@ -5,6 +5,8 @@ import {
   type Content,
   type Field,
   type FieldType,
+  FLAVOURS,
+  type Global,
   type MapDeclaration,
   type MapKindName,
   type ScalarName,
@@ -177,6 +179,36 @@ export function randomSetting(random: Random, name: string, structs: readonly St
   const scalar = random.pick(SCALARS.filter((each) => !each.startsWith("i")));
   const bits = BigInt(sizeOfScalar(scalar) * 8);
   return { d: "setting", name, scalar, number: BigInt.asUintN(Number(bits), random.pick(INTERESTING)) };
+}
+
+export function randomGlobal(random: Random, name: string, structs: readonly Struct[], sizes: Set<number>): Global {
+  const first = () => random.pick([0n, random.pick(INTERESTING)]);
+  return random.weighted<() => Global>([
+    [
+      5,
+      () => {
+        const flavour = random.pick(FLAVOURS);
+        const bits = sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0);
+        return { d: "global", name, g: "int", flavour, first: BigInt.asUintN(bits, first()) };
+      },
+    ],
+    [1, () => ({ d: "global", name, g: "bool", first: random.chance(50) })],
+    [
+      1,
+      () => {
+        const size = random.pick([4, 6, 16]);
+        sizes.add(size);
+        return { d: "global", name, g: "bytes", first: [...random.bytes(random.pick([0, size]))], size };
+      },
+    ],
+    [
+      3,
+      () => {
+        const struct = random.pick(structs);
+        return { d: "global", name, g: "struct", struct, first: random.chance(50) ? constantOf(random, struct) : null };
+      },
+    ],
+  ])();
 }
 
 /** A literal for `struct` that the compiler can compute. */

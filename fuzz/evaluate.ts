@@ -4,14 +4,16 @@
  */
 import { type Completion, constant, ExpressionEvaluator, type Named, type RecordOfInts } from "./evaluate-expressions.ts";
 import type { Contents } from "./map-model.ts";
-import { canonical, readInt, type View, writeInt } from "./memory.ts";
+import { canonical, hex, readInt, type View, writeInt } from "./memory.ts";
 import { wrap } from "./operators.ts";
-import type { Module, Statement } from "./tree.ts";
+import { type Global, type Module, type Statement, sizeOfScalar } from "./tree.ts";
 
 export interface Outcome {
   verdict: number;
   packet: Uint8Array;
   maps: Map<string, Contents>;
+  /** The module's variables, in hexadecimal. */
+  globals: Map<string, string>;
 }
 
 const XDP_REDIRECT = 4n;
@@ -33,6 +35,7 @@ class Evaluator extends ExpressionEvaluator {
       else if ("value" in setting) this.names.set(setting.name, { bytes: this.value(setting.value), at: 0 });
       else this.names.set(setting.name, constant(setting.values, setting.size));
     }
+    for (const global of module.globals) this.names.set(global.name, this.#first(global));
     for (const fn of module.functions) this.names.set(fn.name, fn);
   }
 
@@ -43,7 +46,37 @@ class Evaluator extends ExpressionEvaluator {
       verdict: Number(end.value),
       packet: this.frame.content,
       maps: new Map([...this.maps].map(([name, map]) => [name, map.contents()])),
+      globals: new Map(this.#module.globals.map((global) => [global.name, this.#last(global)])),
     };
+  }
+
+  #first(global: Global): Named {
+    switch (global.g) {
+      case "int":
+        return canonical(global.first);
+      case "bool":
+        return global.first;
+      case "bytes":
+        return constant(global.first, global.size);
+      case "struct":
+        return { bytes: global.first === null ? new Uint8Array(global.struct.size) : this.value(global.first), at: 0 };
+    }
+  }
+
+  #last(global: Global): string {
+    switch (global.g) {
+      case "int": {
+        const bytes = new Uint8Array(sizeOfScalar(global.flavour));
+        writeInt(bytes, 0, { kind: "scalar", scalar: global.flavour }, this.get<bigint>(global.name));
+        return hex(bytes);
+      }
+      case "bool":
+        return this.get<boolean>(global.name) ? "01" : "00";
+      case "bytes":
+        return hex(this.get<Uint8Array>(global.name));
+      case "struct":
+        return hex(this.get<View>(global.name).bytes);
+    }
   }
 
   protected block(statements: readonly Statement[]): Completion {
@@ -128,6 +161,11 @@ class Evaluator extends ExpressionEvaluator {
         const { bytes, at } = this.part(st.place);
         const amount = this.int(st.value);
         writeInt(bytes, at, st.place.type, readInt(bytes, at, st.place.type) + amount);
+        return null;
+      }
+      case "atomic-name": {
+        const old = this.get<bigint>(st.name);
+        this.names.set(st.name, wrap(st.flavour, old + this.int(st.value)));
         return null;
       }
       case "if":

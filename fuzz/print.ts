@@ -7,6 +7,7 @@ import {
   type Content,
   type FieldType,
   type Fn,
+  type Global,
   type Int,
   type MapDeclaration,
   type Module,
@@ -22,7 +23,7 @@ import {
 } from "./tree.ts";
 
 const IMPORTS = `import {
-  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, getPrandomU32, getSmpProcessorId, hash, i16, i32, i64, i8, inline, ktimeGetNs,
+  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
   local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
 `;
@@ -45,6 +46,7 @@ export function print(module: Module): string {
   for (const size of module.byteSizes) lines.push(`const b${size} = bytes(${size});`);
   for (const struct of module.structs) lines.push(schema(struct));
   for (const setting of module.settings) lines.push(printSetting(setting));
+  for (const global of module.globals) lines.push(printGlobal(global));
   for (const map of module.maps) lines.push(printMap(map));
   for (const fn of module.functions) lines.push(...declaration(fn));
   const body = ["export const p = xdp((ctx) => {", ...block(module.body, 1), "});"];
@@ -78,6 +80,20 @@ function printSetting(setting: Setting): string {
   if ("scalar" in setting) return `const ${setting.name} = setting(${setting.scalar}, ${literal(setting.number)});`;
   if ("value" in setting) return `const ${setting.name} = setting(${setting.value.struct.name}, ${value(setting.value)});`;
   return `const ${setting.name} = setting(b${setting.size}, b${setting.size}(${setting.values.join(", ")}));`;
+}
+
+function printGlobal(global: Global): string {
+  const { name } = global;
+  switch (global.g) {
+    case "int":
+      return `let ${name}: ${global.flavour} = ${literal(global.first)};`;
+    case "bool":
+      return `let ${name}: boolean = ${global.first};`;
+    case "bytes":
+      return `let ${name} = b${global.size}(${global.first.join(", ")});`;
+    case "struct":
+      return `const ${name} = global(${global.struct.name}${global.first === null ? "" : `, ${value(global.first)}`});`;
+  }
 }
 
 function printMap({ name, kind, key, value, entries }: MapDeclaration): string {
@@ -170,6 +186,8 @@ function printStatement(st: Statement): string[] {
       return [`${call(st.callee, st.args)};`];
     case "atomic":
       return [`atomicAdd(${part(st.place)}, ${int(st.value)});`];
+    case "atomic-name":
+      return [`atomicAdd(${st.name}, ${int(st.value)});`];
     case "if":
       return ifElse(bool(st.condition), st.then, st.otherwise);
     case "switch": {

@@ -12,6 +12,7 @@ import { KernelMaps } from "./kernel-maps.ts";
 import { element } from "./map-model.ts";
 import { hex } from "./memory.ts";
 import { print } from "./print.ts";
+import { resetSections, sectionInKernel, sectionInVm, variables } from "./sections.ts";
 import type { Module } from "./tree.ts";
 
 export interface Case {
@@ -103,7 +104,8 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
       for (const map of module.maps) for (const { key, value } of map.contents) vm.maps.get(map.name)?.set(key, value);
       const result = vm.run("p", packet);
       executed += result.executed;
-      interpreter = describeVm(module, vm, result.action, result.packet);
+      const globals = variables(spec, (section) => sectionInVm(vm, section));
+      interpreter = [...describeVm(module, vm, result.action, result.packet), ...describeGlobals(outcome, globals)].join("\n");
     } catch (error) {
       if (!(error instanceof VmFault)) throw error;
       const message = `${error.message} (slot ${error.slot})`;
@@ -115,8 +117,10 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
     let kernel = evaluation;
     if (object !== null && maps !== null) {
       maps.reset();
+      resetSections(spec, object);
       const { action, packet: out } = object.program("p").run(packet);
-      kernel = [...head(action, out), ...maps.describe(outcome.maps)].join("\n");
+      const globals = variables(spec, (section) => sectionInKernel(spec, object, section));
+      kernel = [...head(action, out), ...maps.describe(outcome.maps), ...describeGlobals(outcome, globals)].join("\n");
     }
     if (interpreter !== evaluation || kernel !== evaluation) {
       const who = [...(interpreter === evaluation ? [] : ["interpreter"]), ...(kernel === evaluation ? [] : ["kernel"])].join(
@@ -137,14 +141,20 @@ function head(verdict: number, packet: Uint8Array): string[] {
   return [`verdict ${verdict}`, `packet  ${hex(packet)}`];
 }
 
-function describe({ verdict, packet, maps }: Outcome): string {
+/** What no code uses has no place, and keeps its first value. */
+function describeGlobals({ globals }: Outcome, found: ReadonlyMap<string, string> = globals): string[] {
+  return [...globals].map(([name, value]) => `${name}: ${found.get(name) ?? value}`);
+}
+
+function describe(outcome: Outcome): string {
+  const { verdict, packet, maps } = outcome;
   const contents = [...maps].flatMap(([name, elements]) =>
     [...elements].map(([key, copies]) => element(name, key, copies)).sort(),
   );
-  return [...head(verdict, packet), ...contents].join("\n");
+  return [...head(verdict, packet), ...contents, ...describeGlobals(outcome)].join("\n");
 }
 
-function describeVm(module: Module, vm: Vm, action: number, packet: Uint8Array): string {
+function describeVm(module: Module, vm: Vm, action: number, packet: Uint8Array): string[] {
   const contents = module.maps.flatMap(({ name }) =>
     [...(vm.maps.get(name)?.elements() ?? [])]
       .map(({ key, copies }) => {
@@ -153,7 +163,7 @@ function describeVm(module: Module, vm: Vm, action: number, packet: Uint8Array):
       })
       .sort(),
   );
-  return [...head(action, packet), ...contents].join("\n");
+  return [...head(action, packet), ...contents];
 }
 
 function firstLine(error: unknown): string {

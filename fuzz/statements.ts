@@ -2,7 +2,7 @@
 import { type Expressions, sizeOfBytes } from "./expressions.ts";
 import type { Random } from "./random.ts";
 import { leaves } from "./reachability.ts";
-import { into, isInt, literal, placesIn, type Scope } from "./scope.ts";
+import { type IntName, into, isInt, literal, placesIn, type Scope } from "./scope.ts";
 import {
   type Bool,
   type FieldPlace,
@@ -100,6 +100,7 @@ export class StatementAuthor {
     const mutableBools = scope.bools.filter(({ mutable }) => mutable);
     const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
     const changeable = e.maps.filter((map) => this.#mayChange(scope, map.name, place));
+    const counters = scope.ints.filter(({ name, flavour }) => name.startsWith("global") && /4|2/.test(flavour ?? ""));
     const atomics = this.#atomics(scope);
     const structs = e.structs.filter(({ size }) => size <= 40);
     const callables = scope.functions.filter((each) => e.allowed(each));
@@ -147,6 +148,7 @@ export class StatementAuthor {
       [nest * 5, () => one(this.#ifView(scope, place))],
       [nest * 3, () => one(this.#letView(scope, place))],
       [changeable.length > 0 ? 7 : 0, () => one(this.#change(scope, random.pick(changeable).name))],
+      [counters.length > 0 ? 2 : 0, () => one(this.#addToGlobal(scope, random.pick(counters)))],
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
       [loops === 0 && place.returns === "verdict" && !this.#inFunction ? 2 : 0, () => one(this.#move(scope, place.returns))],
       [this.#inFunction || loops > 0 ? 0 : 2, () => one(this.#closure(scope))],
@@ -531,6 +533,11 @@ export class StatementAuthor {
         return size >= 4 && offset % size === 0 && this.#isElement(view.struct, view.map);
       });
     });
+  }
+
+  #addToGlobal(scope: Scope, { name, flavour }: IntName): Statement {
+    if (flavour === null) throw new Error("a variable of the module has a type");
+    return { s: "atomic-name", name, flavour, value: this.#e.int(scope, 2) };
   }
 
   #isElement(struct: object, map: string | null): boolean {

@@ -165,6 +165,7 @@ export type Statement =
   | { s: "effect"; value: Bool }
   | { s: "void-call"; callee: string; args: Argument[] }
   | { s: "atomic"; place: FieldPlace; value: Int }
+  | { s: "atomic-name"; name: string; flavour: Flavour; value: Int }
   | { s: "if"; condition: Bool; then: Statement[]; otherwise: Statement[] }
   | { s: "switch"; value: Int; clauses: { label: bigint | null; body: Statement[] }[] }
   | { s: "for"; name: string; start: number; limit: number; step: number; body: Statement[] }
@@ -238,11 +239,21 @@ export type Setting = { d: "setting"; name: string } & (
   | { value: Value }
 );
 
+/** A variable of the module, and its first value. */
+export type Global = { d: "global"; name: string } & (
+  | { g: "int"; flavour: Flavour; first: bigint }
+  | { g: "bool"; first: boolean }
+  | { g: "bytes"; first: number[]; size: number }
+  /** A literal of numbers; zero where it is `null`. */
+  | { g: "struct"; struct: Struct; first: Value | null }
+);
+
 export interface Module {
   structs: (Struct & { d: "struct" })[];
   /** Lengths of byte arrays that have a schema of their own. */
   byteSizes: number[];
   settings: Setting[];
+  globals: Global[];
   maps: MapDeclaration[];
   functions: Fn[];
   body: Statement[];
