@@ -24,6 +24,7 @@ import { LoadedProgram } from "./program.ts";
 import { relocate } from "./relocate.ts";
 import { readSource, type Source } from "./source.ts";
 import { Undo } from "./undo.ts";
+import { unknownHelper } from "./unknown-helper.ts";
 import { VerifierError } from "./verifier-log.ts";
 
 export interface LoadOptions {
@@ -171,7 +172,7 @@ function loadProgram(
   });
   if (result instanceof Fd) return result;
   const name = errnoName(result.errno);
-  if (lastLine(result.log) !== "") throw new VerifierError(program, result.log);
+  if (lastLine(result.log) !== "") throw unknownHelper(program.name, result.log) ?? new VerifierError(program, result.log);
   const cause = new SyscallError("bpf", result.errno, "BPF_PROG_LOAD");
   if (name === "EPERM") throw denied(`The kernel does not let this process load the program "${program.name}".`, cause);
   throw new WirescriptError({

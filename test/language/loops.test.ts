@@ -155,6 +155,26 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
     expect(compute(body, packet, declarations)).toBe(BigInt(total));
   });
 
+  test("as many rounds as a variable says", () => {
+    const body = `const first = ctx.at(u8, 16); if (!first) return XDP_DROP; const n = first.value;
+      let result: u64 = 0; let m: u16 = n;
+      for (let i = 0; i < n; i++) result += i;
+      for (let i: u32 = n; i > 0; i--) result += 1000;
+      for (const i of range(n)) result += i;
+      for (const i of range(n, 300)) { if (i > 290) result += 100000; }
+      for (let i = 2; i <= n && i < ctx.length; i += 3) { result += 10000000; m += 2; }
+      for (let i = 0; i < m; i++) result += 1000000000;`;
+    for (const n of [0, 200]) {
+      let total = 0;
+      let m = n;
+      for (let i = 0; i < n; i++) total += i * 2 + 1000;
+      total += 9 * 100000;
+      for (let i = 2; i <= n && i < 48; i += 3) [total, m] = [total + 10000000, m + 2];
+      total += m * 1000000000;
+      expect(compute(body, frame([BigInt(n), 0n, 0n, 0n])), `${n}`).toBe(BigInt(total));
+    }
+  });
+
   test("in a function of its own", () => {
     const declarations =
       "const sum = noinline((ctx: XdpContext, n: u32): u32 => { let s: u32 = 0; for (let i = 0; i < 7000; i++) { if ((i & n) === n) s++; } return s; });";

@@ -280,10 +280,10 @@ export const CATALOGUE = {
   },
 
   WS2001: {
-    what: "The number of rounds of this loop is not a constant.",
-    why: "The kernel must see that a loop ends, so its start, limit and step must be constants, and the body must not change the counter.",
-    fix: "Use a constant limit and leave early: `for (let i = 0; i < 16; i++) { if (i >= n) break; … }`.",
-    example: program("for (let i = 0; i < ctx.length; i++) { }"),
+    what: "The compiler cannot see how often this loop runs.",
+    why: "The kernel must see that every loop ends. A loop has one counter, which only the loop's head changes, by a constant in each round.",
+    fix: "Write `for (let i = 0; i < LIMIT; i++)` or `for (const i of range(n))`, and `break` when you are done.",
+    example: program("for (let i = 1; i < ctx.length; i *= 2) { }"),
   },
   WS2002: {
     what: "This loop runs too often: {rounds} rounds.",
@@ -563,6 +563,12 @@ export const CATALOGUE = {
     example:
       "const programs = progArray({ entries: 2 });\nconst f = noinline((ctx: XdpContext): void => { programs.tailCall(ctx, 1); });\n" +
       program("f(ctx);"),
+  },
+  WS2095: {
+    what: "The number of rounds of this loop has {limit}.",
+    why: "Every loop must provably end after 8388607 rounds: its condition compares the counter with something of a known largest value, and each round brings the counter closer by a constant.",
+    fix: "Add a constant limit, `i < n && i < 1500`, or take the limit from a `u8` or `u16` or from `n & 1023`.",
+    example: program("let n: u64 = 0;\n  for (let i = 0; i < ktimeGetNs(); i++) n += i;\n  if (n === 7) return XDP_DROP;"),
   },
   WS2096: {
     what: "This loop is too long for the verifier to walk, and cannot be handed to the kernel, since {reason}.",

@@ -1,17 +1,18 @@
 /**
- * Loops whose number of rounds is a constant. Short ones are unrolled, since constants then reach offsets and indexes; the others
+ * Loops whose number of rounds is a constant; the others are in `variable-loops.ts`. Short ones are unrolled, since constants then reach offsets and indexes; the others
  * become loops that the verifier walks through round by round.
  */
 import ts from "typescript";
 import type { Block } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
 import { lengthOf, readElement } from "./elements.ts";
-import { lowerExpression, present, symbolOf } from "./expressions.ts";
+import { lowerExpression, lowerInt, present, symbolOf } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import type { Lowering } from "./lowering.ts";
 import { newPlace, readPlace, settle, writePlace } from "./places.ts";
 import { bindPattern, lowerStatement } from "./statements.ts";
 import { I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
+import { lowerVariableFor, lowerVariableRange } from "./variable-loops.ts";
 
 const K = ts.SyntaxKind;
 
@@ -19,8 +20,10 @@ const K = ts.SyntaxKind;
 const UNROLL_BUDGET = 600;
 /** The same for rounds that do not ask for the counter: no constants come of unrolling them. */
 const EQUAL_ROUNDS_BUDGET = 150;
+/** More forks than this in all rounds together are not unrolled, since a loop can be handed to the kernel and straight code cannot. */
+const MOST_FORKS = 10;
 /** BPF_MAX_LOOPS: more rounds `bpf_loop` does not make. */
-const MOST_ROUNDS = 1 << 23;
+export const MOST_ROUNDS = 1 << 23;
 
 interface Rounds {
   /** The counter's value in each round. */
@@ -38,10 +41,15 @@ export function lowerFor(l: Lowering, node: ts.ForStatement): void {
   if (condition === undefined || incrementor === undefined) return l.fail(node, "WS2001");
   if (!ts.isIdentifier(declaration.name) || declaration.initializer === undefined) return l.fail(node, "WS2001");
   const { name } = declaration;
-  const start = constant(l, declaration.initializer);
-  const limit = limitOf(l, name, condition);
   const step = stepOf(l, name, incrementor);
-  if (start === null || limit === null || step === null || isReassigned(name, statement)) return l.fail(node, "WS2001");
+  if (step === null || isReassigned(name, statement)) return l.fail(node, "WS2001");
+  const first = lowerExpression(l, declaration.initializer);
+  if (first.kind !== "int" || first.type.bits === 1) return l.fail(node, "WS2001");
+  const start = first.ssa.op === "const" ? first.ssa.value : null;
+  const limit = limitOf(l, name, condition);
+  if (start === null || limit === null) {
+    return lowerVariableFor(l, { node, start: first, step, bind: counterOf(l, name), body: statement }, name, condition);
+  }
   const signed = start < 0n || limit.value < 0n || step < 0n;
   const count = countRounds(start, limit, step);
   if (count === null) return l.fail(node, "WS2001");
@@ -68,9 +76,14 @@ export function lowerForOf(l: Lowering, node: ts.ForOfStatement): void {
   ) {
     return l.fail(node, "WS2001");
   }
-  const [first, second] = expression.arguments.map((argument) => constant(l, argument));
-  if (first == null || (expression.arguments.length > 1 && second == null)) return l.fail(expression, "WS2001");
-  const [start, end] = second == null ? [0n, first] : [first, second];
+  const ends = expression.arguments.map((argument) => lowerInt(l, argument, "range"));
+  const [from, to] = ends.length > 1 ? ends : [l.int(0), ...ends];
+  if (from === undefined || to === undefined) return l.fail(expression, "WS2001");
+  if (from.ssa.op !== "const" || to.ssa.op !== "const") {
+    const bind = counterOf(l, declaration.name);
+    return lowerVariableRange(l, { node, start: from, step: 1n, bind, body: statement }, to, expression);
+  }
+  const [start, end] = [from.ssa.value, to.ssa.value];
   const count = Number(end > start ? end - start : 0n);
   const rounds: Rounds = { start, step: 1n, count, type: start < 0n ? I64 : U64 };
   lowerRounds(l, node, counterOf(l, declaration.name), statement, rounds, budgetOf(l, declaration.name, statement));
@@ -118,16 +131,31 @@ const MIRRORED: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
   [K.ExclamationEqualsEqualsToken]: K.ExclamationEqualsEqualsToken,
 };
 
-/** `i < LIMIT` and its kin, either way round. */
-function limitOf(l: Lowering, counter: ts.Identifier, condition: ts.Expression): Limit | null {
+/** `i < limit` and its kin, either way round; `null` for what is no comparison of the counter. */
+export function comparisonWith(
+  l: Lowering,
+  counter: ts.Identifier,
+  condition: ts.Expression,
+): { operator: ts.SyntaxKind; limit: ts.Expression } | null {
   if (!ts.isBinaryExpression(condition)) return null;
   const operator = condition.operatorToken.kind;
   const mirrored = MIRRORED[operator];
   if (mirrored === undefined) return null;
-  const left = names(l, condition.left, counter);
-  if (!left && !names(l, condition.right, counter)) return null;
-  const value = constant(l, left ? condition.right : condition.left);
-  return value === null ? null : { operator: left ? operator : mirrored, value };
+  if (names(l, condition.left, counter)) return { operator, limit: condition.right };
+  return names(l, condition.right, counter) ? { operator: mirrored, limit: condition.left } : null;
+}
+
+/** A limit that is a constant. Others are not lowered here: they may do more than give a number. */
+function limitOf(l: Lowering, counter: ts.Identifier, condition: ts.Expression): Limit | null {
+  const comparison = comparisonWith(l, counter, condition);
+  if (comparison === null || !mayBeConstant(comparison.limit)) return null;
+  const value = constant(l, comparison.limit);
+  return value === null ? null : { operator: comparison.operator, value };
+}
+
+function mayBeConstant(node: ts.Node): boolean {
+  if (ts.isCallExpression(node) && !ts.isIdentifier(node.expression)) return false;
+  return ts.forEachChild(node, (child) => (mayBeConstant(child) ? undefined : true)) === undefined;
 }
 
 /** What each round adds to the counter. */
@@ -172,7 +200,7 @@ function countRounds(start: bigint, { operator, value }: Limit, step: bigint): n
 }
 
 /** Gives the loop's variable its meaning for the round with this index. */
-type Bind = (index: IntValue) => void;
+export type Bind = (index: IntValue) => void;
 
 function counterOf(l: Lowering, name: ts.BindingName): Bind {
   return (index) => bindPattern(l, name, index, false);
@@ -188,7 +216,8 @@ function lowerRounds(
 ): void {
   const size = countNodes(body);
   if (rounds.count >= MOST_ROUNDS) return l.fail(node, "WS2002", { rounds: rounds.count });
-  if (rounds.count * size <= unrollBudget) unroll(l, bind, body, rounds);
+  const paths = rounds.count * countForks(body);
+  if (rounds.count * size <= unrollBudget && (paths <= MOST_FORKS || indexes(body))) unroll(l, bind, body, rounds);
   else loop(l, bind, body, rounds);
 }
 
@@ -244,7 +273,7 @@ function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count,
 }
 
 /** `break` goes to `end`, `continue` to `next`. */
-function lowerBody(l: Lowering, body: ts.Statement, end: Block, next: Block): void {
+export function lowerBody(l: Lowering, body: ts.Statement, end: Block, next: Block): void {
   const frame = l.frames.at(-1);
   if (frame === undefined) throw new Error("a loop outside of any function");
   frame.loops.push({ break: end, continue: next });
@@ -259,6 +288,26 @@ function budgetOf(l: Lowering, name: ts.BindingName, body: ts.Statement): number
 function mentions(l: Lowering, node: ts.Node, counter: ts.Identifier): boolean {
   if (ts.isIdentifier(node)) return names(l, node, counter);
   return ts.forEachChild(node, (child) => mentions(l, child, counter)) ?? false;
+}
+
+/** Branches after which the round goes on: the verifier may walk on with each outcome on its own, through all rounds to come. */
+function countForks(node: ts.Node): number {
+  let count = ts.isConditionalExpression(node) || ts.isSwitchStatement(node) ? 1 : 0;
+  if (ts.isIfStatement(node) && (node.elseStatement !== undefined || !leaves(node.thenStatement))) count++;
+  ts.forEachChild(node, (child) => {
+    count += countForks(child);
+  });
+  return count;
+}
+
+function leaves(node: ts.Statement): boolean {
+  const last = ts.isBlock(node) ? node.statements.at(-1) : node;
+  return last !== undefined && (ts.isReturnStatement(last) || ts.isBreakStatement(last));
+}
+
+/** `a[i]` may need its index to be a constant. */
+function indexes(node: ts.Node): boolean {
+  return ts.isElementAccessExpression(node) || (ts.forEachChild(node, (child) => indexes(child) || undefined) ?? false);
 }
 
 function countNodes(node: ts.Node): number {

@@ -4,7 +4,7 @@ import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Span, Value } from "../ir/ir.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
-import { findLoops, type NaturalLoop } from "./natural-loops.ts";
+import { exitsOf, findLoops, type NaturalLoop } from "./natural-loops.ts";
 
 /** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
 const WALK_BUDGET = 40_000;
@@ -49,7 +49,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       for (const loop of loops) {
         const inner = find(loop.inner);
         if (inner !== null) return inner;
-        if (!refusedHeaders.has(loop.header) && walk(loop, decisive) > WALK_BUDGET) return loop;
+        if (!refusedHeaders.has(loop.header) && walk(loop, decisive, within) > WALK_BUDGET) return loop;
       }
       return null;
     };
@@ -64,9 +64,9 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
   }
 
   /** About how many instructions the verifier walks. */
-  function walk(loop: NaturalLoop, decisive: ReadonlySet<Value>): number {
+  function walk(loop: NaturalLoop, decisive: ReadonlySet<Value>, within: Function): number {
     const rounds = roundsOf(loop);
-    const inner = loop.inner.reduce((sum, each) => sum + walk(each, decisive), 0);
+    const inner = loop.inner.reduce((sum, each) => sum + walk(each, decisive, within), 0);
     const own = [...loop.blocks].filter((block) => !loop.inner.some(({ blocks }) => blocks.has(block)));
     const size = own.reduce((sum, block) => sum + block.instructions.length + 1, 0) + inner;
     // Where paths meet that bring different numbers, each may go on on its own.
@@ -77,8 +77,14 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       phisOf(loop.header).some((phi) => decisive.has(phi) && !isCounter(phi)) ||
       branches.some(({ terminator }) => narrowsForLater(terminator.args[0], loop));
     const doublings = remembers || own.some(containsLoopCall) ? Math.max(branches.length, 1) * rounds : meetings;
-    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS);
+    // Each round may leave, and what comes behind the loop is walked with each number that it brings.
+    const behind = remembers && exitsOf(loop).length > 1 ? rounds * sizeOf(within) : 0;
+    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS) + behind;
   }
+}
+
+function sizeOf({ blocks }: Function): number {
+  return blocks.reduce((sum, { instructions }) => sum + instructions.length + 1, 0);
 }
 
 function staysInside(targets: readonly Block[], { blocks }: NaturalLoop): boolean {
