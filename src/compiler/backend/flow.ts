@@ -88,8 +88,13 @@ function mergeIdentical(fn: MachineFunction): boolean {
  * different kinds of memory.
  */
 export function keyOf(instruction: MachineInstruction): string {
-  const { span: _, ...rest } = instruction;
-  return JSON.stringify(rest, (_key, value) => (typeof value === "bigint" ? `${value}n` : value));
+  let key = "";
+  for (const name in instruction) {
+    if (name === "span") continue;
+    const value = instruction[name as keyof MachineInstruction] as unknown;
+    key += `${name}=${typeof value === "object" ? JSON.stringify(value) : value} `;
+  }
+  return key;
 }
 
 function terminatorKey({ terminator }: MachineBlock): string {

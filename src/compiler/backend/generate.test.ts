@@ -55,6 +55,26 @@ b3: from b1
     `);
   });
 
+  test("a check further into the packet starts from the address of the one before", () => {
+    const body = (between: string) => `${CHECKED}
+  v7 = load.2 packet v2 + 12
+${between}
+  v8 = const 34
+  v9: ptr = add v2, v8
+  v10 = ugt v9, v3
+  branch v10, b2, b3
+b3: from b1
+  v11 = load.1 packet v2 + 23
+  v12 = add v11, v7
+  return v12
+b2: from b0, b1
+  v13 = const 2
+  return v13`;
+    expect(assembly(body(""))).toContain("r1 += 20");
+    // Across a call it would need one of the registers that survive it.
+    expect(assembly(body("  v20 = call ktime_get_ns()"))).toContain("r1 += 34");
+  });
+
   test("MAC swap: loads and stores on one base, no copies", () => {
     expect(
       assembly(`${CHECKED}

@@ -1,12 +1,12 @@
 /** The back end: SSA IR to eBPF instructions, one concern a file, in the order in which they stand here. */
-import type { Instruction } from "../../object/instruction.ts";
+import { type Instruction, slots } from "../../object/instruction.ts";
 import type { LineSpec } from "../../object/spec.ts";
 import type * as ir from "../ir/ir.ts";
 import { allocate } from "./allocate.ts";
 import { commute } from "./commute.ts";
 import { emit } from "./emit.ts";
 import { tidyFlow } from "./flow.ts";
-import { layOutFrame } from "./frame.ts";
+import { layOutFrame, StackOverflow } from "./frame.ts";
 import { hoistCopies, presetResult } from "./hoist.ts";
 import { removeKnown } from "./known.ts";
 import { orderBlocks } from "./layout.ts";
@@ -39,7 +39,28 @@ export interface Generated {
  * @throws StackOverflow when the function needs more than 512 bytes of stack; WirescriptError COMPILE when a jump is out of reach.
  */
 export function generate(fn: ir.Function, options: GenerateOptions): Generated {
-  const machine = select(fn, options.cpu);
+  const plain = generateOnce(fn, options, false);
+  // Chains need registers, and what is short of them is spilled: only the result tells whether they pay.
+  const chained = attempt(() => generateOnce(fn, options, true));
+  return chained !== null && lengthOf(chained) < lengthOf(plain) ? chained : plain;
+}
+
+/** Null when it needs too much stack. */
+function attempt(work: () => Generated): Generated | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof StackOverflow) return null;
+    throw error;
+  }
+}
+
+function lengthOf({ instructions }: Generated): number {
+  return instructions.reduce((sum, instruction) => sum + slots(instruction), 0);
+}
+
+function generateOnce(fn: ir.Function, options: GenerateOptions, withChains: boolean): Generated {
+  const machine = select(fn, options.cpu, withChains);
   sweep(machine);
   commute(machine);
   allocate(machine);

@@ -6,6 +6,7 @@
  */
 import type * as ir from "../ir/ir.ts";
 import { isBinary, isCompare } from "../ir/ir.ts";
+import { type Chains, findChains } from "./chains.ts";
 import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";
 import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, peelAddress, U32_MAX } from "./facts.ts";
@@ -55,8 +56,8 @@ const REMADE: ReadonlySet<ir.Op> = new Set(["const", "slot", "map", "data", "fun
 
 type Body = MachineInstruction extends infer T ? (T extends unknown ? Omit<T, "span"> : never) : never;
 
-export function select(fn: ir.Function, cpu: Cpu): MachineFunction {
-  return new Selection(fn, cpu).run();
+export function select(fn: ir.Function, cpu: Cpu, withChains: boolean): MachineFunction {
+  return new Selection(fn, cpu, withChains).run();
 }
 
 class Selection {
@@ -69,12 +70,14 @@ class Selection {
   readonly #entries = new Map<ir.Block, MachineBlock>();
   /** Wide constants and section addresses already in a register in this block; calls end it, since few registers survive them. */
   readonly #shared = new Map<string, Register>();
+  readonly #chains: Chains;
   #block: MachineBlock;
   #span: ir.Span | null = null;
 
-  constructor(fn: ir.Function, cpu: Cpu) {
+  constructor(fn: ir.Function, cpu: Cpu, withChains: boolean) {
     this.cpu = cpu;
     this.uses = findUses(fn);
+    this.#chains = withChains ? findChains(fn, this.uses) : new Map();
     this.#source = fn;
     this.#fn = { name: fn.name, cpu, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, nextBlock: 0 };
     for (const block of fn.blocks) this.#entries.set(block, newBlock(this.#fn));
@@ -346,6 +349,11 @@ class Selection {
     let [left, right] = value.args as [ir.Value, ir.Value];
     if (COMMUTATIVE.includes(op) && constant(left) !== null) [left, right] = [right, left];
     const operand = constant(right);
+    const earlier = this.#chains.get(value);
+    if (earlier !== undefined) {
+      const step = peelAddress(value, 0).offset - peelAddress(earlier, 0).offset;
+      return this.#alu("add", this.#copyOf(value, earlier), null, step);
+    }
     if (op === "and" && operand === U32_MAX && left.type !== "ptr") return this.#zeroUpperHalf(value, left);
     if (op === "sub" && constant(left) === 0n) return this.#alu("neg", this.#copyOf(value, right), null, 0);
     if (operand === null) {
