@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { firstDifference } from "../bench/behaviour.ts";
-import { findClang, LEVELS, type Level, missingForC } from "../bench/clang.ts";
+import { findClang, isWritten, LEVELS, type Level, missingForC } from "../bench/clang.ts";
 import type { Conditions } from "../bench/conditions.ts";
 import { type Contender, loadOurs, loadTheirs, type Theirs } from "../bench/contenders.ts";
 import { contents } from "../bench/contents.ts";
@@ -73,6 +73,24 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
       expectAgreement(program, "v3", fc.sample(mutant, { seed: SEED, numRuns: MUTANTS }));
     });
   }
+
+  it.each(PROGRAMS.filter((program) => isWritten(program, "wide")))(
+    "%s: its C with widened fields does the same",
+    (program) => {
+      if (clang === null) throw new Error("without clang this is skipped");
+      using wide = loadTheirs(program, clang, undefined, "wide");
+      for (const other of wide.levels.values()) expect(firstDifference(member(ours, program), other, packets)).toBeNull();
+    },
+  );
+
+  it.each(PROGRAMS)("%s: what is compiled for v4 is never larger than for v3, and does the same", (program) => {
+    if (theirs.get(program)?.refused.includes("v4")) return;
+    using newer = loadOurs(program, undefined, { cpu: 4 });
+    const { figures } = member(ours, program);
+    expect(newer.figures.instructions).toBeLessThanOrEqual(figures.instructions);
+    expect(newer.figures.jitedBytes).toBeLessThanOrEqual(figures.jitedBytes);
+    expect(firstDifference(newer, member(ours, program), packets)).toBeNull();
+  });
 
   it("echo: every checksum of a ping over IPv4", () => {
     expectAgreement(

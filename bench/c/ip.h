@@ -14,6 +14,11 @@
 #define IP6_OFFSET 0xfff8
 #define MAX_EXTENSIONS 6
 
+/* How to compile the walk over extension headers: clang decides, and unrolls it. */
+#ifndef WALK
+#define WALK
+#endif
+
 struct frag_hdr {
 	__u8 nexthdr;
 	__u8 reserved;
@@ -48,6 +53,7 @@ static __always_inline int ipv6_payload(struct cursor *cur, struct ip_payload *p
 	payload->protocol = ip6->nexthdr;
 	payload->fragment = 0;
 
+	WALK
 	for (int i = 0; i < MAX_EXTENSIONS; i++) {
 		struct ipv6_opt_hdr *ext = cur->pos;
 		struct frag_hdr *frag = cur->pos;

@@ -4,6 +4,7 @@ import type { LineSpec } from "../../object/spec.ts";
 import type * as ir from "../ir/ir.ts";
 import { allocate } from "./allocate.ts";
 import { commute } from "./commute.ts";
+import { removeCopies } from "./copies.ts";
 import { emit } from "./emit.ts";
 import { tidyFlow } from "./flow.ts";
 import { layOutFrame, StackOverflow } from "./frame.ts";
@@ -64,6 +65,7 @@ function generateOnce(fn: ir.Function, options: GenerateOptions, withChains: boo
   sweep(machine);
   commute(machine);
   allocate(machine);
+  removeCopies(machine);
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);
   while (removeKnown(machine) || mergeTails(machine) || hoistCopies(machine) || presetResult(machine));

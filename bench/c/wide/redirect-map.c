@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#include "wide.h"
+#include "../redirect-map.c"
