@@ -30,7 +30,7 @@ export interface TcContext extends PacketContext {
   cb3: u32;
   cb4: u32;
   /** The class that a queueing discipline takes the packet for, on egress. */
-  tcClassid: u32;
+  tcClassid: u16;
   /** When the packet came in or is to be sent, in nanoseconds; 0 when unknown. */
   tstamp: u64;
   /** Whether the frame has a VLAN tag that the device has taken off. */

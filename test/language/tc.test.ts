@@ -109,6 +109,27 @@ describe.skipIf(noKernel)("the kernel takes", () => {
   }
 });
 
+test("views die with every helper that may move the packet, also in subprograms and long loops", () => {
+  const codes = (body: string) =>
+    diagnose(`const pulls = noinline((ctx: TcContext): boolean => ctx.pull(34));
+      export const p = tc.egress((ctx) => { const eth = ctx.at(Ethernet); if (!eth) return TC_ACT_OK; ${body} return TC_ACT_OK; });`).map(
+      ({ code }) => code,
+    );
+  for (const move of [
+    ...["pull(14)", "changeTail(60)", "changeHead(4)", "pushVlan(EtherType.VLAN, 1)", "popVlan()", "storeBytes(0, u8, 1)"],
+    ...['adjustRoom(4, "mac")', "replaceL3Checksum(24, be16, 1, 2)", "addToL4Checksum(24, 1)", "cloneRedirect(1)"],
+  ]) {
+    expect(codes(`ctx.${move}; eth.type = 7;`), move).toEqual(["WS2022"]);
+    expect(codes(`eth.type = 7; ctx.${move};`), move).toEqual([]);
+  }
+  expect(codes("pulls(ctx); eth.type = 7;")).toEqual(["WS2022"]);
+  expect(codes("if (ctx.mark > 7) pulls(ctx); eth.type = 7;")).toEqual(["WS2022"]);
+  expect(codes("for (let i = 0; i < 500; i++) { if (!ctx.pull(i)) break; }")).toEqual(["WS2023"]);
+  for (const still of ["redirect(7)", "setHash(7)", "changeType(0)", "loadBytes(3, u8)", "invalidateHash()"]) {
+    expect(codes(`ctx.${still}; eth.type = 7;`), still).toEqual([]);
+  }
+});
+
 describe("arrays of programs", () => {
   const arrays = "const next = progArray({ entries: 2 });";
   const calls = (first: string, second: string) =>

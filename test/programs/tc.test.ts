@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
+import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { isolated, lacking, temporaryDirectory } from "../foreign-tools.ts";
 import { sourceOf } from "./subject.ts";
@@ -31,6 +32,19 @@ const WIRE = `
 `;
 /** "1" when the ping is answered, else "0". */
 const PING = "ip netns exec peer ping -c 1 -W 1 10.9.0.1 | sed -n 's/.* \\([01]\\) received.*/answered \\1/p'";
+
+it("a program keeps its type in an object file, whatever its section is called", () => {
+  const types = (file: string) =>
+    readElf(writeElf(compile(sourceOf(`programs/${file}.bpf.ts`)).spec)).programs.map(({ name, type }) => [name, type]);
+  expect(types("flow-counters")).toEqual([
+    ["rx", "xdp"],
+    ["tx", "sched_cls"],
+  ]);
+  expect(types("metadata")).toEqual([
+    ["xdp_mark", "xdp"],
+    ["tc_mark", "sched_cls"],
+  ]);
+});
 
 const missing = lacking("root", "tc", "ip", "ping", "unshare");
 describe.skipIf(missing !== "")(`on a wire, attached by tc${missing}`, () => {

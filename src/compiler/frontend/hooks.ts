@@ -92,7 +92,7 @@ const TC: Hook = {
     cb3: u32At(60),
     cb4: u32At(64),
     hash: u32At(68),
-    tcClassid: u32At(72),
+    tcClassid: u16At(72),
     tstamp: { offset: 152, size: 8, type: U64 },
     wireLength: u32At(160),
     gsoSegments: u32At(164),
