@@ -163,7 +163,7 @@ describe.skipIf(noKernel)("byte arrays", () => {
       `const eth = ctx.at(Ethernet); if (!eth) return XDP_DROP;
        const copy = eth.dst;
        eth.src = mac(0x02, 0, 0, 0, 0xff, 9);
-       eth.dst[5] = 300;
+       eth.dst[5] = u8(300);
        eth.type = copy[0] + copy[5] * 256;
        return copy.length === 6 && eth.src[4] === 0xff ? XDP_TX : XDP_PASS;`,
       Uint8Array.from([1, 2, 3, 4, 5, 6, ...new Array(26).fill(0)]),

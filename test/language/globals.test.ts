@@ -171,6 +171,30 @@ describe.skipIf(noKernel)("module variables", () => {
   });
 });
 
+test.skipIf(noKernel)("large variables are reached at every offset", () => {
+  using object = loadSpec(
+    build(`const Big = struct({ a: arrayOf(u64, 5000), b: u16, c: arrayOf(u32, 20000) });
+      export const big = global(Big);
+      export const p = xdp((ctx) => { const w = ctx.at(u64, 16); if (!w) return XDP_DROP; const i = w.value;
+        big.a[4999] = 1; big.b = 2; big.c[19999] = 3; big.c[i % 20000] += 4; big.a[i % 5000] += 5; atomicAdd(big.a[4998], 6); return XDP_PASS; });`),
+  );
+  expect(object.program("p").run(frame([19999n])).action).toBe(2);
+  const { a, b, c } = object.globals.big as { a: bigint[]; b: number; c: number[] };
+  expect([a[4998], a[4999], b, c[19999]]).toEqual([6n, 6n, 2, 7]);
+});
+
+describe("atomicAdd", () => {
+  const program = (body: string) =>
+    `const m = hash({ key: u32, value: struct({ a: u32, b: u64, c: u64 }), entries: 4 });
+     export const p = xdp((ctx) => { let e = m.lookup(1); if (!e) return XDP_PASS;
+       for (let i = 0; i < 100; i++) { ${body} const next = m.lookup(i); if (next) e = next; }
+       return XDP_PASS; });`;
+  test.skipIf(noKernel)("takes an element that a long loop changes", () =>
+    loadSpec(build(program("atomicAdd(e.a, 1);"))).close(),
+  );
+  test("refuses what is not aligned there", () => expect(codes(program("atomicAdd(e.b, 1);"))).toEqual(["WS2021"]));
+});
+
 describe("a module variable", () => {
   const program = (body: string) => `export const p = xdp((ctx) => { ${body} return XDP_PASS; });`;
 

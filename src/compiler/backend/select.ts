@@ -184,6 +184,7 @@ class Selection {
   }
 
   #address(pointer: ir.Value, displacement: number): Address {
+    if (!fitsOffset(displacement)) return this.#farAddress(pointer, displacement);
     const isCompared = (value: ir.Value): boolean => this.uses.of(value).some((user) => isCompare(user.op as ir.Op));
     const { base, offset } = peelAddress(pointer, displacement, isCompared);
     if (base.op === "slot") return { base: FRAME_POINTER, slot: this.#slotOf(base), offset };
@@ -192,6 +193,17 @@ class Selection {
       return { base: this.register(start), slot: null, offset: base.offset + offset };
     }
     return { base: this.register(base), slot: null, offset };
+  }
+
+  /** In a large element or section: the instruction's own displacement has 16 bits. */
+  #farAddress(pointer: ir.Value, displacement: number): Address {
+    if (pointer.op === "data") {
+      return { base: this.register({ ...pointer, offset: pointer.offset + displacement }), slot: null, offset: 0 };
+    }
+    const base = newRegister(this.#fn);
+    this.#into(base, pointer);
+    this.#alu("add", base, null, displacement);
+    return { base, slot: null, offset: 0 };
   }
 
   // -- blocks --

@@ -526,6 +526,12 @@ export const CATALOGUE = {
     fix: "Use a schema that is not longer, or ask for the packet again: `ctx.at(schema, offset)`.",
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && viewAs(eth.src, u64).value) return XDP_DROP;"),
   },
+  WS2085: {
+    what: "{value} does not fit {type}, which holds {least} to {most}.",
+    why: "It would become {wrapped}.",
+    fix: "Write a number in that range, or say that it wraps with a cast: `{cast}({value})`.",
+    example: program("const ttl: u8 = 300;\n  if (ctx.length > ttl) return XDP_DROP;"),
+  },
   WS2090: {
     what: "`{name}` is compiled as a function of its own, which cannot take {kind}.",
     why: "A function of its own gets its arguments in registers: integers, booleans, references to packet and maps, object literals of these that nobody changes, and what is known at compile time.",

@@ -4,15 +4,20 @@ import { isReassigned } from "./assignments.ts";
 import { lowerExpression } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { Join } from "./join.ts";
+import { checkDeclared } from "./literals.ts";
 import { type FunctionNode, functionName, type Lowering } from "./lowering.ts";
 import { settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { bindPattern, lowerStatements } from "./statements.ts";
+import { bindPattern, lowerResult, lowerStatements } from "./statements.ts";
 import { callSubprogram } from "./subprograms.ts";
 import type { FunctionValue, Value } from "./values.ts";
 
 export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {
   const values = l.all<Value[]>(...args.map((argument) => () => settle(l, argument, lowerExpression(l, argument))));
+  for (const [index, { name }] of callee.node.parameters.entries()) {
+    const [argument, value] = [args[index], values[index]];
+    if (argument !== undefined && value !== undefined) checkDeclared(l, argument, value, l.checker.getTypeAtLocation(name));
+  }
   if (callee.build === "subprogram") return callSubprogram(l, call, callee.node, values);
   return buildIn(l, call, callee.node, values);
 }
@@ -38,7 +43,7 @@ export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: re
       lowerStatements(l, body.statements);
       returns.add(body, { kind: "void" });
     } else {
-      returns.add(body, lowerExpression(l, body));
+      returns.add(body, lowerResult(l, body));
     }
   } finally {
     l.frames.pop();

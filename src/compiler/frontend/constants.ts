@@ -1,8 +1,9 @@
 /** Values of the source that are known when it is compiled, as bytes of a data section. */
 import type ts from "typescript";
 import type { Layout, SizedLayout, StructLayout } from "./layout.ts";
+import { checkBitsLiteral, checkLiteral } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
-import { givenMember } from "./memory.ts";
+import { givenMember, intTypeOfLayout } from "./memory.ts";
 import { readField } from "./places.ts";
 import type { IntValue, RecordValue, Value } from "./values.ts";
 
@@ -16,6 +17,7 @@ function put(l: Lowering, node: ts.Node, layout: SizedLayout, value: Value, into
   if (layout.kind === "scalar") {
     const number = value.kind === "int" ? numberOf(value) : null;
     if (number === null) return false;
+    checkLiteral(l, node, value, intTypeOfLayout(layout));
     putNumber(into, layout.boolean ? BigInt(number !== 0n) : number);
     if (layout.bigEndian) into.reverse();
     return true;
@@ -54,6 +56,7 @@ function putFields(l: Lowering, node: ts.Node, layout: StructLayout, value: Reco
     const number = part.kind === "int" ? numberOf(part) : null;
     if (number === null || field.layout.kind !== "bits") return false;
     const { bits } = field.layout;
+    checkBitsLiteral(l, node, part, bits);
     const first = field.bit.position;
     for (let bit = 0; bit < bits; bit++) {
       const position = first + bit;

@@ -1,6 +1,7 @@
 /** The context's own fields, read and written: `ctx.mark = 7`. */
 import type ts from "typescript";
 import type { ContextField } from "./hooks.ts";
+import { checkLiteral } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
 import { describeValue, type IntValue, U32, U64, type Value } from "./values.ts";
 
@@ -33,6 +34,7 @@ export function assignContextField(l: Lowering, target: ts.PropertyAccessExpress
   const field = fieldOf(l, target.name.text);
   if (field === undefined) return l.fail(target, "WS2008");
   if (value.kind !== "int") return l.fail(target, "WS2014", { target: target.getText(), kind: describeValue(value) });
+  checkLiteral(l, target, value, field.type);
   const { ssa } = l.wrap(value, field.type);
   l.builder.store(field.size, l.context, field.offset, "context", ssa);
 }

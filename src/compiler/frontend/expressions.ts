@@ -132,10 +132,10 @@ function lowerIdentifier(l: Lowering, node: ts.Identifier): Value {
   return constantOf(l, node, symbol);
 }
 
-function lowerNumber(l: Lowering, node: ts.NumericLiteral): Value {
+function lowerNumber(l: Lowering, node: ts.NumericLiteral): IntValue {
   const value = Number(node.text);
   if (!Number.isSafeInteger(value)) l.fail(node, "WS2019", { text: node.getText() });
-  return l.int(value);
+  return { ...l.int(value), isLiteral: true };
 }
 
 function lowerObject(l: Lowering, node: ts.ObjectLiteralExpression): Value {
@@ -288,8 +288,9 @@ function lowerPrefix(l: Lowering, node: ts.PrefixUnaryExpression): Value {
     case K.MinusMinusToken:
       return lowerStep(l, node.operand, node.operator, "new");
     case K.MinusToken: {
-      const { ssa } = lowerInt(l, node.operand, "-");
-      return { kind: "int", ssa: l.binary("sub", l.builder.const(0), ssa), type: I64 };
+      const { ssa, isLiteral } = lowerInt(l, node.operand, "-");
+      const negated = l.binary("sub", l.builder.const(0), ssa);
+      return { kind: "int", ssa: negated, type: I64, ...(isLiteral && { isLiteral }) };
     }
     case K.TildeToken: {
       const { ssa, type } = lowerInt(l, node.operand, "~");

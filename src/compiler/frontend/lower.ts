@@ -4,6 +4,7 @@ import type { ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
+import { checkAtomics } from "./atomics.ts";
 import { runProgram } from "./chain.ts";
 import { constantOf } from "./declarations.ts";
 import { symbolOf } from "./expressions.ts";
@@ -125,6 +126,7 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     l.builder.function.name = name;
     const fn = l.builder.finish();
     checkRecords(l, fn);
+    checkAtomics(l, fn);
     if (state.reporter.diagnostics.length > reported) return null;
     return { name, section, type: hook.type, function: fn, place: rangeOf(call) };
   } catch (error) {

@@ -63,6 +63,8 @@ export class Lowering {
   readonly epochs = new Epochs();
   /** Counters of loops that are not unrolled: from the first round's value to the last's. */
   readonly counters = new Map<Ssa, { least: bigint; most: bigint }>();
+  /** Atomic additions, with the places in the source that they add to. */
+  readonly atomics = new Map<Ssa, ts.Expression>();
   readonly #data: Variable = { name: "data", type: "ptr" };
   readonly #dataEnd: Variable = { name: "data_end", type: "ptr" };
   #node: ts.Node | null = null;

@@ -3,6 +3,7 @@ import type ts from "typescript";
 import { alignmentOf } from "../ir/alignment.ts";
 import type { AccessSize, Value as Ssa } from "../ir/ir.ts";
 import { type FieldLayout, layoutName, type ScalarLayout, type SizedLayout, type StructLayout, sameLayout } from "./layout.ts";
+import { checkBitsLiteral, checkLiteral } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
 import { readField } from "./places.ts";
 import {
@@ -66,7 +67,10 @@ export function loadField(l: Lowering, memory: Memory, field: FieldLayout): Valu
 
 export function storeField(l: Lowering, node: ts.Node, memory: Memory, field: FieldLayout, value: Value): void {
   const at = { ...memory, offset: memory.offset + field.offset };
-  if (field.layout.kind === "bits") return storeBits(l, at, field, expectInt(l, node, value, field));
+  if (field.layout.kind === "bits") {
+    checkBitsLiteral(l, node, value, field.layout.bits);
+    return storeBits(l, at, field, expectInt(l, node, value, field));
+  }
   store(l, node, at, field.layout, value);
 }
 
@@ -77,7 +81,10 @@ function expectInt(l: Lowering, node: ts.Node, value: Value, field: FieldLayout)
 
 /** Writes `value` to memory that has `layout`. */
 export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedLayout, value: Value): void {
-  if (layout.kind === "scalar" && value.kind === "int") return storeScalar(l, memory, layout, value);
+  if (layout.kind === "scalar" && value.kind === "int") {
+    checkLiteral(l, node, value, intTypeOfLayout(layout));
+    return storeScalar(l, memory, layout, value);
+  }
   if (layout.kind === "bytes" && (value.kind === "bytes" || value.kind === "bytesPlace") && value.length === layout.size) {
     return storeBytes(l, memory, readBytes(l, node, value, memory));
   }

@@ -237,7 +237,7 @@ export function rebuild(shape: Value, leaves: readonly Ssa[], epoch: Epoch): Val
   const build = (part: Value): Value => {
     switch (part.kind) {
       case "int":
-        return { ...part, ssa: next() };
+        return { kind: "int", type: part.type, ssa: next() };
       case "nullable": {
         const valid = next();
         return { kind: "nullable", valid, value: build(part.value) };

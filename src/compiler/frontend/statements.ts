@@ -5,11 +5,20 @@ import { forEachAssignment, isReassigned } from "./assignments.ts";
 import { equalOrBothNull, lowerCondition } from "./conditions.ts";
 import { lowerExpression, present, property } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
+import { checkDeclared } from "./literals.ts";
 import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
 import { isMutable, named, newPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { describeValue, ERROR, type IntValue, type Value } from "./values.ts";
+
+/** What the function that is being built in returns: a number that is written there must fit its type. */
+export function lowerResult(l: Lowering, node: ts.Expression): Value {
+  const value = lowerExpression(l, node);
+  const signature = l.checker.getSignatureFromDeclaration(currentFrame(l).node);
+  if (signature !== undefined) checkDeclared(l, node, value, l.checker.getReturnTypeOfSignature(signature));
+  return value;
+}
 
 export function lowerStatements(l: Lowering, statements: readonly ts.Statement[]): void {
   for (const statement of statements) lowerStatement(l, statement);
@@ -50,7 +59,7 @@ function lower(l: Lowering, node: ts.Statement): void {
   if (ts.isSwitchStatement(node)) return lowerSwitch(l, node);
   if (ts.isReturnStatement(node)) {
     const { expression } = node;
-    const value: Value | null = expression === undefined ? { kind: "void" } : l.attempt(() => lowerExpression(l, expression));
+    const value: Value | null = expression === undefined ? { kind: "void" } : l.attempt(() => lowerResult(l, expression));
     return currentFrame(l).returns.add(node, value ?? ERROR);
   }
   if (ts.isBreakStatement(node)) {
@@ -104,6 +113,7 @@ function lowerVariable(l: Lowering, declaration: ts.VariableDeclaration): void {
   const changes = isReassigned(name, enclosingFunction(parent));
   // `let x: u32;` gets its value on every path before it is read, says the checker; until then it is 0 or null.
   const value = initializer === undefined ? emptyOf(l, name) : settle(l, initializer, lowerExpression(l, initializer));
+  checkDeclared(l, initializer ?? name, value, l.checker.getTypeAtLocation(name));
   bindPattern(l, name, value, changes);
 }
 

@@ -10,6 +10,7 @@ import ts from "typescript";
 import type { SourceRange } from "../diagnostics/diagnostic.ts";
 import { alignmentOf } from "../ir/alignment.ts";
 import type { Function, Region, Value as Ssa, ValueType } from "../ir/ir.ts";
+import { checkAtomics } from "./atomics.ts";
 import { buildIn } from "./calls.ts";
 import type { Epoch } from "./epochs.ts";
 import { symbolOf } from "./expressions.ts";
@@ -107,6 +108,7 @@ function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly 
   if (context !== null) context.index = parameters.push({ name: "ctx", type: null }) - 1;
   if (parameters.length > MOST_ARGUMENTS) return l.fail(call, "WS2091", { name, count: parameters.length });
   const fn = inner.builder.finish();
+  checkAtomics(inner, fn);
   checkRecords(inner, fn);
   if (module.reporter.diagnostics.length > before) {
     module.brokenSubprograms.add(node);

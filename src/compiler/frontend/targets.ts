@@ -8,8 +8,9 @@ import { elementPlace } from "./elements.ts";
 import { lowerExpression, lowerInt, present, property, symbolOf } from "./expressions.ts";
 import { globalPlace } from "./globals.ts";
 import type { ScalarLayout } from "./layout.ts";
+import { checkDeclared } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
-import { load, store, storeField, storeScalar } from "./memory.ts";
+import { load, store, storeField } from "./memory.ts";
 import { isMutable, settle, writePlace } from "./places.ts";
 import type { Memory, Value } from "./values.ts";
 
@@ -41,6 +42,7 @@ function assignName(l: Lowering, node: ts.Identifier, value: Value): Value {
   if (binding.kind !== "place") return l.fail(node, "WS2008");
   const settled = settle(l, node, value);
   if (isMutable(settled)) l.fail(node, "WS2016");
+  if (symbol !== undefined) checkDeclared(l, node, settled, l.checker.getTypeOfSymbol(symbol));
   writePlace(l, node, binding.place, settled);
   return settled;
 }
@@ -63,9 +65,7 @@ function writeField(l: Lowering, node: ts.PropertyAccessExpression, object: Valu
     if (field !== undefined) return storeField(l, node, object.memory, field, present(value));
   }
   if (object.kind === "context") return assignContextField(l, node, present(value));
-  if (object.kind === "ref" && name === "value" && value.kind === "int") {
-    return storeScalar(l, object.memory, object.layout, value);
-  }
+  if (object.kind === "ref" && name === "value") return store(l, node, object.memory, object.layout, present(value));
   const place = object.kind === "record" ? object.fields.get(name)?.place : null;
   if (place == null) return l.fail(node, "WS2008");
   writePlace(l, node, place, settle(l, node, value));

@@ -37,6 +37,8 @@ export interface IntValue {
   kind: "int";
   ssa: Ssa;
   type: IntType;
+  /** It is written as a number in the source, which therefore must fit where it is put. */
+  isLiteral?: true;
 }
 
 /** A struct or array that lies in memory: a live reference. */

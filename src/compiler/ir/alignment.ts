@@ -8,9 +8,14 @@ const DEEPEST = 8;
 
 /**
  * The largest of 8, 4, 2 and 1 that divides `pointer + offset` on every path: counted from the start of a map's element or a data section,
- * both of which are aligned, or from the frame's.
+ * both of which are aligned, or from the frame's. Of a loop that is still being built, 1.
  */
-export function alignmentOf(pointer: Value, offset = 0, depth = DEEPEST): number {
+export function alignmentOf(pointer: Value, offset = 0): number {
+  return alignment(pointer, offset, new Map());
+}
+
+/** `seen`: phis on the way, and the offset that was asked for. Where a loop comes back to one, what counts is how far it has moved. */
+function alignment(pointer: Value, offset: number, seen: Map<Value, number>): number {
   const own = lowBit(BigInt(offset));
   const [left, right] = pointer.args;
   switch (pointer.op) {
@@ -23,15 +28,18 @@ export function alignmentOf(pointer: Value, offset = 0, depth = DEEPEST): number
     case "call":
       return Math.min(own, pointer.align ?? (pointer.helper === HELPER.map_lookup_elem ? MOST : 1));
     case "add":
-      if (left === undefined || right === undefined || depth === 0) return 1;
+      if (left === undefined || right === undefined) return 1;
       // Constants are added up: 4 and 4 more are 8.
-      if (right.op === "const") return alignmentOf(left, offset + Number(right.value), depth - 1);
-      return Math.min(alignmentOf(left, offset, depth - 1), factorOf(right, depth - 1));
+      if (right.op === "const") return alignment(left, offset + Number(right.value), seen);
+      return Math.min(alignment(left, offset, seen), factorOf(right, DEEPEST));
     case "phi": {
-      // `null`, on the way of some path, is never accessed. While the front end is still building a loop, its phis lack arguments.
+      const before = seen.get(pointer);
+      if (before !== undefined) return lowBit(BigInt(offset - before));
+      seen.set(pointer, offset);
+      // `null`, on the way of some path, is never accessed.
       const addresses = pointer.args.filter((argument) => argument.op !== "const");
-      if (depth === 0 || addresses.length === 0) return 1;
-      return Math.min(own, ...addresses.map((argument) => alignmentOf(argument, offset, depth - 1)));
+      if (addresses.length === 0) return pointer.args.length === 0 ? 1 : own;
+      return Math.min(...addresses.map((argument) => alignment(argument, offset, seen)));
     }
     default:
       return 1;
