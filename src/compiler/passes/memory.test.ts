@@ -215,4 +215,31 @@ describe("neighbouring copies", () => {
       "v6 = load.1 packet v2 + 9\nv7: ptr = add v2, v6\nv4 = load.2 packet v2\nstore.2 packet v7, v4\nv5 = load.2 packet v2 + 2\nstore.2 packet v7 + 2, v5\nreturn v6";
     expect(transformed([mergeCopies], unknown)).toBe(unknown);
   });
+
+  test("of 4, 2, 4 and 2 bytes are one of 8 and one of 4, also when the stores come in a later block", () => {
+    const text = transformed(
+      [mergeCopies],
+      `v4 = load.4 packet v2
+v5 = load.2 packet v2 + 4
+v6 = load.4 packet v2 + 6
+v7 = load.2 packet v2 + 10
+v8 = const 4
+v9 = call xdp_adjust_head(v1, v8)
+v10: ptr = load.4 context v1
+v11: ptr = load.4 context v1 + 4
+v12: ptr = add v10, v8
+v13 = ugt v12, v11
+branch v13, b1, b2
+b1: from b0
+return v8
+b2: from b0
+store.4 packet v10, v4
+store.2 packet v10 + 4, v5
+store.4 packet v10 + 6, v6
+store.2 packet v10 + 10, v7
+return v8`,
+    );
+    expect(text).toMatch(/^(v\d+) = load.8 packet v2\n(v\d+) = load.4 packet v2 \+ 8\nv8/);
+    expect(text).toMatch(/store.8 packet v10, v\d+\nstore.4 packet v10 \+ 8, v\d+\nreturn/);
+  });
 });
