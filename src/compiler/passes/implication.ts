@@ -88,6 +88,13 @@ function byPacketEnd(given: Comparison, question: Comparison): boolean | null {
   return null;
 }
 
+/** The bytes from a pointer on that lie inside the packet, when that is what `fact` says. */
+export function reachInside(fact: Fact): { pointer: Value; bytes: number } | null {
+  const known = comparisonOf(fact.condition);
+  const reach = known === null ? null : reachOf(fact.holds ? known : { ...known, op: inverse(known.op) });
+  return reach?.isInside ? { pointer: reach.pointer, bytes: Number(reach.bytes) } : null;
+}
+
 interface Reach {
   pointer: Value;
   bytes: bigint;

@@ -12,6 +12,7 @@ import { gatherConstants } from "./gather-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
+import { mergeTests } from "./merge-tests.ts";
 import { numberValues } from "./number-values.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
@@ -50,6 +51,7 @@ export const PASSES: readonly Pass[] = [
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
+  { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
 ];
