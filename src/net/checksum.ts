@@ -1,5 +1,5 @@
 /** The internet checksum (RFC 1071): computed, and updated in place. All numbers are in host order, as fields give them. */
-import { i64, u16, type u32, type u64 } from "../kernel/index.ts";
+import { i64, u16, u32, type u64 } from "../kernel/index.ts";
 import type { IPv4 } from "./ip.ts";
 
 /**
@@ -14,8 +14,9 @@ export function replaceInChecksum(checksum: u16, from: u16, to: u16): u16 {
 
 /** As `replaceInChecksum`, after an aligned 32-bit word, such as an IPv4 address, changed. */
 export function replaceWordInChecksum(checksum: u16, from: u32, to: u32): u16 {
-  // 33 bits: after the first fold at most 0x2fffe, after the second 0x10000.
-  return subtract(checksum, addCarry(addCarry(addCarry((~from & 0xffffffff) + to))));
+  // At most 2^33 - 2, so that adding the carry does not carry again.
+  const sum: u64 = (~from & 0xffffffff) + to;
+  return subtract(checksum, addHalves(u32(sum + (sum >> 32))));
 }
 
 /**
@@ -35,8 +36,9 @@ export function replaceWordInUdpChecksum(checksum: u16, from: u32, to: u32): u16
 export function ipv4Checksum(ip: IPv4): u16 {
   let sum: u64 =
     (ip.version << 12) + (ip.ihl << 8) + ip.tos + ip.totalLength + ip.id + ip.fragment + (ip.ttl << 8) + ip.protocol;
-  sum += (ip.src >> 16) + (ip.src & 0xffff) + (ip.dst >> 16) + (ip.dst & 0xffff);
-  return u16(~addCarry(addCarry(sum)));
+  sum += ip.src;
+  sum += ip.dst;
+  return u16(~addHalves(u32(addCarry(sum))));
 }
 
 function udpChecksum(old: u16, updated: u16): u16 {
@@ -53,4 +55,12 @@ function subtract(checksum: u16, difference: u64): u16 {
 /** Folds what a sum has above its low 16 bits back in, as one's complement addition does. */
 function addCarry(sum: u64): u64 {
   return (sum & 0xffff) + (sum >> 16);
+}
+
+/**
+ * The one's complement sum of the two halves of `word`. Added to itself with the halves exchanged, each half becomes the sum of both, and the
+ * carry out of the lower one goes where it belongs.
+ */
+function addHalves(word: u32): u64 {
+  return u32(word * 0x10001 + (word >> 16)) >> 16;
 }

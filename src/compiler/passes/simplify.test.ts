@@ -98,6 +98,13 @@ describe("bits", () => {
   });
 });
 
+test("what is kept of a field that was put into a byte is the field", () => {
+  const text = simplified(
+    "v4 = load.1 packet v2\nv5 = const 15\nv6 = and v4, v5\nv7 = const 64\nv8 = or v6, v7\nv9 = const 240\nv10 = and v8, v9\nreturn v10",
+  );
+  expect(text).toMatch(/^return v\d+$/); // nothing is loaded or masked: a constant
+});
+
 describe("comparisons", () => {
   const branch = "branch v99, b1, b2\nb1: from b0\nreturn v10\nb2: from b0\nreturn v10";
   function compared(lines: string): string {

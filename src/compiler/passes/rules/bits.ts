@@ -20,6 +20,12 @@ export const mask: Rule<Binary> = (instruction, make) => {
   const bits = make.bits(inner, instruction);
   if ((bits & ~constant) === 0n) return inner;
   if ((bits & constant) === 0n) return make.constant(0n);
+  // ((x & 15) | 64) & 240 is 64.
+  const [field, put] = inner.args;
+  const added = inner.op === "or" && put !== undefined ? constantOf(put) : null;
+  if (added !== null && field !== undefined && (make.bits(field, instruction) & constant) === 0n) {
+    return make.constant(added & constant);
+  }
   if (constant === U32) return make.low(inner, 32);
   return simplifyDemanded(instruction, 0, constant, make) ? instruction : null;
 };
