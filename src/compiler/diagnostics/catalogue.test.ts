@@ -5,6 +5,7 @@ import { check } from "../compile.ts";
 import { CATALOGUE, type DiagnosticCode, type Entry } from "./catalogue.ts";
 import { format } from "./diagnostic.ts";
 import { diagnosticsPage } from "./page.ts";
+import { REMEDIES } from "./remedies.ts";
 
 /** Everything that there is: examples leave the imports out. */
 const IMPORTS = `import { ${Object.keys(kernel).join(", ")}, type View, type XdpContext } from "wirescript/kernel";
@@ -29,6 +30,29 @@ describe("every diagnostic's example gives that diagnostic", () => {
       expect(found?.why).toBeTruthy();
       expect(found?.fix).toBeTruthy();
     });
+  }
+});
+
+test("every example's diagnostics stand where they belong (places.txt, updated as the page is)", async () => {
+  const lines = entries.flatMap(([code, { example }]) => {
+    if (example === null) return [`${code}: no module shows it`];
+    return diagnose(example).map((found) => {
+      const marked = found.text.slice(found.column - 1, found.endLine > found.line ? undefined : found.endColumn - 1);
+      const place = found.line === 0 ? "the module" : `line ${found.line - 2}, ${marked}`;
+      return `${code}: ${found.code} at ${place}`;
+    });
+  });
+  await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot(resolve("src/compiler/diagnostics/places.txt"));
+});
+
+describe("following the advice mends the example", () => {
+  for (const [code, { example }] of entries) {
+    const remedy = REMEDIES[code];
+    if (remedy !== undefined) test(code, () => expect(diagnose(remedy).map(format)).toEqual([]));
+    // Engineers of other parts number from 60 on, and show theirs in their own tests.
+    else if (example !== null && Number(code.slice(4)) < 60) {
+      test(code, () => expect.fail("it has no remedy in remedies.ts"));
+    }
   }
 });
 

@@ -106,9 +106,7 @@ export const CATALOGUE = {
     what: "Array destructuring is not supported.",
     why: "Kernel code has no iterators.",
     fix: "Return an object with named fields and destructure that: `const { type, offset } = …`.",
-    example:
-      "declare const pair: { readonly [n: number]: u32, [Symbol.iterator](): { next(): { done: boolean, value: u32 } } };\n" +
-      program("const [a] = pair;\n  if (a) return XDP_DROP;"),
+    example: program("const pair = [1, 2];\n  const [a] = pair;\n  if (a) return XDP_DROP;"),
   },
   WS1016: {
     what: "`var` is not supported.",
@@ -337,7 +335,7 @@ export const CATALOGUE = {
     what: "A condition cannot be made of {kind}.",
     why: "Only booleans, integers and values that may be `null` are true or false.",
     fix: "Compare it with something.",
-    example: null,
+    example: program("if (Ethernet) return XDP_DROP;"),
   },
   WS2011: {
     what: "`&&` of a number or boolean and something else works in conditions only.",
@@ -600,7 +598,7 @@ export const CATALOGUE = {
     what: "A schema must be built from constants.",
     why: "Its layout is fixed when the program is compiled.",
     fix: "Use `struct({ … })`, `bytes(n)`, `bits(n)` and the integer types with literal sizes.",
-    example: null,
+    example: program("const part = bytes(ctx.length);\n  if (ctx.at(part)) return XDP_DROP;"),
   },
   WS3004: {
     what: "The bit fields around `{name}` do not fill whole bytes.",

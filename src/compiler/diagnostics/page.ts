@@ -1,5 +1,6 @@
 /** docs/diagnostics.md, made from the catalogue. */
-import { CATALOGUE, type Entry } from "./catalogue.ts";
+import { CATALOGUE, type DiagnosticCode, type Entry } from "./catalogue.ts";
+import { REMEDIES } from "./remedies.ts";
 
 const CHAPTERS: readonly [prefix: string, title: string][] = [
   ["WS1", "Constructs of TypeScript that kernel code does not have"],
@@ -26,5 +27,7 @@ ${chapters.join("\n\n")}
 
 function section(code: string, { what, why, fix, example }: Entry): string {
   const shown = example === null ? "" : `\n\n\`\`\`ts\n${example}\n\`\`\``;
-  return `### ${code}\n\n${what}\n\n- Why: ${why}\n- Fix: ${fix}${shown}`;
+  const remedy = REMEDIES[code as DiagnosticCode]; // the catalogue's own keys
+  const mended = remedy === undefined ? "" : `\n\nMended:\n\n\`\`\`ts\n${remedy}\n\`\`\``;
+  return `### ${code}\n\n${what}\n\n- Why: ${why}\n- Fix: ${fix}${shown}${mended}`;
 }

@@ -26,14 +26,18 @@ export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, 
 export function buildIn(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly Value[]): Value {
   const { body } = node;
   const name = functionName(node) ?? "the function";
-  if (body === undefined) return l.fail(call, "WS2003", { name });
   if (l.module.faults.has(node) || node.parameters.some((parameter) => l.module.faults.has(parameter))) throw new Abort();
+  if (body === undefined) return l.fail(call, "WS2003", { name });
   if (l.frames.some((frame) => frame.node === node) || l.callers.includes(node)) return l.fail(call, "WS1020", { name });
   node.parameters.forEach((parameter, index) => {
     const given = args[index];
     const value = given !== undefined && given.kind !== "null" ? given : defaultOf(l, parameter, given);
     const type = l.checker.getTypeAtLocation(parameter);
-    if ((type.flags & ts.TypeFlags.Any) !== 0) l.fail(parameter, "WS2005");
+    if ((type.flags & ts.TypeFlags.Any) !== 0) {
+      // Where the source says `any`, that has been reported.
+      if (l.module.faults.any) throw new Abort();
+      l.fail(parameter, "WS2005");
+    }
     bindPattern(l, parameter.name, value, isReassigned(parameter.name, body));
   });
   const returns = new Join(l);

@@ -11,6 +11,7 @@ import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 export function constantOf(l: Lowering, node: ts.Identifier, symbol: ts.Symbol): Value {
   const declaration = symbol.valueDeclaration;
   if (declaration === undefined) return l.fail(node, "WS2004", { name: node.text });
+  if (l.module.faults.has(declaration)) throw new Abort();
   if (l.module.source.isIntrinsic(declaration)) return intrinsicOf(l, symbol.name, declaration);
   if (ts.isFunctionDeclaration(declaration)) return { kind: "function", node: declaration };
   // A name of a function's that has no meaning here is one whose own statement was left out: that has been reported.

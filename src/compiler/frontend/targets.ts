@@ -12,6 +12,7 @@ import { checkDeclared } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
 import { load, store, storeField } from "./memory.ts";
 import { isMutable, settle, writePlace } from "./places.ts";
+import { Abort } from "./reporter.ts";
 import type { Memory, Value } from "./values.ts";
 
 export interface Target {
@@ -39,7 +40,10 @@ function assignName(l: Lowering, node: ts.Identifier, value: Value): Value {
     store(l, node, global.memory, global.layout, present(value));
     return value;
   }
-  if (binding.kind !== "place") return l.fail(node, "WS2008");
+  if (binding.kind !== "place") {
+    if (binding.value.kind === "error") throw new Abort();
+    return l.fail(node, "WS2008");
+  }
   const settled = settle(l, node, value);
   if (isMutable(settled)) l.fail(node, "WS2016");
   if (symbol !== undefined) checkDeclared(l, node, settled, l.checker.getTypeOfSymbol(symbol));
