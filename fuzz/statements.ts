@@ -530,7 +530,7 @@ export class StatementAuthor {
       return direct.filter(({ type, offset }) => {
         if (type.kind !== "scalar" || type.scalar.startsWith("be")) return false;
         const size = sizeOfScalar(type.scalar);
-        return size >= 4 && offset % size === 0 && this.#isElement(view.struct, view.map);
+        return size >= 4 && (offset + this.#distanceInTrie(view.map)) % size === 0 && this.#isElement(view.struct, view.map);
       });
     });
   }
@@ -538,6 +538,12 @@ export class StatementAuthor {
   #addToGlobal(scope: Scope, { name, flavour }: IntName): Statement {
     if (flavour === null) throw new Error("a variable of the module has a type");
     return { s: "atomic-name", name, flavour, value: this.#e.int(scope, 2) };
+  }
+
+  /** A trie's values lie right behind the bytes of their keys, and are aligned as those end. */
+  #distanceInTrie(map: string | null): number {
+    const trie = this.#e.maps.find(({ name, kind }) => name === map && kind === "lpmTrie");
+    return trie === undefined ? 0 : BYTES_OF_PREFIX;
   }
 
   #isElement(struct: object, map: string | null): boolean {
@@ -548,6 +554,9 @@ export class StatementAuthor {
 function castUnsigned(value: Int): Int {
   return value.signed ? { k: "cast", to: "u64", operand: value, signed: false, flavour: "u64" } : value;
 }
+
+/** Of an IPv4 address: what a trie's keys are here. */
+const BYTES_OF_PREFIX = 4;
 
 /** Where locals lie, and the metadata, in place of the name of a map: a variable's views lie all in one place. */
 const STACK = "the stack";

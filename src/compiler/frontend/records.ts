@@ -238,6 +238,8 @@ function relevantValues(fn: Function): Set<Ssa> {
         if (isReservation(instruction) || isFlag || (follows && args.some((argument) => relevant.has(argument)))) {
           relevant.add(instruction);
         }
+        // What such a phi may bring instead of a record: often `null`, by way of other phis.
+        if (op === "phi" && relevant.has(instruction)) for (const each of args) if (each.op === "phi") relevant.add(each);
       }
     }
   }

@@ -4,6 +4,7 @@ import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Span, Value } from "../ir/ir.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
+import { recordOver } from "./held-records.ts";
 import { exitsOf, findLoops, type NaturalLoop } from "./natural-loops.ts";
 
 /** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
@@ -28,8 +29,9 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
   const refusedHeaders = new Set<Block>();
   for (let loop = next(fn); loop !== null; loop = next(fn)) {
     const { header } = loop;
-    if ([...loop.blocks].some(leavesProgram)) {
-      refused.push({ span: spanOf(header), reason: "it calls `tailCall`" });
+    const reason = [...loop.blocks].some(leavesProgram) ? "it calls `tailCall`" : recordOver(fn, loop);
+    if (reason !== null) {
+      refused.push({ span: spanOf(header), reason });
       refusedHeaders.add(header);
       continue;
     }
