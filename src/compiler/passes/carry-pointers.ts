@@ -27,12 +27,18 @@ export function carryPointers(fn: Function): boolean {
       const origin = reach === null ? undefined : home.get(reach.pointer);
       if (reach === null || origin === undefined) continue;
       if (!block.predecessors.every((predecessor) => dominators.dominates(origin, predecessor))) continue;
+      if (!block.predecessors.every((predecessor, index) => isBounded(predecessor, phi.args[index]))) continue;
       become(reach, phi, carry(fn, block, phi, reach.pointer), replacements);
       changed = true;
     }
   }
   replacements.apply(fn);
   return changed;
+}
+
+/** Whether the verifier knows a bound of `offset` at the end of `block`: the branch there may be what finds it. */
+function isBounded({ terminator }: Block, offset: Value | undefined): boolean {
+  return terminator.op === "jump" || offset?.op === "const";
 }
 
 /** What is made of an offset, when that is nothing but addresses from one pointer. */
