@@ -172,17 +172,30 @@ function loadProgram(
   });
   if (result instanceof Fd) return result;
   const name = errnoName(result.errno);
-  if (lastLine(result.log) !== "") throw unknownHelper(program.name, result.log) ?? new VerifierError(program, result.log);
+  const judged = lastLine(result.log) !== "" && !NOT_THE_PROGRAM.has(name);
+  if (judged) throw unknownHelper(program.name, result.log) ?? new VerifierError(program, result.log);
   const cause = new SyscallError("bpf", result.errno, "BPF_PROG_LOAD");
   if (name === "EPERM") throw denied(`The kernel does not let this process load the program "${program.name}".`, cause);
   throw new WirescriptError({
     code: "KERNEL",
     what: `The kernel did not load the program "${program.name}": ${name}.`,
-    why: "It refused before the verifier looked at the program, and gave no reason.",
-    fix: "Check the program's type and its instructions; the kernel may be too old for them.",
+    ...(NOT_THE_PROGRAM.get(name) ?? {
+      why: "It refused before the verifier looked at the program, and gave no reason.",
+      fix: "Check the program's type and its instructions; the kernel may be too old for them.",
+    }),
     cause,
   });
 }
+
+/** Failures in which the verifier may have found nothing wrong. */
+const NOT_THE_PROGRAM: ReadonlyMap<string, { why: string; fix: string }> = new Map([
+  ["EAGAIN", { why: "Signals interrupted the verifier again and again.", fix: "Try again." }],
+  ["EINTR", { why: "A signal interrupted it.", fix: "Try again." }],
+  [
+    "ENOMEM",
+    { why: "It has no memory left for it.", fix: "Free memory, or raise the limit of the cgroup that this process is in." },
+  ],
+]);
 
 function lastLine(log: string): string {
   return log.trimEnd().split("\n").at(-1) ?? "";

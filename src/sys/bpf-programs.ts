@@ -33,6 +33,9 @@ export interface LoadFailure {
 const FUNC_INFO_SIZE = 8;
 const LINE_INFO_SIZE = 16;
 const E2BIG = 7;
+const EAGAIN = 11;
+/** As libbpf: how often the verifier may be interrupted by a signal and begin anew. */
+const LOAD_ATTEMPTS = 5;
 const ENOSPC = 28;
 const BTF_LOG_BYTES = 1 << 20;
 /**
@@ -71,6 +74,12 @@ export function programLoad(program: ProgramLoad): ProgramFd | LoadFailure {
 }
 
 function attempt(program: ProgramLoad, logLevel: number, log: Uint8Array | null): number {
+  let result = -EAGAIN;
+  for (let tries = 0; tries < LOAD_ATTEMPTS && result === -EAGAIN; tries++) result = loadOnce(program, logLevel, log);
+  return result;
+}
+
+function loadOnce(program: ProgramLoad, logLevel: number, log: Uint8Array | null): number {
   const { btf } = program;
   return tryBpf("PROG_LOAD", {
     prog_type: program.type,
