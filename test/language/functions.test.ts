@@ -143,6 +143,28 @@ describe.skipIf(noKernel !== null)(`functions of their own${reason}`, () => {
   });
 });
 
+test.skipIf(noKernel !== null)(
+  "a tree of calls that would be too large built in is compiled function by function",
+  () => {
+    const names = [...Array(11).keys()].map((index) => `f${index}`);
+    const functions = names.map((name, index) =>
+      index === 0
+        ? `function ${name}(ctx: XdpContext, n: u32): u32 { const byte = ctx.at(u8, n & 31); return byte ? (byte.value + n * 3 + 1) & 0xffff : 9; }`
+        : `function ${name}(ctx: XdpContext, n: u32): u32 { return (f${index - 1}(ctx, n + 1) + f${index - 1}(ctx, n ^ 5) * 2 + n * 7) & 0xffff; }`,
+    );
+    const value = (level: number, n: number): number =>
+      level === 0 ? ((n & 31) + n * 3 + 1) & 0xffff : (value(level - 1, n + 1) + value(level - 1, n ^ 5) * 2 + n * 7) & 0xffff;
+    const packet = new Uint8Array(64).map((_, index) => index);
+    const body = `return f10(ctx, 7) === ${value(10, 7)} ? XDP_TX : XDP_DROP;`;
+    const started = performance.now();
+    const spec = specOf(`${functions.join("\n")}\nexport const p = xdp((ctx) => { ${body} });`);
+    expect(performance.now() - started).toBeLessThan(60_000);
+    expect(spec.programs[0]?.functions.length).toBeGreaterThan(1);
+    expect(run(functions.join("\n"), body, packet).action).toBe(TX);
+  },
+  120_000,
+);
+
 const TOOLS = ["root", "llvm-objdump-19", "bpftool"];
 test.skipIf(lacking(...TOOLS) !== "")(`are read by llvm-objdump, and loaded and listed by bpftool${lacking(...TOOLS)}`, () => {
   const spec = specOf(`

@@ -5,11 +5,12 @@ import { lowerExpression } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
 import { Join } from "./join.ts";
 import { checkDeclared } from "./literals.ts";
+import { countNodes } from "./loops.ts";
 import { type FunctionNode, functionName, type Lowering } from "./lowering.ts";
 import { settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { bindPattern, lowerResult, lowerStatements } from "./statements.ts";
-import { callSubprogram } from "./subprograms.ts";
+import { callSubprogram, canBeSubprogram } from "./subprograms.ts";
 import type { FunctionValue, Value } from "./values.ts";
 
 export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {
@@ -19,7 +20,19 @@ export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, 
     if (argument !== undefined && value !== undefined) checkDeclared(l, argument, value, l.checker.getTypeAtLocation(name));
   }
   if (callee.build === "subprogram") return callSubprogram(l, call, callee.node, values);
+  if (callee.build === undefined && isTooMuch(l, callee.node) && canBeSubprogram(l, callee.node, values)) {
+    return callSubprogram(l, call, callee.node, values);
+  }
   return buildIn(l, call, callee.node, values);
+}
+
+/** What is built in from here on makes the program so large that compiling it, and walking through it, takes too long. */
+const LARGEST = 3_000;
+/** Smaller functions are as large as a call. */
+const SMALLEST = 24;
+
+function isTooMuch(l: Lowering, node: FunctionNode): boolean {
+  return l.builder.function.nextId > LARGEST && node.body !== undefined && countNodes(node.body) >= SMALLEST;
 }
 
 /** Builds `node`'s body in right here. Arguments that are missing take their parameter's default, or are `null`. */

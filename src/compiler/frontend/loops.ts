@@ -310,7 +310,7 @@ function indexes(node: ts.Node): boolean {
   return ts.isElementAccessExpression(node) || (ts.forEachChild(node, (child) => indexes(child) || undefined) ?? false);
 }
 
-function countNodes(node: ts.Node): number {
+export function countNodes(node: ts.Node): number {
   let count = 1;
   ts.forEachChild(node, (child) => {
     count += countNodes(child);

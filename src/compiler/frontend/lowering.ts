@@ -56,6 +56,8 @@ export class Lowering {
   readonly bindings = new Map<ts.Symbol, Binding>();
   readonly frames: Frame[] = [];
   readonly isSubprogram: boolean;
+  /** Subprograms around this one, and itself. */
+  readonly depth: number;
   /** The functions that are being compiled around this one: a subprogram's callers. */
   readonly callers: readonly FunctionNode[];
   /** Whether the function has moved the packet somewhere. */
@@ -83,7 +85,9 @@ export class Lowering {
     name: string,
     hook: Hook = HOOKS.xdp as Hook,
     callers: readonly FunctionNode[] | null = null,
+    depth = 0,
   ) {
+    this.depth = depth;
     this.module = module;
     this.hook = hook;
     this.isSubprogram = callers !== null;

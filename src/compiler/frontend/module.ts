@@ -120,6 +120,14 @@ export class ModuleState {
     return offset;
   }
 
+  #hasTailCalls: boolean | null = null;
+
+  /** Whether some module says `tailCall` anywhere. */
+  get hasTailCalls(): boolean {
+    this.#hasTailCalls ??= this.source.modules.some((file) => file.text.includes("tailCall"));
+    return this.#hasTailCalls;
+  }
+
   readonly #identities = new WeakMap<object, number>();
   #identified = 0;
 

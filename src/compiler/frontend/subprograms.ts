@@ -75,6 +75,33 @@ function asDeclared(l: Lowering, parameter: ts.ParameterDeclaration | undefined,
   return l.wrap(value, declared ?? { bits: 64, signed: value.type.signed });
 }
 
+/** Chains of functions that nobody asked for stay far from the kernel's limit of 8. */
+const DEEPEST_UNASKED = 4;
+
+/** Whether `node` can be compiled as a function of its own for `args` without a diagnostic that nobody would understand. */
+export function canBeSubprogram(l: Lowering, node: FunctionNode, args: readonly Value[]): boolean {
+  if (l.depth >= DEEPEST_UNASKED || l.module.hasTailCalls || capturedName(l, node) !== null || !returnsOneNumber(l, node))
+    return false;
+  // The context may be one more.
+  return args.flatMap(registersOf).length < MOST_ARGUMENTS && args.every((value) => isPlain(l, value));
+}
+
+function returnsOneNumber(l: Lowering, node: FunctionNode): boolean {
+  const signature = l.checker.getSignatureFromDeclaration(node);
+  if (signature === undefined) return false;
+  const type = l.checker.getReturnTypeOfSignature(signature);
+  const simple = ts.TypeFlags.NumberLike | ts.TypeFlags.BooleanLike | ts.TypeFlags.Void;
+  const parts = type.isUnion() ? type.types : [type];
+  return parts.every((part) => (part.flags & simple) !== 0 || intTypeOf(l.checker, part) !== null);
+}
+
+function isPlain(l: Lowering, value: Value): boolean {
+  const inner = value.kind === "nullable" ? value.value : value;
+  if (isMutable(value) || (inner.kind === "function" && capturedName(l, inner.node) !== null)) return false;
+  const now = l.epochs.at(l.builder.block);
+  return memoriesOf(value).every(({ epoch }) => epoch === undefined || epoch === now);
+}
+
 function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly Value[], shapes: string): Subprogram {
   const { module } = l;
   const name = nameOf(node);
@@ -83,7 +110,13 @@ function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly 
   const captured = capturedName(l, node);
   if (captured !== null) return l.fail(call, "WS2092", { name, captured });
   const before = module.reporter.diagnostics.length;
-  const inner = new Lowering(module, symbolFor(l, name), l.hook, [...l.callers, ...l.frames.map((frame) => frame.node)]);
+  const inner = new Lowering(
+    module,
+    symbolFor(l, name),
+    l.hook,
+    [...l.callers, ...l.frames.map((frame) => frame.node)],
+    l.depth + 1,
+  );
   const parameters: Subprogram["parameters"] = [];
   const values = args.map((value, index) => {
     const types = registersOf(value);
