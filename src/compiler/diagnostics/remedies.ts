@@ -74,6 +74,12 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   ),
   WS2023: program("if (!ctx.adjustHead(4)) return XDP_DROP;"),
   WS2024: `import { fibLookupIPv4, IPv4 } from "wirescript/net";\n${program("const ip = ctx.at(IPv4, 14);\n  if (ip && fibLookupIPv4(ctx, ip).result === 0) return XDP_DROP;")}`,
+  WS2070: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  if (ctx.length > 99) {\n    events.discard(e);\n    return XDP_DROP;\n  }\n  e.value = 1;\n  events.submit(e);")}`,
+  WS2071: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (e) {\n    e.value = 1;\n    events.submit(e);\n  }")}`,
+  WS2072: `const events = ringBuffer({ value: u64, bytes: 4096 });\nconst next = progArray({ entries: 1 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  e.value = 1;\n  events.submit(e);\n  next.tailCall(ctx, 0);")}`,
+  WS2073: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  e.value = 1;\n  events.submit(e);")}`,
+  WS2074: `const Large = struct({ text: bytes(5000) });\nconst events = ringBuffer({ value: Large, bytes: 8192 });\n${program("const e = events.reserve();\n  if (e) events.discard(e);")}`,
+  WS2076: `const limits = array({ value: u64, entries: 4 });\n${program("const limit = limits.lookup(1);\n  if (limit) limit.value++;")}`,
 
   WS3001: "export const p = xdp(() => XDP_PASS);",
   WS3002: `const m = array({ value: u32, entries: 1 });\n${program("if (!m.lookup(0)) return XDP_DROP;")}`,
@@ -86,6 +92,10 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   WS3011: `const t = lpmTrie({ key: struct({ prefixLength: u32, address: be32 }), value: u32, entries: 1 });\n${program("if (t.lookup({ prefixLength: 32, address: 1 })) return XDP_DROP;")}`,
   WS3012: `const s = setting(struct({ a: u64 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
   WS3013: `const m = array({ value: struct({ high: bits(4), low: bits(4) }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e && e.low) return XDP_DROP;")}`,
+  WS3070: `const events = ringBuffer({ value: u64, bytes: 8192 });\n${program('if (events.query("availableData")) return XDP_DROP;')}`,
+  WS3071: `const tables = arrayOfMaps({ inner: hash({ key: u32, value: u32, entries: 8 }), entries: 4 });\n${program("if (tables.lookup(1)) return XDP_DROP;")}`,
+  WS3073: `const f = bloomFilter({ value: u32, entries: 100, hashes: 15 });\n${program("if (f.has(1)) return XDP_DROP;")}`,
+  WS3074: `const Prefix = struct({ prefixLength: u32, name: bytes(256) });\nconst t = lpmTrie({ key: Prefix, value: u32, entries: 8 });\n${program("const key = ctx.at(Prefix);\n  if (key && t.lookup(key)) return XDP_DROP;")}`,
 
   WS4001: `const Big = struct({ a: bytes(128), b: bytes(128) });\nconst n = hash({ key: u32, value: Big, entries: 1 });\n${program("const b = n.lookup(1);\n  if (b && b.a.equals(b.b)) return XDP_DROP;")}`,
   WS4002: program("if (ctx.at(Ethernet, 1500)) return XDP_DROP;"),
