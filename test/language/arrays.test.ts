@@ -311,6 +311,54 @@ describe.skipIf(noKernel)("arrays", () => {
     expect(outs).toEqual([3n, 3n, 4n, 0n]);
   });
 
+  test("keep their bounds in long loops, the kernel's own among them", () => {
+    const spec = compiled(
+      `import { global, noinline } from "wirescript/kernel";
+        const Big = struct({ a: arrayOf(u32, 300), n: u32, s: arrayOf(struct({ x: u16, y: u32 }), 200) });
+        const Pkt = struct({ i: u64, list: arrayOf(be16, 100), out: arrayOf(u32, 8) });
+        export const m = array({ value: Big, entries: 1 });
+        export const g = global(arrayOf(u64, 300));
+        export let count: u64 = 0;
+        export const p = xdp((ctx) => {
+          const e = m.lookup(0);
+          const pkt = ctx.at(Pkt, 16);
+          if (!e || !pkt) return XDP_DROP;
+          const t = local(arrayOf(u16, 40));
+          let odd = 0;
+          for (let i = 0; i < 300; i++) {
+            if (e.a[i] & 1) odd++;
+            else if (e.a[i] > 100) odd += 2;
+            e.a[i]++;
+            g[i] += e.a[i];
+            if (i < 200) e.s[i].y += odd;
+            if (i < 100 && pkt.list[i] === 7) count++;
+            if (i < 40) t[i] = u16(odd);
+            if (i > 250) g[i - 250]++;
+          }
+          for (const s of e.s) { s.x++; if (s.x > 1000) break; }
+          const i = pkt.i;
+          if (i < 100) {
+            for (let k = 0; k < 200; k++) { if (i >= 100) break; if (e.a[k] & 4) pkt.list[i]++; g[i]++; atomicAdd(g[i], k); }
+            const f = noinline((n: u64): u64 => (n < 40 ? g[n] : 0));
+            count += f(i);
+          }
+          for (const j of range(200)) { const q = (j + i) % 100; pkt.list[q] = u16(pkt.list[q] + t[q % 40]); if (q === 99) break; }
+          for (let k = 0; k < 500; k++) { if (i >= 8) break; if (e.a[k % 300] > k) pkt.out[i]++; else pkt.out[7 - i] += 2; }
+          return XDP_TX;
+        });`,
+    );
+    using loaded = loadSpec(spec);
+    const interpreter = new Vm(spec);
+    for (const i of [0, 3, 7, 39, 99, 1000]) {
+      const packet = frame([BigInt(i)], 400);
+      packet[24 + 7] = 7;
+      const { action, packet: expected } = loaded.program("p").run(packet);
+      const other = interpreter.run("p", packet);
+      expect({ action: other.action, packet: [...other.packet] }).toEqual({ action, packet: [...expected] });
+    }
+    expect(loaded.globals.count).toBe(80435n);
+  });
+
   for (const disabledPasses of [
     ["simplify"],
     ["number-values"],
