@@ -75,6 +75,23 @@ b2: from b0, b1
     expect(assembly(body("  v20 = call ktime_get_ns()"))).toContain("r1 += 34");
   });
 
+  test("of two stores to the same bytes the last one stays, unless somebody reads in between", () => {
+    const body = (between: string) => `${CHECKED}
+  v7 = load.1 packet v2
+  store.1 packet v2, v7
+${between}
+  v8 = const 5
+  store.1 packet v2, v8
+  return v8
+b2: from b0
+  v9 = const 2
+  return v9`;
+    const stores = (between: string) => assembly(body(between)).filter((line) => line.startsWith("*(u8"));
+    expect(stores("")).toEqual(["*(u8 *)(r2 +0) = 5"]);
+    expect(stores("  v20 = call ktime_get_ns()")).toHaveLength(2);
+    expect(stores("  v20 = load.1 packet v2 + 1\n  store.1 packet v2 + 2, v20")).toHaveLength(3);
+  });
+
   test("MAC swap: loads and stores on one base, no copies", () => {
     expect(
       assembly(`${CHECKED}

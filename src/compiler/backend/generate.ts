@@ -13,6 +13,7 @@ import { removeKnown } from "./known.ts";
 import { orderBlocks } from "./layout.ts";
 import type { Cpu } from "./machine.ts";
 import { narrow } from "./narrow.ts";
+import { removeOverwritten } from "./overwritten.ts";
 import { select } from "./select.ts";
 import { sweep } from "./sweep.ts";
 import { mergeTails } from "./tails.ts";
@@ -62,6 +63,7 @@ function lengthOf({ instructions }: Generated): number {
 
 function generateOnce(fn: ir.Function, options: GenerateOptions, withChains: boolean): Generated {
   const machine = select(fn, options.cpu, withChains);
+  removeOverwritten(machine);
   sweep(machine);
   commute(machine);
   allocate(machine);
