@@ -100,7 +100,7 @@ export function storyOf(log: string, complaint: string): string {
   const named = /\bR(\d+)\b/.exec(complaint)?.[1];
   const number = named === undefined ? access?.register : Number(named);
   const register = number === undefined ? undefined : registers.get(number);
-  return rule.tells(access, register);
+  return rule.tells(access, register, complaint);
 }
 
 interface Access {
@@ -123,7 +123,7 @@ function accessOf(instruction: string): Access | null {
 
 interface Rule {
   pattern: RegExp;
-  tells: (access: Access | null, register: Register | undefined) => string;
+  tells: (access: Access | null, register: Register | undefined, complaint: string) => string;
 }
 
 const RULES: readonly Rule[] = [
@@ -164,7 +164,14 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-function packetAccess(access: Access | null, register: Register | undefined): string {
+function packetAccess(access: Access | null, register: Register | undefined, complaint: string): string {
+  // The complaint itself has the whole offset, where the offset is a constant.
+  const [, offset, size, checked] = /off=(\d+) size=(\d+), R\d+\(.*\br=(\d+)\)/.exec(complaint) ?? [];
+  if (offset !== undefined && size !== undefined && checked !== undefined) {
+    const bytes = size === "1" ? "1 byte" : `${size} bytes`;
+    const known = checked === "0" ? "none of its bytes is checked" : `its first ${checked} bytes are checked`;
+    return `It ${access?.verb ?? "uses"} ${bytes} of the packet at offset ${offset}, and ${known} here.`;
+  }
   if (register === undefined) return "It reaches into the packet where that was not checked.";
   const place = describeRegister(register);
   if (access === null) return `It reaches into ${place}.`;

@@ -425,6 +425,14 @@ export const CATALOGUE = {
     fix: "Use `fibLookupIPv4` or `fibLookupIPv6` of wirescript/net, or `local(…)` with a schema of that size.",
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && fibLookup(ctx, eth, 0) === 0) return XDP_DROP;"),
   },
+  WS2025: {
+    what: "`{name}`, which may be `null`, cannot be assigned to here.",
+    why: "TypeScript would go on believing in an earlier check for `null` that this assignment undoes, and the kernel's verifier would not.",
+    fix: "Assign to such a variable in the function that declares it only, and keep such references out of fields that change.",
+    example: program(
+      "let eth = ctx.at(Ethernet);\n  if (!eth) return XDP_DROP;\n  const move = () => { eth = ctx.at(Ethernet, 100); };\n  move();\n  if (eth.type === 1) return XDP_DROP;",
+    ),
+  },
   WS2060: {
     what: "The options of this call must be an object literal of constants.",
     why: "They become flags of the kernel's helper function.",

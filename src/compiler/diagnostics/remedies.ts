@@ -80,6 +80,9 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   WS2073: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  e.value = 1;\n  events.submit(e);")}`,
   WS2074: `const Large = struct({ text: bytes(5000) });\nconst events = ringBuffer({ value: Large, bytes: 8192 });\n${program("const e = events.reserve();\n  if (e) events.discard(e);")}`,
   WS2076: `const limits = array({ value: u64, entries: 4 });\n${program("const limit = limits.lookup(1);\n  if (limit) limit.value++;")}`,
+  WS2025: program(
+    "let eth = ctx.at(Ethernet);\n  if (!eth) return XDP_DROP;\n  eth = ctx.at(Ethernet, 100);\n  if (eth && eth.type === 1) return XDP_DROP;",
+  ),
 
   WS3001: "export const p = xdp(() => XDP_PASS);",
   WS3002: `const m = array({ value: u32, entries: 1 });\n${program("if (!m.lookup(0)) return XDP_DROP;")}`,

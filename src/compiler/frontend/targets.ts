@@ -13,7 +13,7 @@ import type { Lowering } from "./lowering.ts";
 import { load, store, storeField } from "./memory.ts";
 import { isMutable, settle, writePlace } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import type { Memory, Value } from "./values.ts";
+import type { Memory, Place, Value } from "./values.ts";
 
 export interface Target {
   read(): Value;
@@ -48,7 +48,22 @@ function assignName(l: Lowering, node: ts.Identifier, value: Value): Value {
   if (isMutable(settled)) l.fail(node, "WS2016");
   if (symbol !== undefined) checkDeclared(l, node, settled, l.checker.getTypeOfSymbol(symbol));
   writePlace(l, node, binding.place, settled);
+  const declaration = symbol?.valueDeclaration;
+  if (declaration !== undefined && functionAround(declaration) !== functionAround(node))
+    refuseUndoneCheck(l, node, binding.place);
   return settled;
+}
+
+function functionAround(node: ts.Node): ts.Node | undefined {
+  return ts.findAncestor(node, (at) => ts.isFunctionLike(at));
+}
+
+/**
+ * TypeScript forgets a check for `null` when the same name is assigned to, but not when a function that it calls assigns to it, or when a
+ * field is assigned to through another name: the verifier would then see an address that nobody checked.
+ */
+function refuseUndoneCheck(l: Lowering, node: ts.Expression, { shape }: Place): void {
+  if (shape?.kind === "nullable" && "memory" in shape.value) l.fail(node, "WS2025", { name: node.getText() });
 }
 
 function fieldTarget(l: Lowering, node: ts.PropertyAccessExpression): Target {
@@ -73,6 +88,7 @@ function writeField(l: Lowering, node: ts.PropertyAccessExpression, object: Valu
   const place = object.kind === "record" ? object.fields.get(name)?.place : null;
   if (place == null) return l.fail(node, "WS2008");
   writePlace(l, node, place, settle(l, node, value));
+  refuseUndoneCheck(l, node, place);
 }
 
 function elementTarget(l: Lowering, node: ts.ElementAccessExpression): Target {
