@@ -210,6 +210,29 @@ describe.skipIf(noKernel)("a record may be", () => {
   });
 });
 
+test.skipIf(noKernel)("a function that gives a record away is built in, however large the program is", () => {
+  // Each costs the compiler something, and the program nothing.
+  const lines = Array.from({ length: 1600 }, (_, k) => `sum += ${k};`);
+  const spec = build(`${EVENT}
+    function finish(event: View<typeof Event>, id: u64): void {
+      event.id = id;
+      event.kind = u8(id & 3) + u8((id >> 8) & 3) + u8((id >> 16) & 3) + u8((id >> 24) & 3) + u8((id >> 32) & 3);
+      if (id & 1) events.submit(event);
+      else events.discard(event);
+    }
+    export const p = xdp((ctx) => {
+      let sum = 0;
+      ${lines.join("\n")}
+      const first = events.reserve();
+      if (first) finish(first, sum + ctx.length);
+      const second = events.reserve();
+      if (second) finish(second, sum + ctx.length + 1);
+      return XDP_PASS;
+    });`);
+  const [run] = bothRuns(spec, [frame([], 64)]);
+  expect(run?.records.length).toBe(1);
+});
+
 describe("a record must not be", () => {
   const codes = (text: string) => {
     const source = `${IMPORTS}${EVENT}\n${SUBPROGRAMS}\nexport const next = progArray({ entries: 1 });\nexport const p = xdp((ctx) => {\n${text}\nreturn XDP_PASS;\n});`;

@@ -99,7 +99,8 @@ function isPlain(l: Lowering, value: Value): boolean {
   const inner = value.kind === "nullable" ? value.value : value;
   if (isMutable(value) || (inner.kind === "function" && capturedName(l, inner.node) !== null)) return false;
   const now = l.epochs.at(l.builder.block);
-  return memoriesOf(value).every(({ epoch }) => epoch === undefined || epoch === now);
+  // Only the function that reserves a record can give it away.
+  return memoriesOf(value).every(({ epoch, region }) => region !== "record" && (epoch === undefined || epoch === now));
 }
 
 function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly Value[], shapes: string): Subprogram {
