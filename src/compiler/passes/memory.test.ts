@@ -1,4 +1,4 @@
-/** `forward-loads`, `remove-dead-stores`, `merge-stores`, `merge-copies`. */
+/** `forward-loads`, `remove-dead-stores`, `merge-stores`, `merge-copies`, `remove-overwritten`. */
 import { describe, expect, test } from "vitest";
 import { transformed } from "../testing/transformed.ts";
 import { forwardLoads } from "./forward-loads.ts";
@@ -6,6 +6,7 @@ import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
+import { removeOverwritten } from "./remove-overwritten.ts";
 import { simplify } from "./simplify.ts";
 
 describe("memory is read once", () => {
@@ -241,5 +242,24 @@ return v8`,
     );
     expect(text).toMatch(/^(v\d+) = load.8 packet v2\n(v\d+) = load.4 packet v2 \+ 8\nv8/);
     expect(text).toMatch(/store.8 packet v10, v\d+\nstore.4 packet v10 \+ 8, v\d+\nreturn/);
+  });
+});
+
+describe("a store that is written over", () => {
+  const body = (between: string, second = "store.2 packet v2 + 2, v5"): string =>
+    `v4 = const 1\nv5 = const 2\nv6 = load.1 packet v2 + 9\nv7: ptr = add v2, v6\nstore.1 packet v2 + 3, v4\n${between}${second}\nreturn v4`;
+
+  test("goes, also when the later one is wider", () => {
+    expect(transformed([removeOverwritten], body(""))).not.toContain("store.1");
+    expect(transformed([removeOverwritten], body("v8 = load.1 packet v2 + 4\n"))).not.toContain("store.1");
+  });
+
+  test("stays when somebody may look, or only a part is written again", () => {
+    const read = body("v8 = load.1 packet v7\n");
+    expect(transformed([removeOverwritten], read)).toBe(read);
+    const call = body("v8 = call xdp_adjust_head(v1, v4)\n");
+    expect(transformed([removeOverwritten], call)).toBe(call);
+    const part = body("", "store.1 packet v2 + 2, v5");
+    expect(transformed([removeOverwritten], part)).toBe(part);
   });
 });

@@ -16,6 +16,7 @@ import { mergeTests } from "./merge-tests.ts";
 import { numberValues } from "./number-values.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
+import { removeOverwritten } from "./remove-overwritten.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { shareCopies } from "./share-copies.ts";
 import { simplify } from "./simplify.ts";
@@ -47,6 +48,7 @@ export const PASSES: readonly Pass[] = [
   { name: "remove-trivial-phis", run: removeTrivialPhis, description: "removes merges of one value with itself" },
   { name: "sink-operations", run: sinkOperations, description: "swaps and extends once, after paths meet" },
   { name: "carry-pointers", run: carryPointers, description: "lets paths bring pointers instead of offsets" },
+  { name: "remove-overwritten", run: removeOverwritten, description: "removes stores that others write over" },
   { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },

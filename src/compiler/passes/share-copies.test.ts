@@ -85,3 +85,10 @@ store.4 packet v2 + 4, v6`;
   const source = twoPaths(call("v8", 20), call("v9", 30));
   expect(transformed([shareCopies], source)).toBe(source);
 });
+
+test("calls of different subprograms are no copies", () => {
+  const call = (callee: string, first: number): string =>
+    `v${first} = call @${callee}(v4, v5)\n${[0, 4, 8, 12, 16].map((at) => `store.4 packet v2 + ${at}, v6`).join("\n")}`;
+  expect(transformed([shareCopies], twoPaths(call("one", 20), call("one", 30))).match(/call/g)).toHaveLength(1);
+  expect(transformed([shareCopies], twoPaths(call("one", 20), call("other", 30))).match(/call/g)).toHaveLength(2);
+});

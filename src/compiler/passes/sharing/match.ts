@@ -2,7 +2,7 @@
  * Compares two pieces of a function that may be copies of each other: the end of one block and all that follows it, up to where both
  * go on in the same places. What differs between them becomes a parameter: a value that each side brings along.
  */
-import { type Block, type Instruction, isBinary, isCompare, type Terminator, type Value } from "../../ir/ir.ts";
+import { type Block, type Instruction, isBinary, isCompare, type Op, type Terminator, type Value } from "../../ir/ir.ts";
 
 /** `copy` plus nothing is `original` plus `delta`: what the copy adds to its pointer to use the original's offsets. */
 export interface Parameter {
@@ -31,6 +31,8 @@ export interface Match {
 
 /** More would fill all registers. */
 const MOST_PARAMETERS = 4;
+/** Addresses that are made where they are used; the verifier wants to see which one it is. */
+const FIXED: readonly string[] = ["map", "slot", "data", "context", "function"] satisfies Op[];
 const MOST_BLOCKS = 64;
 
 /** What is the same from the last `suffix` instructions of `original` and `copy` on; `null` when that does not end in the same places. */
@@ -66,7 +68,8 @@ function shapeOf(value: Instruction): string {
     case "bswap":
       return `${op} ${value.bits}`;
     case "call":
-      return `${op} ${value.helper} ${value.args.length}`;
+      return `${op} ${type} ${value.helper} ${value.callee} ${value.align} ${value.args.length}`;
+    case "function":
     case "map":
       return `${op} ${value.name}`;
     case "data":
@@ -74,6 +77,7 @@ function shapeOf(value: Instruction): string {
     case "slot":
     case "const":
     case "context":
+    case "argument":
       return `${op} ${value.id}`;
     default:
       return `${op} ${type}`;
@@ -175,7 +179,7 @@ class Attempt {
   #parameter(user: Instruction | Terminator, index: number, original: Value, copy: Value, delta: number): boolean {
     if (this.#values.has(copy) || this.#originals.has(original)) return false;
     if (original.type !== copy.type || original.type === "bool" || original.type === "void") return false;
-    if ([original, copy].some(({ op }) => op === "map" || op === "slot" || op === "data" || op === "context")) return false;
+    if (FIXED.includes(original.op) || FIXED.includes(copy.op)) return false;
     const key = `${original.id} ${copy.id} ${delta}`;
     const parameter = this.#parameters.get(key) ?? { original, copy, delta };
     this.#parameters.set(key, parameter);
