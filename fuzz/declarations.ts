@@ -188,7 +188,8 @@ export function randomGlobal(random: Random, name: string, structs: readonly Str
       5,
       () => {
         const flavour = random.pick(FLAVOURS);
-        const bits = sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0);
+        // A larger one must be spelled as a u64.
+        const bits = flavour === "i64" ? 53 : sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0);
         return { d: "global", name, g: "int", flavour, first: BigInt.asUintN(bits, first()) };
       },
     ],
@@ -223,7 +224,10 @@ function constantOf(random: Random, struct: Struct): Value {
 function constantContent(random: Random, type: FieldType): Content {
   switch (type.kind) {
     case "scalar":
-      return { f: "int", value: literal(BigInt.asUintN(sizeOfScalar(type.scalar) * 8 - 1, random.pick(INTERESTING))) };
+      return {
+        f: "int",
+        value: literal(BigInt.asUintN(Math.min(53, sizeOfScalar(type.scalar) * 8 - 1), random.pick(INTERESTING))),
+      };
     case "bits":
       return { f: "int", value: literal(random.below(2 ** type.bits)) };
     case "bool":

@@ -381,8 +381,8 @@ export class StatementAuthor {
   #loop(scope: Scope, place: Place): Statement {
     const random = this.#random;
     const name = this.#name("n");
-    // Now and then a loop that is not unrolled.
-    const rounds = random.chance(4) ? random.between(40, 120) : random.between(0, 6);
+    // Now and then a loop that is not unrolled, and that the verifier need not walk through.
+    const rounds = random.chance(15) ? random.between(20, random.chance(30) ? 1000 : 150) : random.between(0, 6);
     const inner = scope.inner();
     const down = random.chance(25);
     const step = (down ? -1 : 1) * random.pick([1, 1, 1, 2, 3]);
@@ -398,9 +398,9 @@ export class StatementAuthor {
           ? start + 1
           : undefined;
     inner.ints.push({ name, signed, flavour: null, mutable: false, ...(below === undefined ? {} : { below }) });
-    const loops = (place.loops ?? 0) + (rounds > 6 ? 2 : 1);
+    const loops = (place.loops ?? 0) + 1;
     const body = this.#nested(() =>
-      this.block(inner, random.between(1, rounds > 6 ? 2 : 3), { ...place, loops, switches: false }),
+      this.block(inner, random.between(1, rounds > 6 ? 4 : 3), { ...place, loops, switches: false }),
     );
     if (useRange) return { s: "range", name, start: 0, end: rounds, body };
     return { s: "for", name, start, limit, step, body };
