@@ -30,8 +30,8 @@ export interface Tally {
   instructions: number;
   /** Instructions that the interpreter executed. */
   executed: number;
-  /** Modules that exceed a limit, by limit. */
-  leftOut: Record<string, number>;
+  /** Modules that exceed a limit, by limit: their seeds. */
+  leftOut: Record<string, number[]>;
 }
 
 export interface Finding {
@@ -48,7 +48,11 @@ export function addTally(tally: Tally, other: Tally): void {
   tally.runs += other.runs;
   tally.instructions += other.instructions;
   tally.executed += other.executed;
-  for (const [limit, count] of Object.entries(other.leftOut)) tally.leftOut[limit] = (tally.leftOut[limit] ?? 0) + count;
+  for (const [limit, seeds] of Object.entries(other.leftOut)) leaveOut(tally, limit, ...seeds);
+}
+
+function leaveOut({ leftOut }: Tally, limit: string, ...seeds: number[]): void {
+  leftOut[limit] = [...(leftOut[limit] ?? []), ...seeds];
 }
 
 /** At most one finding for each way in which cases fail, and how often each happened. */
@@ -65,7 +69,7 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     for (const way of ways) {
       const verdict = runCase(each, way, campaign.kernel);
       if ("limit" in verdict) {
-        tally.leftOut[verdict.limit] = (tally.leftOut[verdict.limit] ?? 0) + 1;
+        leaveOut(tally, verdict.limit, seed);
         break; // what is too large in one way would only be so in the next
       }
       if (verdict.passed) {

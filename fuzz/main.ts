@@ -113,7 +113,10 @@ function report({ tally, findings, failures }: Outcome, seconds: number): void {
   for (const finding of findings) console.log(`${"=".repeat(100)}\n${finding.report}\n`);
   const { programs, runs, executed, leftOut } = tally;
   console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
-  const limits = Object.entries(leftOut).map(([limit, count]) => `${count} exceed ${limit}`);
+  const limits = Object.entries(leftOut).map(
+    ([limit, seeds]) =>
+      `${seeds.length} exceed ${limit} (seeds ${seeds.slice(0, 5).join(", ")}${seeds.length > 5 ? ", …" : ""})`,
+  );
   console.log(limits.length === 0 ? "None left out." : `Left out: ${limits.join(", ")}.`);
   console.log(failures === 0 ? "Everything agreed." : `${failures} failed, in ${findings.length} ways.`);
 }
