@@ -8,6 +8,7 @@ import {
   cast,
   type IntName,
   into,
+  intoBits,
   isInt,
   literal,
   placesIn,
@@ -231,7 +232,7 @@ export class Expressions {
     const operator = random.chance(50) ? random.pick(OPERATORS) : null;
     const right = this.int(scope, depth);
     if (operator === null) {
-      const value = into(right, target.wrap);
+      const value = target.wrap === null ? intoBits(into(right, null), bitsOf(target)) : into(right, target.wrap);
       return { k: "assign", target, operator, value, signed: value.signed, flavour: value.flavour };
     }
     const shift = operator === "<<" || operator === ">>" || operator === ">>>";
@@ -473,7 +474,7 @@ export class Expressions {
       case "bits": {
         const flavour = type.kind === "scalar" ? flavourOf(type.scalar) : null;
         const value = !key ? this.int(scope, 1) : index === 0 ? this.#small(scope) : literal(0);
-        return { f: "int", value: into(value, flavour) };
+        return { f: "int", value: type.kind === "bits" ? intoBits(into(value, flavour), type.bits) : into(value, flavour) };
       }
       case "bool":
         return { f: "bool", value: this.bool(scope, key ? 0 : 1) };
@@ -509,6 +510,12 @@ function isSameType(a: FieldType, b: FieldType): boolean {
     case "bits":
       return false;
   }
+}
+
+/** The width of a target without a type: a bit field, a byte, or a number. */
+function bitsOf(target: Target): number {
+  if (target.t === "byte") return 8;
+  return target.t === "field" && target.place.type.kind === "bits" ? target.place.type.bits : 64;
 }
 
 function nameOf({ name, signed, flavour }: IntName): Int {

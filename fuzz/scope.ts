@@ -119,6 +119,11 @@ export function into(value: Int, flavour: Flavour | null): Int {
   return cast(flavour, value);
 }
 
+/** `value` for a field of `bits` bits: a literal that does not fit it is an error, a cast one wraps. */
+export function intoBits(value: Int, bits: number): Int {
+  return value.k === "literal" && value.value >= 1n << BigInt(bits) ? cast("u64", value) : value;
+}
+
 export function cast(to: Flavour, operand: Int): Int {
   return { k: "cast", to, operand, signed: to.startsWith("i"), flavour: to };
 }
