@@ -30,6 +30,8 @@ export function escapingSlots(fn: Function): Set<Value> {
   const escaping = new Set<Value>();
   const slotOf = (pointer: Value): Value | null => {
     if (pointer.op === "slot") return pointer;
+    // A loop that nothing leads to any more can leave a number that is the sum of itself and a constant.
+    if (pointer.type !== "ptr") return null;
     const [inner, constant] = pointer.args;
     return pointer.op === "add" && constant?.op === "const" && inner !== undefined ? slotOf(inner) : null;
   };
