@@ -14,26 +14,31 @@ export interface Location {
 
 /** Where `access` reads or writes. */
 export function locationOf(access: Access): Location {
-  let base = access.args[0] as Value; // an access has an address
-  let { offset } = access;
-  for (;;) {
+  const { base, offset } = withoutConstants(access.args[0] as Value); // an access has an address
+  return { region: access.region, base, offset: access.offset + offset, size: access.size };
+}
+
+/** More constants than any address has added to it: a loop that nothing leads to any more can leave one that is its own sum. */
+const MOST_SUMS = 10_000;
+
+function withoutConstants(pointer: Value): { base: Value; offset: number } {
+  let base = pointer;
+  let offset = 0;
+  for (let sums = 0; sums < MOST_SUMS; sums++) {
     const [inner, constant] = base.args;
     if (base.op !== "add" || inner?.type !== "ptr" || constant?.op !== "const") break;
     offset += Number(constant.value);
     base = inner;
   }
-  return { region: access.region, base, offset, size: access.size };
+  return { base, offset };
 }
 
 /** The slots whose address is used for more than loads and stores of known place: helpers and unknown pointers may reach them. */
 export function escapingSlots(fn: Function): Set<Value> {
   const escaping = new Set<Value>();
   const slotOf = (pointer: Value): Value | null => {
-    if (pointer.op === "slot") return pointer;
-    // A loop that nothing leads to any more can leave a number that is the sum of itself and a constant.
-    if (pointer.type !== "ptr") return null;
-    const [inner, constant] = pointer.args;
-    return pointer.op === "add" && constant?.op === "const" && inner !== undefined ? slotOf(inner) : null;
+    const base = withoutConstants(pointer).base;
+    return base.op === "slot" ? base : null;
   };
   for (const block of fn.blocks) {
     for (const instruction of block.instructions) {
