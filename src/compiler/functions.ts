@@ -10,6 +10,7 @@ import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-ch
 import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagnostic.ts";
 import type { Function, Span } from "./ir/ir.ts";
 import { MOST_ROUNDS } from "./outline/callback.ts";
+import { forgetFlags } from "./outline/forget-flags.ts";
 import { outlineLoops } from "./outline/outline-loops.ts";
 import { optimise } from "./passes/pipeline.ts";
 import type { ModuleTypes } from "./types.ts";
@@ -91,6 +92,7 @@ export class Code {
   }
 
   #generate(fn: Function, place: SourceRange, typeId: () => number): void {
+    forgetFlags(fn);
     this.functions.push(fn);
     const generated = this.#withinLimits(fn, place);
     if (generated === null) return;

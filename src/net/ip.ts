@@ -120,8 +120,9 @@ export function ipv6Payload(ctx: PacketContext, offset: u32): IpPayload | null {
   if (ip?.version !== 6) return null;
   let protocol: u8 = ip.nextHeader;
   let next: u32 = offset + IPv6.size;
+  // Most packets have none: for them no loop begins.
+  if (!isIpv6Extension(protocol)) return { protocol, offset: next, fragment: 0 };
   for (let depth = 0; depth < IPV6_MAX_EXTENSIONS; depth++) {
-    if (!isIpv6Extension(protocol)) break;
     const extension = ctx.at(Ipv6Extension, next);
     if (!extension) return null;
     if (protocol === IpProtocol.FRAGMENT) {
@@ -131,6 +132,7 @@ export function ipv6Payload(ctx: PacketContext, offset: u32): IpPayload | null {
     }
     next += ipv6ExtensionSize(protocol, extension.length);
     protocol = extension.nextHeader;
+    if (!isIpv6Extension(protocol)) break;
   }
   return { protocol, offset: next, fragment: 0 };
 }
