@@ -2,7 +2,7 @@
  * From lowered functions to machine code: passes, long loops handed to the kernel, back end, and the kernel's limits. A program is its own
  * function, those that it calls, and those that the kernel calls for it.
  */
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import type { FunctionSpec } from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
@@ -85,7 +85,19 @@ export class Code {
   /** One for each function, shared by all programs. */
   #spec(fn: CompiledFunction): FunctionSpec {
     const { name, instructions } = fn;
-    const lines = fn.lines.map((line) => ({ ...line, file: relative(this.#options.folder, line.file) }));
+    const { folder } = this.#options;
+    const lines = fn.lines.map((line) => ({ ...line, file: relative(folder, line.file) }));
+    // The kernel and libbpf want a line at the start of each function, or none in any.
+    if (lines[0]?.slot !== 0) {
+      const { file, line, column, text } = fn.place;
+      lines.unshift({
+        slot: 0,
+        file: relative(folder, resolve(file)),
+        line: Math.max(1, line),
+        column: Math.max(1, column),
+        text: text.trim(),
+      });
+    }
     const spec = this.#specs.get(fn) ?? { name, instructions, typeId: this.#typeIds.get(fn)?.() ?? 0, lines };
     this.#specs.set(fn, spec);
     return spec;

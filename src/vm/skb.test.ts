@@ -31,7 +31,7 @@ const show = `
 
 const BODIES: Record<string, string> = {
   "fields as they come": show,
-  "fields that are written": `ctx.mark += 5; ctx.priority = ctx.mark * 2; ctx.queueMapping = 70000; ctx.queueMapping = 9; ctx.tcIndex = 0x12345;
+  "fields that are written": `ctx.mark += 5; ctx.priority = ctx.mark * 2; ctx.queueMapping = u16(70000); ctx.queueMapping = 9; ctx.tcIndex = u16(0x12345);
     ctx.tstamp = ctx.tstamp + 1; ${show}`,
   "a queue of 65535 is none": `ctx.queueMapping = 65535; ${show}`,
   "a tag is pushed": `if (!ctx.pushVlan(EtherType.VLAN, 0x2007)) return TC_ACT_SHOT; ${show}`,

@@ -21,7 +21,7 @@ const MODULES = {
   counted: `export const ${unique}m = perCpuArray({ value: u64, entries: 1, pinned: true });
 export const ${unique} = xdp(() => { const n = ${unique}m.lookup(0); if (n) n.value++; return XDP_PASS; });`,
   type_error: `export const ${unique} = xdp(() => "pass");`,
-  unsupported: `export const ${unique} = xdp((ctx) => { const list = [1, 2, 3]; return list.length > ctx.length ? XDP_PASS : XDP_PASS; });`,
+  unsupported: `export const ${unique} = xdp((ctx) => { let n = 0; while (n < ctx.length) n++; return n > 9 ? XDP_PASS : XDP_PASS; });`,
   unchecked: `export const ${unique} = xdp((ctx) => ctx.at(Ethernet).type === 1 ? XDP_PASS : XDP_PASS);`,
 };
 

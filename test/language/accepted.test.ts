@@ -81,4 +81,42 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
       return sum === 0 ? XDP_TX : XDP_PASS;`;
     expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
   });
+
+  test("two long loops that use one place on the stack", () => {
+    const declarations = `export const m = hash({ key: be32, value: u32, entries: 8 });
+      const four = bytes(4);
+      function work(seed: u64): u64 {
+        let sum = seed;
+        for (const i of range(300)) {
+          const found = m.lookup(u32(sum & 7));
+          if (found) sum += csumDiff(four(1, 2, 3, 4), four(), 0);
+          if (sum & 1) sum += i;
+          if (sum & 2) sum ^= 5;
+        }
+        return sum;
+      }`;
+    const body = `const first = work(1);
+      const second = work(first & 0xff);
+      return first + second > 0 ? XDP_TX : XDP_PASS;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+    expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
+  });
+
+  test("a view that is tested again far behind its check", () => {
+    const declarations = `import { noinline } from "wirescript/kernel";
+      const Wide = struct({ a: be16, list: bytes(12), b: be64 });
+      const again = noinline((ctx: XdpContext): View<typeof Wide> | null => ctx.at(Wide, 0));`;
+    const body = `const view = ctx.at(Wide, 30);
+      if (!view) return XDP_PASS;
+      for (let i = 0; i < 3; i++) {
+        if (again(ctx)) {
+          const n = view?.b ?? u64(csumDiff(null, bytes(4)(1), 0));
+          view.b = n + 1;
+        }
+      }
+      return view.b === 3 ? XDP_TX : XDP_DROP;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+    for (const { name } of PASSES)
+      expect(runOnce(body, frame([], 64), declarations, { disabledPasses: [name] }).action, name).toBe(3);
+  });
 });

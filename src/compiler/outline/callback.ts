@@ -319,6 +319,11 @@ class Outlining {
   /** Makes `value` in the callback's first block, if it needs no register to come there. */
   #again(value: Value, own: ReadonlySet<Value>): boolean {
     if (this.#inside.has(value)) return true;
+    // A slot that has just become a part of the frame stands behind places in it.
+    if (value === this.#frame) {
+      this.#inside.set(value, this.#frameInside);
+      return true;
+    }
     switch (value.op) {
       case "const":
       case "map":

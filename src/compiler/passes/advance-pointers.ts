@@ -7,11 +7,11 @@
  *
  * Where nothing needs `p` any more, `q` takes over its register, and an addition in place needs no copy. To the verifier it is all the
  * same: it knows every constant distance from the packet's start. Only behind a check that passed, though: where it failed, the
- * verifier takes the compared pointer for unusable.
+ * verifier takes the compared pointer for unusable. So the pointer must not be compared again, where a second failure would seem possible.
  */
 import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
-import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
+import { type Block, type Function, type Instruction, isCompare, type Value } from "../ir/ir.ts";
 import { loopBlocks } from "../ir/loops.ts";
 import { type User, usersOf } from "../ir/uses.ts";
 
@@ -42,6 +42,7 @@ class Advance {
   readonly #loops: Set<Block>;
   readonly #homes = new Map<User, Block>();
   readonly #uses = new Map<Value, Use[]>();
+  readonly #users: ReadonlyMap<Value, readonly User[]>;
   #changed = false;
 
   constructor(fn: Function) {
@@ -51,7 +52,8 @@ class Advance {
     for (const block of fn.blocks) {
       for (const user of [...block.instructions, block.terminator]) this.#homes.set(user, block);
     }
-    for (const [value] of usersOf(fn)) if (value.type === "ptr") this.#uses.set(value, []);
+    this.#users = usersOf(fn);
+    for (const [value] of this.#users) if (value.type === "ptr") this.#uses.set(value, []);
     for (const [user] of this.#homes) this.#register(user);
   }
 
@@ -81,6 +83,8 @@ class Advance {
     if ((condition.op !== "ugt" && condition.op !== "ule") || pointer?.op !== "add" || end?.type !== "ptr") return null;
     const [base, distance] = pointer.args as [Value, Value]; // a sum has two
     if (base.type !== "ptr" || distance.op !== "const" || !isMovable(base) || this.#homes.get(pointer) !== block) return null;
+    const comparisons = (this.#users.get(pointer) ?? []).filter((user) => isCompare(user.op as Value["op"]));
+    if (comparisons.length !== 1 || this.#users.get(condition)?.length !== 1) return null;
     const inside = terminator.targets[condition.op === "ule" ? 0 : 1];
     if (inside.predecessors.length !== 1) return null;
     return { pointer, base, distance: Number(distance.value), inside };

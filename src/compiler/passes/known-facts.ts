@@ -15,7 +15,7 @@ export function factOfEdge(from: Block, to: Block): Fact | null {
 
 /** The outcome of `condition` at the start of `block`; `null` when the way there does not decide it. */
 export function decideIn(block: Block, condition: Value, dominators: Dominators): boolean | null {
-  return new Search(dominators, condition, comparisonOf(condition)).into(block);
+  return new Search(dominators, condition, comparisonOf(condition)).before(block);
 }
 
 /** The same behind the edge from `from` to `to`. */
@@ -46,10 +46,22 @@ class Search {
 
   over(from: Block, to: Block): boolean | null {
     const fact = factOfEdge(from, to);
-    return (fact === null ? null : this.#answer(fact)) ?? this.into(from);
+    return (fact === null ? null : this.#answer(fact)) ?? this.before(from);
   }
 
-  into(block: Block): boolean | null {
+  /** First what every way has passed, which is found however far away it is. */
+  before(block: Block): boolean | null {
+    for (let current: Block | null = block; current !== null; current = this.#dominators.parent(current)) {
+      const [first, another] = current.predecessors;
+      if (first === undefined || this.#isComputedIn(current)) break;
+      const fact = another === undefined ? factOfEdge(first, current) : null;
+      const answer = fact === null ? null : this.#answer(fact);
+      if (answer !== null) return answer;
+    }
+    return this.#into(block);
+  }
+
+  #into(block: Block): boolean | null {
     for (let current: Block | null = block; current !== null; current = this.#dominators.parent(current)) {
       if (this.#steps++ > MOST_STEPS) return null;
       const { predecessors } = current;
@@ -71,7 +83,8 @@ class Search {
   #unanimous(block: Block): boolean | null {
     let common: boolean | null = null;
     for (const predecessor of block.predecessors) {
-      const answer = this.over(predecessor, block);
+      const fact = factOfEdge(predecessor, block);
+      const answer = (fact === null ? null : this.#answer(fact)) ?? this.#into(predecessor);
       if (answer === null || (common !== null && common !== answer)) return null;
       common = answer;
     }

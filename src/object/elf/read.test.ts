@@ -260,13 +260,6 @@ describe("what is not supported is named", () => {
     );
     refused(`extern const int runqueues __ksym; ${use("runqueues")}`).toThrow("the symbol runqueues, which it does not define");
   });
-  it.skipIf(missing !== "")(`maps in maps${missing}`, () => {
-    const inner =
-      "struct inner { __uint(type, BPF_MAP_TYPE_ARRAY); __type(key, __u32); __type(value, __u32); __uint(max_entries, 1); };";
-    const outer =
-      'struct { __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __type(key, __u32); __uint(max_entries, 1); __array(values, struct inner); } outer SEC(".maps");';
-    refused(`${inner} ${outer} ${use("bpf_map_lookup_elem(&outer, ctx) != 0")}`).toThrow("map outer has the member values");
-  });
   it.skipIf(missing !== "")(`map definitions of the old kind${missing}`, () => {
     refused(`struct { int type, size; } old SEC("maps") = { 1, 2 }; ${use("2")}`).toThrow(
       "Section maps holds map definitions of the old kind",
