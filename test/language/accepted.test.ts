@@ -119,4 +119,23 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     for (const { name } of PASSES)
       expect(runOnce(body, frame([], 64), declarations, { disabledPasses: [name] }).action, name).toBe(3);
   });
+
+  test("an index that a long loop checked, behind it and in the next one", () => {
+    const declarations = `import { arrayOf, setting } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(u32, 5) });
+      const which = setting(u16, 1);`;
+    const round = (bit: number, end: number) => `
+      sum += list.words[which % 5];
+      if (sum & ${bit}) sum += i;
+      if (sum & ${bit * 2}) sum ^= 5;
+      if (sum === ${end}) return XDP_PASS;`;
+    const body = `const list = ctx.at(List, 14);
+      if (!list) return XDP_DROP;
+      let sum = 0;
+      for (let i = 0; i < 120; i++) {${round(1, 77777)}}
+      for (let i = 0; i < 90; i++) {${round(4, 88888)}}
+      return list.words[which % 5] === 0 ? XDP_TX : XDP_PASS;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+    expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
+  });
 });

@@ -88,15 +88,25 @@ function advice(code: number, what: string, all: string): string | null {
     return "Return one of TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, TC_ACT_PIPE …, or ctx.redirect(…).";
   const [, , to] = NARROWING.exec(what) ?? [];
   if (to !== undefined) return `Convert it with a cast, which keeps the lowest bits: \`${to}(x)\`.`;
+  if (ARITHMETIC.has(code)) {
+    return "Only numbers can be calculated with. A map's scalar is reached through `.value`; `a & b` needs parentheses in front of a comparison.";
+  }
   if (/\b\d+n'|'bigint'/.test(what)) return "Write a bigint in a cast: `u64(0x123456789abcdef0n)`.";
   return null;
 }
+
+/** Operators on what is no number. */
+const ARITHMETIC = new Set([2356, 2362, 2363, 2365]);
 
 /** "Cannot find name 'x'", with and without a guess at what was meant, or at a library that would have it. */
 const CANNOT_FIND_NAME = new Set([2304, 2552, 2580, 2581, 2582, 2583, 2584, 2585, 2591, 2592, 2593, 2868]);
 
 /** Globals of browsers and Node.js, and what to use for them. */
 const GLOBALS: ReadonlyMap<string, string> = new Map([
+  ...["htons", "ntohs", "htonl", "ntohl"].map((name): [string, string] => [
+    name,
+    "Leave it out: fields of type be16 and be32 are read and written in host order.",
+  ]),
   ["console", "Use trace`…` for messages, and read them in /sys/kernel/tracing/trace_pipe."],
   ["Math", "Use integer operators and `?:`; for random numbers there is `getPrandomU32()`."],
   ["Date", "Use `ktimeGetNs()`: nanoseconds since boot."],

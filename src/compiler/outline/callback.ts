@@ -19,6 +19,7 @@ import { maskOf, possibleBits } from "../ir/known-bits.ts";
 import { upperBound } from "../ir/range.ts";
 import { rejoin } from "../ir/rejoin.ts";
 import { decisiveValues } from "./decisive.ts";
+import { boundsAt } from "./known-bounds.ts";
 import { type Exit, exitsOf, type NaturalLoop } from "./natural-loops.ts";
 
 /** BPF_MAX_LOOPS */
@@ -65,6 +66,8 @@ class Outlining {
   readonly #inside = new Map<Value, Value>();
   /** What the verifier could say of each carried value as long as it saw it. */
   readonly #bounds = new Map<Value, bigint>();
+  /** What comparisons in the loop say of what is used behind it, by the way out. */
+  readonly #exitBounds = new Map<readonly Exit[], ReadonlyMap<Value, bigint>>();
   #exitPlace: Place = { offset: 0, size: 8, halves: false };
 
   constructor(fn: Function, loop: NaturalLoop, name: string, rounds: number) {
@@ -90,6 +93,15 @@ class Outlining {
   run(): Function {
     const { header, blocks } = this.#loop;
     const exits = this.#groupedExits();
+    const behind = this.#liveOut();
+    for (const group of exits) {
+      const boundOf = boundsAt(group, blocks, this.#dominators);
+      const found = behind.flatMap((value): [Value, bigint][] => {
+        const bound = value.type === "int" ? boundOf(value) : null;
+        return bound === null ? [] : [[value, bound]];
+      });
+      this.#exitBounds.set(group, new Map(found));
+    }
     const counters = this.#counters();
     const carried = phisOf(header).filter((phi) => !counters.some((counter) => counter.phi === phi));
     this.#exitPlace = this.#place(8);
@@ -450,7 +462,7 @@ class Outlining {
       }
       let end = landing;
       for (const [value, copy] of loaded) {
-        const most = this.#forgottenBound(value);
+        const most = this.#exitBounds.get(exits)?.get(value) ?? this.#forgottenBound(value);
         if (most === null) continue;
         const good = this.#newBlock();
         const isTooLarge = this.#emit(end, { op: "ugt", type: "bool", args: [copy, this.#constant(end, most)] });

@@ -2,6 +2,7 @@
 import { HELPER } from "../../object/helpers.ts";
 import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Span, Value } from "../ir/ir.ts";
+import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
 import { recordOver } from "./held-records.ts";
@@ -46,6 +47,8 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
   }
 
   function next(within: Function): NaturalLoop | null {
+    // What is the same in every round needs no place for what changes: there the verifier would forget what it knows of it.
+    while (removeTrivialPhis(within));
     const decisive = decisiveValues(within);
     const find = (loops: readonly NaturalLoop[]): NaturalLoop | null => {
       for (const loop of loops) {
