@@ -33,6 +33,15 @@ describe("integers that do not fit", () => {
     expect(only(statement, declarations)).toMatchObject({ what, why, fix });
   });
 
+  test("what is no number, among it a reference to a map's scalar", () => {
+    const operators = expect.stringMatching(/`\.value`.*parentheses/);
+    expect(only("if (ctx.length & 1 === 1) return XDP_DROP;")).toMatchObject({ fix: operators });
+    expect(only("let v = ctx.at(u32);\n  if (v) v++;")).toMatchObject({ fix: operators });
+    expect(only("if (htons(53) === ctx.length) return XDP_DROP;")).toMatchObject({
+      fix: expect.stringContaining("host order"),
+    });
+  });
+
   test("bigints", () => {
     expect(only("const a: u64 = 5n;\n  if (a) return XDP_DROP;")).toMatchObject({ fix: expect.stringContaining("in a cast") });
     expect(only("if (ctx.length + 5n) return XDP_DROP;")).toMatchObject({ fix: expect.stringContaining("in a cast") });

@@ -88,10 +88,13 @@ function advice(code: number, what: string, all: string): string | null {
     return "Return one of TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, TC_ACT_PIPE …, or ctx.redirect(…).";
   const [, , to] = NARROWING.exec(what) ?? [];
   if (to !== undefined) return `Convert it with a cast, which keeps the lowest bits: \`${to}(x)\`.`;
+  // TypeScript names 'bigint' among what it would take, too.
+  if (/\b\d+n'/.test(what) || (/'bigint'/.test(what) && !/'number', 'bigint'/.test(what))) {
+    return "Write a bigint in a cast: `u64(0x123456789abcdef0n)`.";
+  }
   if (ARITHMETIC.has(code)) {
     return "Only numbers can be calculated with. A map's scalar is reached through `.value`; `a & b` needs parentheses in front of a comparison.";
   }
-  if (/\b\d+n'|'bigint'/.test(what)) return "Write a bigint in a cast: `u64(0x123456789abcdef0n)`.";
   return null;
 }
 
