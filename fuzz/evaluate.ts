@@ -164,8 +164,9 @@ class Evaluator extends ExpressionEvaluator {
         return null;
       }
       case "atomic-name": {
-        const old = this.get<bigint>(st.name);
-        this.names.set(st.name, wrap(st.flavour, old + this.int(st.value)));
+        // The amount is computed first, and may change the variable.
+        const amount = this.int(st.value);
+        this.names.set(st.name, wrap(st.flavour, this.get<bigint>(st.name) + amount));
         return null;
       }
       case "if":
