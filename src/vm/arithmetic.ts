@@ -113,3 +113,7 @@ function reversed(value: bigint, bits: number): bigint {
 function unknown(operation: number): VmFault {
   return new VmFault(`There is no arithmetic operation 0x${operation.toString(16)}.`);
 }
+
+/** The low half of a register, with and without sign. */
+export const int32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
+export const uint32 = (value: bigint): number => Number(BigInt.asUintN(32, value));

@@ -1,6 +1,8 @@
 /** The kernel's helper functions, emulated: what each does with the machine, by number. Results are 64 bits, negative errno included. */
+
 import { HELPER } from "../object/helpers.ts";
 import type { ProgramType } from "../object/spec.ts";
+import { int32, uint32 } from "./arithmetic.ts";
 import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
 import type { VmMap } from "./maps/map.ts";
@@ -56,9 +58,6 @@ const EINVAL = -22n;
 /** BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP */
 const MOST_WAKE_UP_FLAGS = 3n;
 const ACTION_MASK = 3n;
-
-const int32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
-const uint32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
 
 export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.map_lookup_elem]: (host, argument) => {

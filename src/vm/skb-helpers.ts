@@ -1,5 +1,7 @@
 /** The helper functions of TC programs, emulated on the socket buffer. */
+
 import { HELPER } from "../object/helpers.ts";
+import { int32, uint32 } from "./arithmetic.ts";
 import { VmFault } from "./fault.ts";
 import type { Helper } from "./helpers.ts";
 import { replaceL3Checksum, replaceL4Checksum } from "./skb-checksum.ts";
@@ -13,8 +15,6 @@ const BPF_F_INGRESS = 1n;
 /** BPF_F_ADJ_ROOM_FIXED_GSO and _NO_CSUM_RESET, which change nothing of what can be seen here. */
 const PLAIN_ROOM_FLAGS = 0x21n;
 
-const int32 = (value: bigint): number => Number(BigInt.asIntN(32, value));
-const uint32 = (value: bigint): number => Number(BigInt.asUintN(32, value));
 const swapped = (value: bigint): number => ((uint32(value) & 0xff) << 8) | ((uint32(value) >> 8) & 0xff);
 
 export const SKB_HELPERS: Readonly<Record<number, Helper>> = {

@@ -22,3 +22,15 @@ export function reversePostorder(fn: Function): Block[] {
   }
   return order.reverse();
 }
+
+/** The blocks that can run after `block`; itself when it is in a loop. */
+export function blocksBehind(block: Block): Set<Block> {
+  const found = new Set<Block>();
+  const waiting: Block[] = [...block.terminator.targets];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    waiting.push(...next.terminator.targets);
+  }
+  return found;
+}

@@ -14,31 +14,21 @@
 import { HELPER } from "../../object/helpers.ts";
 import { Dominators } from "../ir/dominators.ts";
 import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
-import type { AccessSize, Block, Function, Instruction, Span, Value } from "../ir/ir.ts";
-import { maskOf, possibleBits } from "../ir/known-bits.ts";
+import type { Block, Function, Instruction, Span, Value } from "../ir/ir.ts";
+import { maskOf } from "../ir/known-bits.ts";
+import { type Exit, exitsOf, type NaturalLoop } from "../ir/loops.ts";
 import { upperBound } from "../ir/range.ts";
 import { rejoin } from "../ir/rejoin.ts";
 import { decisiveValues } from "./decisive.ts";
 import { boundsAt } from "./known-bounds.ts";
-import { type Exit, exitsOf, type NaturalLoop } from "./natural-loops.ts";
+import { type Fresh, forgottenAt, readPlace, rememberedAt, type StackPlace, writePlace } from "./stack-place.ts";
 
 /** BPF_MAX_LOOPS */
 export const MOST_ROUNDS = 1 << 23;
 
-type Fresh<T> = T extends unknown ? Omit<T, "id" | "span"> : never;
-
 /** Moves `loop` out of `fn`; gives the function that runs one round. `rounds` is at least how often the loop's body begins. */
 export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Function {
   return new Outlining(fn, loop, name, Math.min(rounds, MOST_ROUNDS)).run();
-}
-
-/** Where a value lies in the frame. */
-interface Place {
-  offset: number;
-  /** Bytes of it that are written and read. */
-  size: AccessSize;
-  /** Written in two halves, so that the verifier forgets it. */
-  halves: boolean;
 }
 
 interface Counter {
@@ -62,13 +52,13 @@ class Outlining {
   readonly #round: Value;
   /** In the caller, where the kernel is called. */
   readonly #site: Block;
-  readonly #places = new Map<Value, Place>();
+  readonly #places = new Map<Value, StackPlace>();
   readonly #inside = new Map<Value, Value>();
   /** What the verifier could say of each carried value as long as it saw it. */
   readonly #bounds = new Map<Value, bigint>();
   /** What comparisons in the loop say of what is used behind it, by the way out. */
   readonly #exitBounds = new Map<readonly Exit[], ReadonlyMap<Value, bigint>>();
-  #exitPlace: Place = { offset: 0, size: 8, halves: false };
+  #exitPlace = rememberedAt(0);
 
   constructor(fn: Function, loop: NaturalLoop, name: string, rounds: number) {
     this.#fn = fn;
@@ -93,10 +83,10 @@ class Outlining {
   run(): Function {
     const { header, blocks } = this.#loop;
     const exits = this.#groupedExits();
-    const behind = this.#liveOut();
+    const liveOut = this.#liveOut();
     for (const group of exits) {
       const boundOf = boundsAt(group, blocks, this.#dominators);
-      const found = behind.flatMap((value): [Value, bigint][] => {
+      const found = liveOut.flatMap((value): [Value, bigint][] => {
         const bound = value.type === "int" ? boundOf(value) : null;
         return bound === null ? [] : [[value, bound]];
       });
@@ -104,14 +94,13 @@ class Outlining {
     }
     const counters = this.#counters();
     const carried = phisOf(header).filter((phi) => !counters.some((counter) => counter.phi === phi));
-    this.#exitPlace = this.#place(8);
+    this.#exitPlace = this.#place();
     for (const phi of carried) {
       this.#places.set(phi, this.#placeOfCarried(phi));
       this.#bounds.set(phi, upperBound(phi));
     }
     const starts = this.#enterSite();
     const liveIn = this.#liveIn(counters);
-    const liveOut = this.#liveOut();
 
     // The caller: fill the frame, call, and go where the loop went.
     this.#write(this.#site, this.#frame, this.#exitPlace, this.#constant(this.#site, 0n));
@@ -175,18 +164,18 @@ class Outlining {
 
   #frameSize = 0;
 
-  #place(size: AccessSize, halves = false): Place {
-    // What is smaller than a word lies at its end: there the verifier does not remember what is written.
-    const offset = this.#frameSize + 8 - size;
+  /** The frame's next word. */
+  #nextWord(): number {
     this.#frameSize += 8;
-    return { offset, size, halves };
+    return this.#frameSize - 8;
   }
 
-  #placeOfCarried(phi: Value): Place {
-    if (phi.type !== "int" || !this.#decisive.has(phi)) return this.#place(8);
-    const bits = possibleBits(phi, "true");
-    const size = ([1, 2, 4] as const).find((bytes) => bits <= maskOf(bytes * 8));
-    return size === undefined ? this.#place(8, true) : this.#place(size);
+  #place(): StackPlace {
+    return rememberedAt(this.#nextWord());
+  }
+
+  #placeOfCarried(phi: Value): StackPlace {
+    return phi.type === "int" && this.#decisive.has(phi) ? forgottenAt(this.#nextWord(), phi) : this.#place();
   }
 
   /** What the verifier must be told again about a value that it was made to forget; `null` when there is nothing. */
@@ -198,26 +187,17 @@ class Outlining {
     return most < maskOf(size * 8) ? most : null;
   }
 
-  #write(block: Block, frame: Value, { offset, size, halves }: Place, value: Value): void {
-    const write = (part: Value, at: number, bytes: AccessSize): void => {
-      this.#emit(block, { op: "store", type: "void", args: [frame, part], size: bytes, offset: at, region: "stack" });
-    };
-    if (!halves) return write(value, offset, size);
-    const high = this.#emit(block, { op: "lshr", type: "int", args: [value, this.#constant(block, 32n)] });
-    write(value, offset, 4);
-    write(high, offset + 4, 4);
+  #write(block: Block, frame: Value, place: StackPlace, value: Value): void {
+    writePlace((instruction) => this.#emit(block, instruction), frame, place, value);
   }
 
   #store(block: Block, frame: Value, what: Value, value: Value): void {
-    this.#write(block, frame, this.#places.get(what) as Place, value);
+    this.#write(block, frame, this.#places.get(what) as StackPlace, value);
   }
 
   #load(block: Block, frame: Value, what: Value): Value {
-    const { offset, size } = this.#places.get(what) as Place;
-    const type = what.type === "ptr" ? "ptr" : "int";
-    const loaded = this.#emit(block, { op: "load", type, args: [frame], size, offset, region: "stack" });
-    if (what.type !== "bool") return loaded;
-    return this.#emit(block, { op: "ne", type: "bool", args: [loaded, this.#constant(block, 0n)] });
+    const place = this.#places.get(what) as StackPlace;
+    return readPlace((instruction) => this.#emit(block, instruction), frame, place, what.type);
   }
 
   // -- what goes in and out --
@@ -299,7 +279,7 @@ class Outlining {
     const kept: Value[] = [];
     for (const value of used) {
       if (this.#again(value, own)) continue;
-      this.#places.set(value, this.#place(8));
+      this.#places.set(value, this.#place());
       kept.push(value);
     }
     return kept;
@@ -457,7 +437,7 @@ class Outlining {
           loaded.set(value, this.#emit(landing, { ...value, args: [] }));
           continue;
         }
-        if (!this.#places.has(value)) this.#places.set(value, this.#place(8));
+        if (!this.#places.has(value)) this.#places.set(value, this.#place());
         loaded.set(value, this.#load(landing, this.#frame, value));
       }
       let end = landing;

@@ -7,16 +7,14 @@
  */
 import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
-import type { AccessSize, Block, Function, Instruction, Value } from "../ir/ir.ts";
+import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { BINARY_OPS, COMPARE_OPS, isBinary, isCompare } from "../ir/ir.ts";
-import { maskOf, possibleBits } from "../ir/known-bits.ts";
 import { reversePostorder } from "../ir/order.ts";
 import { decisiveValues } from "./decisive.ts";
+import { type Emit, forgottenAt, readPlace, writePlace } from "./stack-place.ts";
 
 /** Instructions that the verifier may walk for the paths of one function, of its million. */
 const WALK_BUDGET = 200_000;
-
-type Fresh<T> = T extends unknown ? Omit<T, "id" | "span"> : never;
 
 /** True when anything had to be forgotten. */
 export function forgetFlags(fn: Function): boolean {
@@ -160,27 +158,14 @@ function touchesMemory(instruction: Instruction): boolean {
 /** Writes `phi` where the verifier does not remember it, and reads it back for all who use it. */
 function passThroughStack(fn: Function, block: Block, phi: Value, slot: Value): void {
   const made: Instruction[] = [];
-  const emit = (instruction: Fresh<Instruction>): Instruction => {
+  const emit: Emit = (instruction) => {
     const whole: Instruction = { ...instruction, id: fn.nextId++, span: phi.span };
     made.push(whole);
     return whole;
   };
-  const constant = (value: bigint) => emit({ op: "const", type: "int", args: [], value });
-  const store = (value: Value, size: AccessSize, offset: number) =>
-    emit({ op: "store", type: "void", args: [slot, value], size, offset, region: "stack" });
-  const bits = possibleBits(phi, "true");
-  const narrow = ([1, 2, 4] as const).find((bytes) => bits <= maskOf(bytes * 8));
-  // Parts of a word, at its end, are not remembered; a whole word is, unless it is written in halves.
-  const [size, offset]: [AccessSize, number] = narrow === undefined ? [8, 0] : [narrow, 8 - narrow];
-  if (narrow === undefined) {
-    const high = emit({ op: "lshr", type: "int", args: [phi, constant(32n)] });
-    store(phi, 4, 0);
-    store(high, 4, 4);
-  } else {
-    store(phi, size, offset);
-  }
-  let read = emit({ op: "load", type: "int", args: [slot], size, offset, region: "stack" });
-  if (phi.type === "bool") read = emit({ op: "ne", type: "bool", args: [read, constant(0n)] });
+  const place = forgottenAt(0, phi);
+  writePlace(emit, slot, place, phi);
+  const read = readPlace(emit, slot, place, phi.type);
   for (const each of fn.blocks) {
     for (const user of [...each.instructions, each.terminator]) {
       user.args.forEach((argument, index) => {

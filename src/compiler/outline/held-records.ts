@@ -5,7 +5,7 @@
  */
 import { HELPER } from "../../object/helpers.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
-import type { NaturalLoop } from "./natural-loops.ts";
+import type { NaturalLoop } from "../ir/loops.ts";
 
 /** Why `loop` cannot be handed over, for a message; `null` when no record is in the way. */
 export function recordOver(fn: Function, { header, blocks }: NaturalLoop): string | null {

@@ -4,8 +4,8 @@
  */
 import type { Dominators } from "../ir/dominators.ts";
 import type { Block, Value } from "../ir/ir.ts";
+import type { Exit } from "../ir/loops.ts";
 import { decideBehind } from "../passes/known-facts.ts";
-import type { Exit } from "./natural-loops.ts";
 
 /** Answers for values of the loop; `null` when nothing is known. To be asked while the function is whole. */
 export function boundsAt(

@@ -1,12 +1,13 @@
 /** Decides which loops the verifier can walk round by round, and hands the others to the kernel's `bpf_loop`. */
 import { HELPER } from "../../object/helpers.ts";
+import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Span, Value } from "../ir/ir.ts";
+import { exitsOf, findLoops, type NaturalLoop } from "../ir/loops.ts";
 import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
 import { recordOver } from "./held-records.ts";
-import { exitsOf, findLoops, type NaturalLoop } from "./natural-loops.ts";
 
 /** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
 const WALK_BUDGET = 40_000;
@@ -58,7 +59,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       }
       return null;
     };
-    return find(findLoops(within));
+    return find(findLoops(new Dominators(within)));
   }
 
   function roundsOf({ header, blocks, inner }: NaturalLoop): number {

@@ -13,6 +13,7 @@ import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
 import { type Block, type Function, type Instruction, isCompare, type Value } from "../ir/ir.ts";
 import { loopBlocks } from "../ir/loops.ts";
+import { blocksBehind } from "../ir/order.ts";
 import { type User, usersOf } from "../ir/uses.ts";
 
 /** True when any address was changed. */
@@ -256,15 +257,4 @@ function placeOf(pointer: Value): { base: Value; offset: number } {
     offset += Number(step.value);
     base = inner;
   }
-}
-
-function blocksBehind(block: Block): Set<Block> {
-  const found = new Set<Block>();
-  const waiting: Block[] = [...block.terminator.targets];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    waiting.push(...next.terminator.targets);
-  }
-  return found;
 }

@@ -6,6 +6,7 @@
  */
 import { removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
+import { blocksBehind } from "../ir/order.ts";
 import { commonSuffix, type Match, match } from "./sharing/match.ts";
 
 /** A jump more on one path, and values that wait in registers, are worth that many instructions. */
@@ -62,17 +63,6 @@ function groupByEnd(fn: Function): Map<string, Block[]> {
     groups.set(key, [...(groups.get(key) ?? []), block]);
   }
   return groups;
-}
-
-function blocksBehind(block: Block): Set<Block> {
-  const found = new Set<Block>();
-  const waiting: Block[] = [...block.terminator.targets];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (found.has(next)) continue;
-    found.add(next);
-    waiting.push(...next.terminator.targets);
-  }
-  return found;
 }
 
 function share(fn: Function, { blocks, suffix, parameters, places }: Match): void {

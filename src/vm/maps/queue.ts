@@ -1,26 +1,11 @@
 /** BPF_MAP_TYPE_QUEUE, BPF_MAP_TYPE_STACK and BPF_MAP_TYPE_BLOOM_FILTER: maps without keys. Values go in and come out as copies. */
 import type { MapSpec } from "../../object/spec.ts";
 import { Region } from "../memory.ts";
-import { type Element, ERRNO, keyText, UPDATE, VmMap } from "./map.ts";
+import { VmKeyless } from "./keyless.ts";
+import { type Element, ERRNO, keyText, UPDATE } from "./map.ts";
 
-/** Without keys there are no elements to look up, to update or to delete. */
-abstract class VmKeyless extends VmMap {
-  constructor(spec: MapSpec) {
-    super(spec, 1);
-  }
-
-  override lookup(): Region | null {
-    return null;
-  }
-
-  override update(): bigint {
-    return ERRNO.EINVAL;
-  }
-
-  override delete(): bigint {
-    return ERRNO.EINVAL;
-  }
-
+/** Maps that values are pushed into. */
+abstract class VmPushed extends VmKeyless {
   /** 0n or a negative errno. `flags`: "any" or, to throw the oldest out of a full map, "exist" of `UPDATE`. */
   abstract push(value: Uint8Array, flags: bigint): bigint;
 
@@ -34,7 +19,7 @@ abstract class VmKeyless extends VmMap {
 }
 
 /** The kernel's queue and its stack are one ring: `newestFirst` tells which end values are taken from. */
-export class VmQueue extends VmKeyless {
+export class VmQueue extends VmPushed {
   /** The oldest first. */
   readonly #values: Uint8Array[] = [];
   readonly #newestFirst: boolean;
@@ -69,7 +54,7 @@ export class VmQueue extends VmKeyless {
 }
 
 /** Never errs, unlike the kernel's: it remembers the values themselves. */
-export class VmBloomFilter extends VmKeyless {
+export class VmBloomFilter extends VmPushed {
   readonly #values = new Map<string, Uint8Array>();
 
   override push(value: Uint8Array, flags: bigint): bigint {

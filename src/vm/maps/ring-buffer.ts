@@ -1,7 +1,7 @@
 /** BPF_MAP_TYPE_RINGBUF: records lie in memory of their own here, but room is counted as in the kernel's ring. */
-import type { MapSpec } from "../../object/spec.ts";
 import { Region } from "../memory.ts";
-import { type Element, ERRNO, VmMap } from "./map.ts";
+import { VmKeyless } from "./keyless.ts";
+import type { Element } from "./map.ts";
 
 /** BPF_RINGBUF_HDR_SZ */
 const HEADER = 8;
@@ -15,27 +15,11 @@ interface Record {
   room: number;
 }
 
-export class VmRingBuffer extends VmMap {
+export class VmRingBuffer extends VmKeyless {
   /** What user space has not taken yet, in the order of reservation. */
   #records: Record[] = [];
   #consumed = 0;
   #produced = 0;
-
-  constructor(spec: MapSpec) {
-    super(spec, 1);
-  }
-
-  override lookup(): Region | null {
-    return null;
-  }
-
-  override update(): bigint {
-    return ERRNO.EINVAL;
-  }
-
-  override delete(): bigint {
-    return ERRNO.EINVAL;
-  }
 
   /** `null` when there is no room. */
   reserve(size: number): Region | null {
