@@ -1,5 +1,5 @@
 /** Finds what a piece of source assigns to. */
-import ts from "typescript";
+import ts from "./typescript.ts";
 
 /** Calls `visit` with the target of every assignment below `node`, `++` and `--` included. */
 export function forEachAssignment(node: ts.Node, visit: (target: ts.Expression) => void): void {

@@ -1,5 +1,5 @@
 /** Functions are built into their callers: each call lowers the body anew, with the parameters standing for the arguments. */
-import ts from "typescript";
+
 import { isReassigned } from "./assignments.ts";
 import { lowerExpression } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
@@ -11,6 +11,7 @@ import { settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { bindPattern, lowerResult, lowerStatements } from "./statements.ts";
 import { callSubprogram, canBeSubprogram } from "./subprograms.ts";
+import ts from "./typescript.ts";
 import type { FunctionValue, Value } from "./values.ts";
 
 export function callFunction(l: Lowering, call: ts.Node, callee: FunctionValue, args: readonly ts.Expression[]): Value {

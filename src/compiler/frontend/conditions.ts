@@ -1,9 +1,10 @@
 /** Lowers conditions straight to branches, so that `&&`, `||` and `!` cost no instruction of their own. */
-import ts from "typescript";
+
 import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, present } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
 import { readBytes } from "./memory.ts";
+import ts from "./typescript.ts";
 import { type BytesPlaceValue, type BytesValue, describeValue, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;

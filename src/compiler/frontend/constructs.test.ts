@@ -1,10 +1,10 @@
 /** Every construct of TypeScript, in a module that has it: it compiles, or gives the diagnostic that the table names, where it stands. */
 import { resolve } from "node:path";
-import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { check } from "../compile.ts";
 import { type Diagnostic, format } from "../diagnostics/diagnostic.ts";
 import { BINARY_OPERATORS, CONSTRUCTS, type Construct, KEYWORD_EXPRESSIONS, type Rejection } from "./constructs.ts";
+import ts from "./typescript.ts";
 
 const IMPORTS =
   'import { bytes, hash, range, struct, trace, u8, u16, u32, u64, type Infer, type Schema, type View, XDP_DROP, XDP_PASS, type XdpAction, type XdpContext, xdp } from "wirescript/kernel";\nimport { Ethernet } from "wirescript/net";\n';

@@ -2,8 +2,9 @@
  * Every construct of TypeScript, and what becomes of it: it is compiled, or has a diagnostic of its own. The tables are typed by
  * TypeScript's own lists, so that a construct that a later TypeScript adds does not compile here until somebody has decided.
  */
-import ts from "typescript";
+
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
+import ts from "./typescript.ts";
 
 export type Rejection = readonly [DiagnosticCode, Record<string, string>?];
 

@@ -1,10 +1,11 @@
 /** What module-level names mean: constants, functions, schemas and maps. Nothing of a module runs; all of it is known beforehand. */
-import ts from "typescript";
+
 import { lowerExpression } from "./expressions.ts";
 import { globalPlace } from "./globals.ts";
 import type { Lowering } from "./lowering.ts";
 import { load } from "./memory.ts";
 import { Abort } from "./reporter.ts";
+import ts from "./typescript.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 /** The value of a name that no function binds. */

@@ -1,5 +1,5 @@
 /** Lowers expressions. What TypeScript's checker has accepted is not checked again: narrowing has made every view usable here. */
-import ts from "typescript";
+
 import type { BinaryOp, CompareOp } from "../ir/ir.ts";
 import { callFunction } from "./calls.ts";
 import { conditionOf, equalOrBothNull, isConditionOnly, lowerCondition, truth } from "./conditions.ts";
@@ -14,6 +14,7 @@ import { loadField, loadScalar } from "./memory.ts";
 import { readField, readPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import { type Target, targetOf } from "./targets.ts";
+import ts from "./typescript.ts";
 import { describeValue, ERROR, I64, type IntValue, type RecordField, U64, type Value } from "./values.ts";
 
 const K = ts.SyntaxKind;

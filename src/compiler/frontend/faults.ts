@@ -2,7 +2,7 @@
  * What is already known to be wrong before anything is lowered: constructs outside the subset, and what TypeScript's checker found. The
  * nodes at fault are left out silently, so that the rest of the module can be looked at in the same run.
  */
-import ts from "typescript";
+import ts from "./typescript.ts";
 
 export class Faults {
   readonly #nodes = new Set<ts.Node>();

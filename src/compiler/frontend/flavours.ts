@@ -1,5 +1,5 @@
 /** Reads integer widths off TypeScript types: the flavour of `u16` is a property that no value has, with the names it may hold. */
-import ts from "typescript";
+import ts from "./typescript.ts";
 import { BOOL, type IntType } from "./values.ts";
 
 const known = new WeakMap<ts.Type, IntType | null>();

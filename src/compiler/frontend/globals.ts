@@ -3,7 +3,7 @@
  * one memory for all programs, packets and CPUs, and user space. As in C, what was read stays known until something here may have changed
  * it: another CPU's writes are seen at the next read from memory.
  */
-import ts from "typescript";
+
 import { constantBytesOf } from "./constants.ts";
 import { declarationOf } from "./declarations.ts";
 import { lowerExpression, present } from "./expressions.ts";
@@ -13,6 +13,7 @@ import type { Lowering } from "./lowering.ts";
 import { viewOf } from "./memory.ts";
 import type { GlobalVariable } from "./module.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
+import ts from "./typescript.ts";
 import type { Memory, Value } from "./values.ts";
 
 export interface GlobalPlace {

@@ -1,11 +1,12 @@
 /** Calls of the kernel's helper functions that take more than integers. */
-import ts from "typescript";
+
 import type { Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
 import { store, storeZeros, viewOf } from "./memory.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
+import ts from "./typescript.ts";
 import { type BytesPlaceValue, type BytesValue, describeValue, I64, type Memory, type Value } from "./values.ts";
 
 /** Bytes of `struct bpf_fib_lookup`. */

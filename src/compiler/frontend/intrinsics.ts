@@ -1,5 +1,5 @@
 /** What the names of `wirescript/kernel` do: schemas, maps and settings are read at compile time, the rest becomes instructions. */
-import ts from "typescript";
+
 import type { HelperName } from "../../object/helpers.ts";
 import { addAtomically } from "./atomics.ts";
 import { equalBytes } from "./conditions.ts";
@@ -17,6 +17,7 @@ import { declareProgram } from "./programs.ts";
 import { argument, cast, declareArray, declareOverlay, declareStruct, schemaNumber } from "./schemas.ts";
 import { declareSetting } from "./settings.ts";
 import { TC_METHODS } from "./tc-calls.ts";
+import ts from "./typescript.ts";
 import { U32, U64, type Value } from "./values.ts";
 
 type CallNode = ts.CallExpression | ts.TaggedTemplateExpression;

@@ -2,7 +2,7 @@
  * Loops whose number of rounds is a constant; the others are in `variable-loops.ts`. Short ones are unrolled, since constants then reach offsets and indexes; the others
  * become loops that the verifier walks through round by round.
  */
-import ts from "typescript";
+
 import type { Block } from "../ir/ir.ts";
 import { isReassigned } from "./assignments.ts";
 import { lengthOf, readElement } from "./elements.ts";
@@ -11,6 +11,7 @@ import { intTypeOf } from "./flavours.ts";
 import type { Lowering } from "./lowering.ts";
 import { newPlace, readPlace, settle, writePlace } from "./places.ts";
 import { bindPattern, lowerStatement } from "./statements.ts";
+import ts from "./typescript.ts";
 import { I64, type IntType, type IntValue, U64, type Value } from "./values.ts";
 import { lowerVariableFor, lowerVariableRange } from "./variable-loops.ts";
 

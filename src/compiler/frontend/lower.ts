@@ -1,5 +1,5 @@
 /** From a read module to IR: finds the programs that it exports, and lowers each. */
-import ts from "typescript";
+
 import type { ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
@@ -18,6 +18,7 @@ import { Abort, isStackExhausted } from "./reporter.ts";
 import { placeOf, rangeOf, type Source, syntaxErrors, typeErrors } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
 import { checkSubset } from "./subset.ts";
+import ts from "./typescript.ts";
 import type { MapDeclaration } from "./values.ts";
 
 export interface LoweredProgram {

@@ -2,7 +2,7 @@
  * The state of lowering one program: where instructions go, what names mean, and which functions are being built in. The work
  * itself is in the modules beside this one, by kind of source construct.
  */
-import ts from "typescript";
+
 import { HELPER, type HelperName } from "../../object/helpers.ts";
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { evaluateBinary, evaluateCompare, evaluateExtend } from "../ir/arithmetic.ts";
@@ -23,6 +23,7 @@ import type { Join } from "./join.ts";
 import type { ModuleState } from "./module.ts";
 import { Abort, type Note } from "./reporter.ts";
 import { rangeOf } from "./source.ts";
+import ts from "./typescript.ts";
 import { BOOL, type IntType, type IntValue, type Memory, type Place, U64, type Value } from "./values.ts";
 
 export type FunctionNode = ts.FunctionDeclaration | ts.FunctionExpression | ts.ArrowFunction;

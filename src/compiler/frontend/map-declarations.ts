@@ -1,5 +1,5 @@
 /** Declarations of maps, read at compile time: `hash({ key, value, entries })` and its kin. */
-import ts from "typescript";
+
 import { declarationOf } from "./declarations.ts";
 import { lowerExpression } from "./expressions.ts";
 import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
@@ -7,6 +7,7 @@ import type { Lowering } from "./lowering.ts";
 import { BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MAP_KINDS, type MapKind } from "./map-kinds.ts";
 import { readField } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
+import ts from "./typescript.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 const U32_LAYOUT = SCALARS.get("u32") as ScalarLayout; // always there

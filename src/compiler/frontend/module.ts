@@ -1,5 +1,5 @@
 /** What all programs of a module share: its maps, its read-only data, and what its constants mean. */
-import ts from "typescript";
+
 import { forEachAssignment } from "./assignments.ts";
 import { Faults } from "./faults.ts";
 import type { Hook } from "./hooks.ts";
@@ -8,6 +8,7 @@ import { unusableName } from "./names.ts";
 import { Reporter } from "./reporter.ts";
 import type { Source } from "./source.ts";
 import type { Subprogram } from "./subprograms.ts";
+import ts from "./typescript.ts";
 import type { MapDeclaration, Value } from "./values.ts";
 
 /** A variable that all programs, packets and CPUs share, in `.data` or `.bss`. */

@@ -1,11 +1,12 @@
 /** Which of a module's exports are programs, for which hook, and under which names they go into the object. */
-import ts from "typescript";
+
 import { isFragsSection } from "../../object/elf/program-type.ts";
 import { lowerExpression } from "./expressions.ts";
 import { HOOKS, type Hook, XDP_FRAGS } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
 import { unusableName } from "./names.ts";
 import type { Source } from "./source.ts";
+import ts from "./typescript.ts";
 import type { RecordValue, Value } from "./values.ts";
 
 export interface DeclaredProgram {

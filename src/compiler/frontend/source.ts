@@ -2,10 +2,10 @@
 import { realpathSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
 import { readModule } from "./read-module.ts";
+import ts from "./typescript.ts";
 import { messageOf } from "./typescript-messages.ts";
 
 /** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */

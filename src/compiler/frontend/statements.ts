@@ -1,5 +1,5 @@
 /** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
-import ts from "typescript";
+
 import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { forEachAssignment, isReassigned } from "./assignments.ts";
 import { equalOrBothNull, lowerCondition } from "./conditions.ts";
@@ -10,6 +10,7 @@ import { lowerFor, lowerForOf } from "./loops.ts";
 import type { Frame, FunctionNode, Lowering } from "./lowering.ts";
 import { isMutable, named, newPlace, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
+import ts from "./typescript.ts";
 import { describeValue, ERROR, type IntValue, type Value } from "./values.ts";
 
 /** What the function that is being built in returns: a number that is written there must fit its type. */

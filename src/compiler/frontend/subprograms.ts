@@ -6,7 +6,7 @@
  * The verifier walks a static function at each call with what it knows at that call. So an address keeps the bounds that the caller has
  * checked, and "a view or null" travels as the address or 0: on each path the verifier sees which of the two it is.
  */
-import ts from "typescript";
+
 import type { SourceRange } from "../diagnostics/diagnostic.ts";
 import { alignmentOf } from "../ir/alignment.ts";
 import type { Function, Region, Value as Ssa, ValueType } from "../ir/ir.ts";
@@ -20,6 +20,7 @@ import { epochOf, isMutable, leafTypes, leavesOf, rebuild } from "./places.ts";
 import { checkRecords } from "./records.ts";
 import { Abort } from "./reporter.ts";
 import { rangeOf } from "./source.ts";
+import ts from "./typescript.ts";
 import { BOOL, describeValue, type IntType, type Memory, U64, type Value } from "./values.ts";
 
 /** BPF functions take r1 to r5. */

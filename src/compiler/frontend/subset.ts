@@ -2,9 +2,10 @@
  * Finds the constructs of TypeScript that kernel code does not have: one walk over each module, before anything is compiled, so
  * that all of them are reported at once, in functions that nobody calls too.
  */
-import ts from "typescript";
+
 import type { DiagnosticCode } from "../diagnostics/catalogue.ts";
 import { BINARY_OPERATORS, type Rejection, treatmentOf } from "./constructs.ts";
+import ts from "./typescript.ts";
 
 export type Report = (node: ts.Node, code: DiagnosticCode, details?: Record<string, string | number>) => void;
 

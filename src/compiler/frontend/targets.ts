@@ -2,7 +2,7 @@
  * What can be assigned to: variables, fields, elements. A target is found once and then read and written, so that `list[i++] += 1`
  * counts `i` once.
  */
-import ts from "typescript";
+
 import { assignContextField } from "./context.ts";
 import { elementPlace } from "./elements.ts";
 import { lowerExpression, lowerInt, present, property, symbolOf } from "./expressions.ts";
@@ -13,6 +13,7 @@ import type { Lowering } from "./lowering.ts";
 import { load, store, storeField } from "./memory.ts";
 import { isMutable, settle, writePlace } from "./places.ts";
 import { Abort } from "./reporter.ts";
+import ts from "./typescript.ts";
 import type { Memory, Place, Value } from "./values.ts";
 
 export interface Target {

@@ -2,7 +2,7 @@
  * TypeScript's messages in the words of kernel code: its names for our types become the names that the source uses, explanations of how
  * flavours are built are left out, and for what every newcomer meets there is a way to mend it.
  */
-import ts from "typescript";
+import ts from "./typescript.ts";
 
 export interface Message {
   what: string;

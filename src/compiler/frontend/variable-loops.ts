@@ -3,7 +3,7 @@
  * the counter. That they end, and after how many rounds at most, must be provable all the same: some part of the condition compares the
  * counter with something that has a largest value, and each round brings it closer.
  */
-import ts from "typescript";
+
 import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { boundOf } from "./bounds.ts";
 import { lowerCondition } from "./conditions.ts";
@@ -12,6 +12,7 @@ import { intTypeOf } from "./flavours.ts";
 import { type Bind, comparisonWith, lowerBody, MOST_ROUNDS } from "./loops.ts";
 import type { Lowering } from "./lowering.ts";
 import { newPlace, readPlace, writePlace } from "./places.ts";
+import ts from "./typescript.ts";
 import { I64, type IntType, type IntValue, U64 } from "./values.ts";
 
 const K = ts.SyntaxKind;
