@@ -15,6 +15,17 @@ interface Libc {
   errno(): number;
   addressOf(memory: Uint8Array): bigint;
   view(address: bigint, length: number): ArrayBuffer;
+  poll(fd: number, onReadable: () => void): PollHandle;
+}
+
+/** Part of Node's event loop: calls back for as long as the descriptor is readable. */
+export interface PollHandle {
+  start(onReadable: () => void): void;
+  stop(): void;
+  ref(): void;
+  unref(): void;
+  /** No other method may be called afterwards. */
+  close(): void;
 }
 
 let libc: Libc | null = null;
@@ -40,6 +51,7 @@ function open(): Libc {
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
     view: (address, length) => koffi.view(address, length),
+    poll: (fd, onReadable) => koffi.node.poll(fd, onReadable),
   };
   return libc;
 }
@@ -101,4 +113,12 @@ export function mapMemory(
 /** Takes back what `mapMemory` gave. Nothing may touch that memory afterwards: the process would die of it. */
 export function unmapMemory(address: bigint, length: number): void {
   rawSyscall("munmap", [address, length]);
+}
+
+/**
+ * Has Node's event loop watch a descriptor that epoll takes; `onReadable` is called in the middle of the loop, where promises do not go on
+ * and errors have no place to go. `readiness.ts` is what the rest of the project uses.
+ */
+export function pollReadable(fd: number, onReadable: () => void): PollHandle {
+  return open().poll(fd, onReadable);
 }
