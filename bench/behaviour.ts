@@ -2,7 +2,8 @@
  * Whether two programs do the same: the same verdict and the same bytes for every packet, and the same contents of all maps in the end.
  * Figures of programs that differ mean nothing, so nothing is timed before this was asked.
  */
-import type { LoadedProgram, RunResult } from "../src/runtime/program.ts";
+import type { LoadedProgram } from "../src/runtime/program.ts";
+import type { RunResult } from "../src/runtime/test-run.ts";
 import { ETHERNET_HEADER, ETHERTYPE, IPV4_HEADER, IPV6_HEADER } from "../test/packets/index.ts";
 import type { Contender } from "./contenders.ts";
 import { clear, contents } from "./contents.ts";

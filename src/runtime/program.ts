@@ -1,35 +1,16 @@
 /** A program in the kernel: attach it, run it on a packet of your own, look at it, pin it. */
 import { WirescriptError } from "../errors.ts";
 import type { ProgramType } from "../object/spec.ts";
-import { type KernelProgramInfo, type ProgramFd, programInfo, programTestRun } from "../sys/bpf.ts";
-import { isErrno } from "../sys/errno.ts";
+import { type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
 import { bootTime } from "./boot-time.ts";
 import { attachXdpLink, type XdpAttachOptions, type XdpLink } from "./links/xdp-link.ts";
 import { attachPersistently, type PersistentAttachment } from "./links/xdp-netlink.ts";
 import { pinObject } from "./pin.ts";
-import { decodeContext, encodeContext, type TestContext, unknownFields } from "./test-context.ts";
+import { type LiveRunOptions, type LiveRunResult, liveRun, type RunOptions, type RunResult, testRun } from "./test-run.ts";
 
 export interface ProgramInfo extends Omit<KernelProgramInfo, "loadTime"> {
   /** When it was loaded. */
   loadedAt: Date;
-}
-
-export interface RunOptions {
-  /** How often to run, for measuring; the packet is not restored in between. Default 1. */
-  repeat?: number;
-  /** What the program sees in its context besides the packet: fields of `struct xdp_md`, or of `struct __sk_buff` for a TC program. */
-  context?: TestContext;
-}
-
-export interface RunResult {
-  /** What the program returned: an action such as XDP_PASS or TC_ACT_OK. */
-  action: number;
-  /** The packet as the program left it. */
-  packet: Uint8Array;
-  /** Nanoseconds per run, as the kernel measured it: an average when `repeat` is large. */
-  duration: number;
-  /** When a context was given: its fields as the program left them. */
-  context?: TestContext;
 }
 
 export class LoadedProgram implements Disposable {
@@ -80,43 +61,16 @@ export class LoadedProgram implements Disposable {
   }
 
   /**
-   * Runs the program on a packet, without any device (BPF_PROG_TEST_RUN). Maps are changed as in a real run.
+   * Runs the program on a packet, without any device (BPF_PROG_TEST_RUN); with `live: true` on packets that go where it sends them. Maps
+   * are changed as in a real run.
    *
-   * @throws WirescriptError USAGE when the kernel does not take the packet: it wants 14 bytes, an Ethernet header, at least; or the
-   * context has fields that programs of this type do not see.
+   * @throws WirescriptError USAGE when the kernel does not run it on this packet: it wants 14 bytes, an Ethernet header, at least; when
+   * the context has fields that programs of this type do not see, or names a device that does not exist; when the CPU is offline.
    */
-  run(packet: Uint8Array, options: RunOptions = {}): RunResult {
-    const context = options.context && this.#context(packet.length, options.context);
-    try {
-      const result = programTestRun({ program: this.fd, packet, repeat: options.repeat ?? 1, context });
-      // TC_ACT_UNSPEC is -1.
-      const action = this.type === "sched_cls" ? result.value | 0 : result.value;
-      const after = context && { context: decodeContext(this.type, result.context) };
-      return { action, packet: result.packet, duration: result.duration, ...after };
-    } catch (error) {
-      if (!isErrno(error, "EINVAL", "E2BIG", "ENOMEM", "ENODEV", "ENXIO")) throw error;
-      throw new WirescriptError({
-        code: "USAGE",
-        what: `The kernel does not run the program "${this.name}" on this packet of ${packet.length} bytes: ${error.errnoName}.`,
-        why:
-          packet.length < ETHERNET_HEADER || (this.type === "sched_cls" && packet.length === ETHERNET_HEADER)
-            ? "A packet begins with an Ethernet header of 14 bytes; a TC program wants more behind it."
-            : "It may be too long for one frame, or (for a TC program) an IP header may be cut off, or the context names a device or receive queue that does not exist.",
-        fix: "Pad the packet to 15 bytes or more; frames up to about 3,500 bytes always work.",
-        cause: error,
-      });
-    }
-  }
-
-  #context(length: number, context: TestContext): Uint8Array {
-    const [unknown] = unknownFields(this.type, context);
-    if (unknown === undefined) return encodeContext(this.type, length, context);
-    throw new WirescriptError({
-      code: "USAGE",
-      what: `The program "${this.name}" cannot be run with this context: it has no field "${unknown}".`,
-      why: `It is a ${this.type} program.`,
-      fix: "Give only fields that its context has.",
-    });
+  run(packet: Uint8Array, options?: RunOptions): RunResult;
+  run(packet: Uint8Array, options: LiveRunOptions): LiveRunResult;
+  run(packet: Uint8Array, options: RunOptions | LiveRunOptions = {}): RunResult | LiveRunResult {
+    return "live" in options ? liveRun(this, packet, options) : testRun(this, packet, options);
   }
 
   /** What the kernel knows about the program. */
@@ -138,8 +92,6 @@ export class LoadedProgram implements Disposable {
     this.close();
   }
 }
-
-const ETHERNET_HEADER = 14;
 
 export function describeProgram(fd: ProgramFd): ProgramInfo {
   const { loadTime, ...info } = programInfo(fd);

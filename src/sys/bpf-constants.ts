@@ -20,6 +20,10 @@ export const BPF = {
   /** For LINK_UPDATE: only when the link's program is the expected one. */
   BPF_F_REPLACE: 1 << 2,
 
+  /** Of test runs: packets go where the program sends them (Linux 5.18); the checksum was computed by the card (6.13). */
+  BPF_F_TEST_XDP_LIVE_FRAMES: 1 << 1,
+  BPF_F_TEST_SKB_CHECKSUM_COMPLETE: 1 << 2,
+
   BPF_OBJ_NAME_LEN: 16,
   BPF_TAG_SIZE: 8,
 } as const;

@@ -1,5 +1,6 @@
 /** The program commands of bpf(2): load with BTF, line info and verifier log; test run; binding maps. */
 import { bpf, tryBpf } from "./bpf-call.ts";
+import { BPF } from "./bpf-constants.ts";
 import { cString } from "./c-string.ts";
 import { SyscallError } from "./errno.ts";
 import { type BtfFd, Fd, type MapFd, type ProgramFd } from "./fd.ts";
@@ -129,19 +130,24 @@ export function btfLoad(btf: Uint8Array): BtfFd | LoadFailure {
 
 export interface TestRun {
   program: ProgramFd;
-  /** The frame, from the Ethernet header on. */
+  /** The frame, from the Ethernet header on; with metadata in front of it when the context says so. */
   packet: Uint8Array;
   /** How often to run; the packet is not restored in between. */
   repeat: number;
   /** The kernel's context structure, `struct xdp_md` or `struct __sk_buff`. */
   context?: Uint8Array;
+  /** BPF_F_TEST_*. */
+  flags?: number;
+  /** Of live frames: how many are handled at once, at most 256; 0 for the kernel's choice. */
+  batchSize?: number;
 }
 
 export interface TestRunResult {
-  /** What the program returned. */
+  /** What the program returned; 0 for live frames. */
   value: number;
+  /** Empty for live frames. */
   packet: Uint8Array;
-  /** The context after the run; empty when none was given. */
+  /** The context after the run; empty when none was given, and for live frames. */
   context: Uint8Array;
   /** Nanoseconds per run, rounded down by the kernel. */
   duration: number;
@@ -151,27 +157,27 @@ export interface TestRunResult {
 const GROWTH = 4096;
 
 /** Runs a program on a packet without a device. @throws SyscallError */
-export function programTestRun({ program, packet, repeat, context }: TestRun): TestRunResult {
-  const packetOut = new Uint8Array(packet.length + GROWTH);
-  const contextOut = new Uint8Array(context?.length ?? 0);
+export function programTestRun(run: TestRun): TestRunResult {
+  const { program, packet, repeat, context, flags = 0, batchSize = 0 } = run;
+  // Live frames do not come back, and the kernel refuses to be asked for them.
+  const comesBack = (flags & BPF.BPF_F_TEST_XDP_LIVE_FRAMES) === 0;
+  const packetOut = new Uint8Array(comesBack ? packet.length + GROWTH : 0);
+  const contextOut = new Uint8Array(comesBack ? (context?.length ?? 0) : 0);
   const answer = tryBpf("PROG_TEST_RUN", {
     prog_fd: program.number,
     data_in: packet,
     data_size_in: packet.length,
-    data_out: packetOut,
-    data_size_out: packetOut.length,
     repeat,
-    ...(context && {
-      ctx_in: context,
-      ctx_size_in: context.length,
-      ctx_out: contextOut,
-      ctx_size_out: contextOut.length,
-    }),
+    flags,
+    batch_size: batchSize,
+    ...(comesBack && { data_out: packetOut, data_size_out: packetOut.length }),
+    ...(context && { ctx_in: context, ctx_size_in: context.length }),
+    ...(context && comesBack && { ctx_out: contextOut, ctx_size_out: contextOut.length }),
   });
   if (answer.result < 0) throw new SyscallError("bpf", -answer.result, "BPF_PROG_TEST_RUN");
   return {
     value: answer.read("retval"),
-    packet: packetOut.subarray(0, answer.read("data_size_out")),
+    packet: packetOut.subarray(0, comesBack ? answer.read("data_size_out") : 0),
     context: contextOut,
     duration: answer.read("duration"),
   };

@@ -30,6 +30,8 @@ const NUMBERS = {
   flock: [73, 32],
   fchdir: [81, 50],
   chroot: [161, 51],
+  sched_setaffinity: [203, 122],
+  sched_getaffinity: [204, 123],
 } as const satisfies Record<string, readonly [number, number]>;
 
 export type SyscallName = keyof typeof NUMBERS;
