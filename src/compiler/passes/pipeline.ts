@@ -75,14 +75,21 @@ export interface OptimiseOptions {
 export function optimise(fn: Function, options: OptimiseOptions = {}): number {
   const passes = PASSES.filter(({ name }) => !options.disabled?.includes(name));
   if (options.validate) validate(fn, "the front end");
+  let changes = 0;
+  /** By pass, the changes when it found nothing to do: it finds nothing again until there are more. */
+  const done = new Map<Pass, number>();
   const runAll = (chosen: readonly Pass[]): boolean => {
-    let changed = false;
-    for (const { name, run } of chosen) {
-      if (!run(fn)) continue;
-      changed = true;
-      if (options.validate) validate(fn, name);
+    const before = changes;
+    for (const pass of chosen) {
+      if (done.get(pass) === changes) continue;
+      if (!pass.run(fn)) {
+        done.set(pass, changes);
+        continue;
+      }
+      changes++;
+      if (options.validate) validate(fn, pass.name);
     }
-    return changed;
+    return changes > before;
   };
   const stages = [0, 1, 2].map((stage) => passes.filter((pass) => (pass.stage ?? 0) === stage));
   for (let round = 0; round < MOST_ROUNDS; round++) {
