@@ -112,7 +112,8 @@ const FLOWS: Readonly<Record<Flavour, readonly Flavour[]>> = {
 /** `value`, cast where TypeScript wants it. */
 export function into(value: Int, flavour: Flavour | null): Int {
   if (flavour === null) return value.flavour === "mixed" ? cast("u64", value) : value;
-  if (value.k === "literal" && value.value >= 1n << BigInt(sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0))) {
+  const number = spelledOut(value);
+  if (number !== null && number >= 1n << BigInt(sizeOfScalar(flavour) * 8 - (flavour.startsWith("i") ? 1 : 0))) {
     return cast(flavour, value);
   }
   if (value.flavour === null || (value.flavour !== "mixed" && FLOWS[flavour].includes(value.flavour))) return value;
@@ -121,7 +122,14 @@ export function into(value: Int, flavour: Flavour | null): Int {
 
 /** `value` for a field of `bits` bits: a literal that does not fit it is an error, a cast one wraps. */
 export function intoBits(value: Int, bits: number): Int {
-  return value.k === "literal" && value.value >= 1n << BigInt(bits) ? cast("u64", value) : value;
+  const number = spelledOut(value);
+  return number !== null && number >= 1n << BigInt(bits) ? cast("u64", value) : value;
+}
+
+/** The number that the source spells out in `value`, and that must fit where it goes: what an assignment gives is its right side. */
+export function spelledOut(value: Int): bigint | null {
+  if (value.k === "literal") return value.value;
+  return value.k === "assign" && value.operator === null ? spelledOut(value.value) : null;
 }
 
 export function cast(to: Flavour, operand: Int): Int {

@@ -2,7 +2,7 @@
 import { type Expressions, sizeOfBytes } from "./expressions.ts";
 import type { Random } from "./random.ts";
 import { leaves } from "./reachability.ts";
-import { type IntName, into, isInt, literal, placesIn, type Scope } from "./scope.ts";
+import { type IntName, into, isInt, literal, placesIn, type Scope, spelledOut } from "./scope.ts";
 import {
   type Bool,
   type FieldPlace,
@@ -199,8 +199,8 @@ export class StatementAuthor {
   #declareRecord(scope: Scope): Statement {
     const field = (name: string): { name: string; value: Int } => {
       const value = this.#e.int(scope, 2);
-      // Plain numbers, so that anything can be assigned to the field.
-      const plain = value.signed || value.flavour === "mixed" || value.flavour !== null;
+      // Plain numbers, so that anything can be assigned to the field; sums, since a number that is spelled out has to fit where it goes.
+      const plain = value.signed || value.flavour !== null || spelledOut(value) !== null;
       return {
         name,
         value: plain
@@ -530,7 +530,8 @@ export class StatementAuthor {
       return direct.filter(({ type, offset }) => {
         if (type.kind !== "scalar" || type.scalar.startsWith("be")) return false;
         const size = sizeOfScalar(type.scalar);
-        return size >= 4 && (offset + this.#distanceInTrie(view.map)) % size === 0 && this.#isElement(view.struct, view.map);
+        const aligned = offset % size === 0 && this.#distanceInTrie(view.map) % size === 0;
+        return size >= 4 && aligned && this.#isElement(view.struct, view.map);
       });
     });
   }

@@ -138,4 +138,22 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
     expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
   });
+
+  test("a view closer to the packet's start where a farther one is not there", () => {
+    const declarations =
+      "const Far = struct({ head: bytes(84), tail: u32 });\nconst Near = struct({ pad: bytes(5), port: be16 });";
+    const body = `let result: u64 = 0;
+      for (let i = 0; i < 2; i++) {
+        if (!ctx.at(Far, i)) {
+          const near = ctx.at(Near);
+          if (near?.port === 7) result += 1;
+        }
+      }
+      return result === 2 ? XDP_TX : XDP_DROP;`;
+    const packet = frame([], 64);
+    packet[6] = 7;
+    for (const disabled of [[], ...PASSES.map(({ name }) => [name])]) {
+      expect(runOnce(body, packet, declarations, { disabledPasses: disabled }).action, `without ${disabled}`).toBe(3);
+    }
+  });
 });

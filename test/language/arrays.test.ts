@@ -5,7 +5,7 @@ import { compile } from "../../src/compiler/compile.ts";
 import { CompileError } from "../../src/compiler/diagnostics/diagnostic.ts";
 import { ArrayMap, HashMap, type LoadedObject, loadSpec } from "../../src/index.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const IMPORTS = 'import { arrayOf, atomicAdd, local, setting } from "wirescript/kernel";\n';
@@ -304,6 +304,30 @@ describe.skipIf(noKernel)("arrays", () => {
   test("what a literal takes from where it is written is read before", () => {
     const { outs } = run("overlapping", 0);
     expect(outs).toEqual([0x0700n, 0x0700n, 1n, 5n]);
+  });
+
+  test("with booleans are copied byte by byte, whereas a boolean that is read alone is written as 0 or 1", () => {
+    const body = `const flags = ctx.at(Flags, 16);
+      const copies = ctx.at(Copies, 20);
+      if (!flags || !copies) return XDP_DROP;
+      copies.whole = flags;
+      copies.parts = { list: flags.list, one: flags.one };
+      flags.list = [flags.list[1], flags.list[0], flags.list[2]];
+      return XDP_PASS;`;
+    const declarations = `${IMPORTS}const Flags = struct({ list: arrayOf(bool, 3), one: bool });
+      const Copies = struct({ whole: Flags, parts: Flags });`;
+    const packet = frame([], 64);
+    packet.set([0, 7, 0x80, 9], 16);
+    expect([...runOnce(body, packet, declarations).packet.subarray(16, 28)]).toEqual([
+      1, 0, 1, 9, 0, 7, 0x80, 9, 0, 7, 0x80, 1,
+    ]);
+    // A literal for what it takes its parts from: they are read before anything is written.
+    const onto = `const copies = ctx.at(Copies, 16);
+      if (!copies) return XDP_DROP;
+      const { whole } = copies;
+      copies.whole = { list: whole.list, one: !whole.one };
+      return XDP_PASS;`;
+    expect([...runOnce(onto, packet, declarations).packet.subarray(16, 20)]).toEqual([0, 7, 0x80, 0]);
   });
 
   test("the index of a target is computed before the value that is assigned", () => {

@@ -4,6 +4,9 @@
  *
  * It costs a register from one check to the next, so no call may stand between; where registers are short it may cost more than it
  * gives, which `generate.ts` finds out by doing both.
+ *
+ * Never back towards the packet's start: where a check has failed, the verifier holds for ever that this address, whatever is added to it
+ * or subtracted from it, lies beyond the end (BEYOND_PKT_END), and cuts off the path on which a check of an earlier address succeeds.
  */
 import { Dominators } from "../ir/dominators.ts";
 import { type Block, type Function, isCompare, type Value } from "../ir/ir.ts";
@@ -26,9 +29,9 @@ export function findChains(fn: Function, uses: Uses): Chains {
     for (const value of block.instructions) {
       if (value.op === "call") known.clear();
       if (!uses.isLive(value) || !isChecked(value, uses)) continue;
-      const { base } = peelAddress(value, 0);
+      const { base, offset } = peelAddress(value, 0);
       const earlier = known.get(base);
-      if (earlier !== undefined) chains.set(value, earlier);
+      if (earlier !== undefined && peelAddress(earlier, 0).offset <= offset) chains.set(value, earlier);
       known.set(base, value);
     }
     last.set(block, known);

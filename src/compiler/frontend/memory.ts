@@ -94,7 +94,11 @@ export function store(l: Lowering, node: ts.Node, memory: Memory, layout: SizedL
   // Equal to TypeScript, and other bytes to the kernel, such as a be16 for a u16: part by part.
   if (value.kind === "view" && value.layout.kind === layout.kind && !isOverlay(layout) && !isOverlay(value.layout))
     return store(l, node, memory, layout, partsOf(l, node, value));
-  if (value.kind === "record" && mayOverlap(memory, value)) value = readApart(l, node, value);
+  if (value.kind === "record" && mayOverlap(memory, value)) value = readApart(l, node, layout, value);
+  // What `readApart` has read for such a place.
+  if (value.kind === "bytes" && layout.kind !== "scalar" && value.length === layout.size) {
+    return storeBytes(l, memory, value);
+  }
   if (layout.kind === "array" && value.kind === "record" && value.length === layout.length) {
     const { element } = layout;
     for (const [name, field] of value.fields) {
@@ -134,14 +138,25 @@ function mayOverlap(memory: Memory, value: Value): boolean {
   return region === memory.region && !(areSlots && pointer !== memory.pointer);
 }
 
-/** `value` with all that it takes from memory read. */
-function readApart(l: Lowering, node: ts.Node, value: Value): Value {
-  if (value.kind === "view" && !isOverlay(value.layout)) return readApart(l, node, partsOf(l, node, value));
+/** `value`, which goes to a place of `layout`, with all that it takes from memory read. */
+function readApart(l: Lowering, node: ts.Node, layout: SizedLayout | null, value: Value): Value {
+  if (value.kind === "view" && layout !== null && sameLayout(layout, value.layout)) return readBytes(l, node, contentOf(value));
+  if (value.kind === "view" && !isOverlay(value.layout)) return readApart(l, node, layout, partsOf(l, node, value));
   if (value.kind === "bytesPlace") return readBytes(l, node, value);
   if (value.kind !== "record") return value;
   const fields = new Map<string, RecordField>();
-  for (const [name, field] of value.fields) fields.set(name, { value: readApart(l, node, readField(l, field)), place: null });
+  for (const [name, field] of value.fields) {
+    const part = readApart(l, node, layoutOfPart(layout, name), readField(l, field));
+    fields.set(name, { value: part, place: null });
+  }
   return { ...value, fields };
+}
+
+/** What lies at `name` in a place of `layout`; `null` for what has no bytes of its own. */
+function layoutOfPart(layout: SizedLayout | null, name: string): SizedLayout | null {
+  if (layout?.kind === "array") return layout.element;
+  const part = layout?.kind === "struct" ? layout.fields.find((field) => field.name === name)?.layout : undefined;
+  return part === undefined || part.kind === "bits" ? null : part;
 }
 
 function isOverlay(layout: SizedLayout): boolean {

@@ -54,6 +54,25 @@ describe("strength", () => {
 });
 
 describe("bits", () => {
+  test.each([
+    ["lshr", "shl", 8n, -256n],
+    ["shl", "lshr", 40n, 0xff_ffffn],
+  ])("%s and %s again by the same amount is a mask", (there, back, amount, mask) => {
+    const text = transformed(
+      [...Array.from({ length: 8 }, () => simplify), removeDead],
+      `v10 = load.8 packet v2\nv4 = const ${amount}\nv5 = ${there} v10, v4\nv99 = ${back} v5, v4\nreturn v99`,
+    );
+    expect(text).toMatch(
+      new RegExp(`^v10 = load.8 packet v2\\nv(\\d+) = const ${mask}\\nv(\\d+) = and v10, v\\1\\nreturn v\\2$`),
+    );
+  });
+
+  test("the high half stays when it is shifted there and back again", () => {
+    const lines = simplified("v10 = load.8 packet v2\nv4 = const 32\nv5 = lshr v10, v4\nv99 = shl v5, v4\nreturn v99");
+    expect(lines).not.toContain("zext.32");
+    expect(lines).not.toContain(" and ");
+  });
+
   test("a mask of what is narrow already goes", () => {
     expect(computed("v99 = zext.16 v10")).toBe("return v10");
     expect(computed("v4 = const 65535\nv99 = and v10, v4")).toBe("return v10");

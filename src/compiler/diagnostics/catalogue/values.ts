@@ -126,8 +126,8 @@ export const VALUES = {
   },
   WS2021: {
     what: "This field does not lie at a multiple of its {size} bytes.",
-    why: "The kernel adds atomically to aligned fields only, and structs have no padding.",
-    fix: "Put larger fields first, or add a field such as `reserved: u32` before it.",
+    why: "The kernel adds atomically to aligned fields only, and structs have no padding. A trie's values begin right behind its keys.",
+    fix: "Put larger fields first, or add a field such as `reserved: u32` before it. In a trie of IPv4 prefixes use a field of 4 bytes.",
     example: `const m = array({ value: struct({ a: u32, b: u64 }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e) atomicAdd(e.b, 1);")}`,
   },
   WS2022: {

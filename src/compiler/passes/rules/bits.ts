@@ -44,7 +44,7 @@ export const shift: Rule<Binary> = (instruction, make) => {
   // There and back again is a mask.
   const back = op === "shl" ? "lshr" : "shl";
   if (inner.op === back && constantOf(inner.args[1] as Value) === amount && make.bounding.maySkip(inner, instruction)) {
-    const kept = op === "lshr" ? U64_MAX >> amount : read;
+    const kept = op === "lshr" ? U64_MAX >> amount : (U64_MAX << amount) & U64_MAX;
     const base = inner.args[0] as Value; // a shift has two
     if (isImmediate(kept)) return make.binary("and", base, make.constant(kept));
   }
