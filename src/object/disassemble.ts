@@ -143,6 +143,7 @@ function wideOperand({ src, imm, reference }: Instruction): string {
   if (reference !== undefined) {
     if (reference.kind === "map") return `map[${reference.name}]`;
     if (reference.kind === "function") return `subprog[${reference.name}]`;
+    if (reference.kind === "extern") return `extern[${reference.name}]`;
     return `map[${reference.section}][0]+${reference.offset}`;
   }
   const bits = BigInt.asUintN(64, BigInt(imm));

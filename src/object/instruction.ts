@@ -13,7 +13,9 @@ export type Reference =
   /** `offset` bytes into the data section (`.rodata`, `.data`, `.bss` …) named `section`. */
   | { kind: "data"; section: string; offset: number }
   /** A subprogram: the target of a bpf-to-bpf call, or a callback's address in a wide load. */
-  | { kind: "function"; name: string };
+  | { kind: "function"; name: string }
+  /** A variable or function of the running kernel, by the name of its `ExternSpec`. */
+  | { kind: "extern"; name: string };
 
 export interface Instruction {
   /** The opcode byte, e.g. 0x61 for a 4-byte load. */

@@ -3,6 +3,7 @@
  * runtime's `load` brings one into a kernel. Nothing here calls the system, and equal inputs give equal specs.
  */
 import type { Btf } from "./btf/types.ts";
+import type { CoreRelocation } from "./core/relocation.ts";
 import type { Instruction } from "./instruction.ts";
 
 export interface ObjectSpec {
@@ -13,9 +14,35 @@ export interface ObjectSpec {
   data: DataSpec[];
   /** Types of maps, functions and data. `null` for an object without BTF. */
   btf: Btf | null;
+  /** What the running kernel has to provide. Left out when nothing is asked for. */
+  externs?: ExternSpec[];
+  /** Programs in the file of types that Wirescript does not load. Left out when there are none. */
+  omitted?: OmittedProgram[];
+  /** 40 hex digits, the file's SHA-1: iproute2 keeps maps of one object apart by it. Only there when a map is pinned "object". */
+  hash?: string;
 }
 
-export type ProgramType = "xdp" | "sched_cls";
+/** `sched_cls` is TC's classifier with actions of its own, `sched_act` an action that other classifiers call. */
+export type ProgramType = "xdp" | "sched_cls" | "sched_act";
+
+export interface OmittedProgram {
+  name: string;
+  section: string;
+  /** What its section's name stands for, e.g. "kprobe". */
+  kind: string;
+}
+
+/** A variable or function of the kernel that the object declares and does not define. */
+export interface ExternSpec {
+  name: string;
+  /** ".kconfig": how the kernel was built. ".ksyms": a symbol of it. */
+  section: ".kconfig" | ".ksyms";
+  kind: "variable" | "function";
+  /** BTF id: of the variable's type (0 for one without, `void`), or of the function's prototype. */
+  typeId: number;
+  /** It may be missing: a variable then is 0, and a call is an error only when it is reached. */
+  weak: boolean;
+}
 
 export interface ProgramSpec {
   /** The function's symbol. The kernel keeps its first 15 bytes. */
@@ -34,6 +61,8 @@ export interface FunctionSpec {
   typeId: number;
   /** Ascending by `slot`; the first is at slot 0. Empty when the object has no line info. */
   lines: LineSpec[];
+  /** Ascending by `slot`. Left out when nothing in the function adapts itself to the running kernel's types. */
+  core?: CoreRelocation[];
 }
 
 /** Where the instruction at `slot` (counted from the function's start) comes from. */
@@ -60,16 +89,23 @@ export interface MapSpec {
   flags: number;
   /** `map_extra`: a Bloom filter's number of hash functions, 0 for the kernel's choice; 0 for other types. */
   extra: number;
-  /** "by-name": `LIBBPF_PIN_BY_NAME`, the loader shares the map through a file with its name in the pin directory. */
-  pinning: "none" | "by-name";
+  /**
+   * How loads share the map. "by-name": `LIBBPF_PIN_BY_NAME`, a file with its name in the pin directory. "global" and "object": iproute2's
+   * `PIN_GLOBAL_NS` and `PIN_OBJECT_NS`, a file with its name in `tc/globals` and `tc/HASH` of the bpffs.
+   */
+  pinning: "none" | "by-name" | "global" | "object";
+  /** The memory node that the map lies on; left out for any. It counts only with the flag BPF_F_NUMA_NODE. */
+  numaNode?: number;
   /** BTF ids of key and value; 0 when unknown. */
   keyTypeId: number;
   valueTypeId: number;
   /** Of arrays and hashes of maps: what the maps in it look like. */
   inner?: MapSpec;
-  /** Of these: which maps of the object are in it from the start. */
-  values?: { index: number; map: string }[];
+  /** Which maps or programs of the object are in it from the start: of maps of maps, and of program arrays. */
+  values?: InitialValue[];
 }
+
+export type InitialValue = { index: number; map: string } | { index: number; program: string };
 
 /** A section of global data: one map with one entry of `bytes.length` bytes. */
 export interface DataSpec {

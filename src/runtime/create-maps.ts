@@ -4,7 +4,7 @@ import { codec } from "../object/btf/codec.ts";
 import { encodeBtf } from "../object/btf/encode.ts";
 import type { DataSectionBtf } from "../object/btf/sections.ts";
 import type { Btf } from "../object/btf/types.ts";
-import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
+import { type DataSpec, type InitialValue, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import {
   BPF,
   type BtfFd,
@@ -17,16 +17,18 @@ import {
   mapFreeze,
   mapInfo,
   mapUpdate,
+  type ProgramFd,
 } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { isErrno, SyscallError } from "../sys/errno.ts";
+import { pageSize } from "../sys/page-size.ts";
 import { dataSectionCodec } from "./data-section.ts";
 import { bytesCodec, type Codec, indexCodec, untypedKeyCodec } from "./maps/codecs.ts";
 import { mapFailure } from "./maps/failure.ts";
 import type { InnerMaps } from "./maps/map-in-map.ts";
 import { type LoadedMap, openMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
-import { openPinned, pinPathOf } from "./pinned-map.ts";
+import { openPinned } from "./pinned-map.ts";
 import { denied } from "./privileges.ts";
 
 /** The kernel refuses BTF for these (`map_check_no_btf`); for the rest it makes bpftool print typed entries. */
@@ -51,10 +53,13 @@ export interface MapInKernel {
   toPin: string | null;
 }
 
-/** @throws WirescriptError MAP when what is pinned does not fit, NO_PRIVILEGES, KERNEL. */
-export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, pinDirectory: string | null): MapInKernel {
+/**
+ * `path`: where the map is pinned, or will be; null when it is not to be shared.
+ *
+ * @throws WirescriptError MAP when what is pinned does not fit, NO_PRIVILEGES, KERNEL.
+ */
+export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, path: string | null): MapInKernel {
   const wanted = { ...spec, maxEntries: entriesOf(spec) };
-  const path = spec.pinning === "by-name" && pinDirectory !== null ? pinPathOf(pinDirectory, spec.name) : null;
   const pinned = path === null ? null : openPinned(path, wanted, btf);
   const types =
     btfFd !== null && !WITHOUT_BTF.has(spec.type) && spec.valueTypeId !== 0 ? { btf: { fd: btfFd, ...ids(spec) } } : {};
@@ -72,14 +77,34 @@ export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, p
 
 /** Puts maps into maps of maps that the object wants not to be empty. Those that were pinned keep what they hold. */
 export function fillMaps(specs: readonly MapSpec[], maps: ReadonlyMap<string, LoadedMap>): void {
-  for (const { name, values } of specs) {
+  fill(specs, maps, (value) => ("map" in value ? maps.get(value.map)?.fd : undefined));
+}
+
+/**
+ * Puts programs into arrays of programs that the object wants not to be empty, also into those that were pinned: programs that were loaded
+ * before call these from then on. Programs that were not loaded leave their slots as they are.
+ */
+export function fillProgramArrays(
+  specs: readonly MapSpec[],
+  maps: ReadonlyMap<string, LoadedMap>,
+  programs: ReadonlyMap<string, ProgramFd>,
+): void {
+  fill(specs, maps, (value) => ("program" in value ? programs.get(value.program) : undefined));
+}
+
+function fill(
+  specs: readonly MapSpec[],
+  maps: ReadonlyMap<string, LoadedMap>,
+  descriptor: (value: InitialValue) => Fd | undefined,
+): void {
+  const word = (number: number) => new Uint8Array(new Uint32Array([number]).buffer);
+  for (const { name, values, inner } of specs) {
     const outer = maps.get(name);
-    if (outer === undefined || outer.pinnedAt !== null) continue;
-    for (const { index, map } of values ?? []) {
-      const inner = maps.get(map);
-      const word = (number: number) => new Uint8Array(new Uint32Array([number]).buffer);
-      const result = inner === undefined ? 0 : mapUpdate(outer.fd, word(index), word(inner.fd.number), BPF.BPF_ANY);
-      if (result < 0) throw mapFailure(outer, "set", -result, index);
+    if (outer === undefined || (inner !== undefined && outer.pinnedAt !== null)) continue;
+    for (const value of values ?? []) {
+      const fd = descriptor(value);
+      const result = fd === undefined ? 0 : mapUpdate(outer.fd, word(value.index), word(fd.number), BPF.BPF_ANY);
+      if (result < 0) throw mapFailure(outer, "set", -result, value.index);
     }
   }
 }
@@ -132,9 +157,11 @@ export function mapCodecs(
   };
 }
 
-/** An object may leave the size of a perf event array to the machine. */
-function entriesOf(spec: MapSpec): number {
-  return spec.type === MAP_TYPE.PERF_EVENT_ARRAY && spec.maxEntries === 0 ? possibleCpus() : spec.maxEntries;
+/** An object may leave the size of a perf event array to the machine, and need not know the size of its pages for a ring buffer. */
+function entriesOf({ type, maxEntries }: MapSpec): number {
+  if (type === MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return possibleCpus();
+  if (type !== MAP_TYPE.RINGBUF || maxEntries === 0) return maxEntries;
+  return Math.max(pageSize(), 2 ** Math.ceil(Math.log2(maxEntries)));
 }
 
 /** A section of global data becomes an array of one entry, filled, and frozen when the program may only read it. */

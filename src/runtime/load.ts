@@ -7,18 +7,19 @@ import { WirescriptError } from "../errors.ts";
 import { type EncodedBtf, encodeBtf } from "../object/btf/encode.ts";
 import { kernelExt, lineStrings } from "../object/btf/ext.ts";
 import { type DataSectionBtf, withDataSections } from "../object/btf/sections.ts";
-import { isFragsSection } from "../object/elf/program-type.ts";
+import { isFragsSection, isOptional, xdpPlace } from "../object/elf/program-type.ts";
+import { cannotLoad } from "../object/elf/programs.ts";
 import { encode } from "../object/encoding.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
 import { BPF, type BtfFd, btfLoad, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
-import { createDataMap, createMap, fillMaps } from "./create-maps.ts";
+import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { type GlobalSection, openGlobals } from "./globals.ts";
 import type { XdpLink } from "./links/xdp-link.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
 import type { LoadedMap } from "./maps/open.ts";
-import { ensurePinDirectory, type PinDirectory } from "./pin.ts";
+import { PinDirectories } from "./pin-directories.ts";
 import { denied } from "./privileges.ts";
 import { LoadedProgram } from "./program.ts";
 import { relocate } from "./relocate.ts";
@@ -33,7 +34,12 @@ export interface LoadOptions {
    * Without it nothing is pinned, and every load has maps of its own.
    */
   pinPath?: string;
-  /** Load only these programs. Default: all. */
+  /**
+   * With `pinPath`: the directory in a bpffs for maps that their object pins as `tc` and `ip` have it, in its folder `globals` or one for the
+   * object. Default: "/sys/fs/bpf/tc".
+   */
+  tcPinPath?: string;
+  /** Load only these programs. Default: all, but for those whose section begins with "?". */
   programs?: readonly string[];
   /** Values for the object's settings, by name. */
   settings?: Settings;
@@ -57,7 +63,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
   undo.push(() => undoPins.run());
   try {
     const data = withSettings(spec.data, spec.btf, options.settings ?? {});
-    const pins = pinDirectory(spec, options.pinPath, undoPins);
+    const pins = new PinDirectories(spec, options.pinPath, options.tcPinPath, undoPins);
     const btf = spec.btf === null ? null : withDataSections(spec.btf, data);
     const types = loadTypes(btf, chosen);
     try {
@@ -68,7 +74,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
       };
       const toPin: [LoadedMap, string][] = [];
       for (const map of spec.maps) {
-        const made = createMap(map, btf, types?.fd ?? null, pins?.path ?? null);
+        const made = createMap(map, btf, types?.fd ?? null, pins.pathOf(map));
         keep(map.name, made.map);
         if (made.toPin !== null) toPin.push([made.map, made.toPin]);
       }
@@ -91,12 +97,13 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
         undo.push(() => fd.close());
         programs.set(program.name, new LoadedProgram({ ...program, fd }, (link) => links.add(link)));
       }
+      fillProgramArrays(spec.maps, maps, new Map([...programs].map(([name, { fd }]) => [name, fd])));
 
       for (const [map, path] of toPin) {
         map.pin(path);
         undoPins.push(() => unlinkSync(path));
       }
-      return new LoadedObject<M>({ spec, programs, maps, globals, links, mountedBpffs: pins?.mounted ?? null, undoPins });
+      return new LoadedObject<M>({ spec, programs, maps, globals, links, mountedBpffs: pins.mounted, undoPins });
     } finally {
       // Maps and programs hold the types from here on.
       types?.fd.close();
@@ -108,9 +115,11 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
 }
 
 function choosePrograms(spec: ObjectSpec, names: readonly string[] | undefined): ProgramSpec[] {
-  if (names === undefined) return spec.programs;
+  if (names === undefined) return spec.programs.filter(({ section }) => !isOptional(section));
   return names.map((name) => {
     const program = spec.programs.find((each) => each.name === name);
+    const omitted = spec.omitted?.find((each) => each.name === name);
+    if (omitted !== undefined) throw cannotLoad(omitted);
     if (program === undefined)
       throw noSuchProgram(
         name,
@@ -118,13 +127,6 @@ function choosePrograms(spec: ObjectSpec, names: readonly string[] | undefined):
       );
     return program;
   });
-}
-
-function pinDirectory(spec: ObjectSpec, path: string | undefined, undo: Undo): PinDirectory | null {
-  if (path === undefined || !spec.maps.some((map) => map.pinning === "by-name")) return null;
-  const directory = ensurePinDirectory(path);
-  undo.push(directory.undo);
-  return directory;
 }
 
 interface LoadedTypes {
@@ -151,8 +153,12 @@ function loadTypes(btf: DataSectionBtf | null, programs: readonly ProgramSpec[])
   });
 }
 
-const PROGRAM_TYPE = { xdp: BPF.BPF_PROG_TYPE_XDP, sched_cls: BPF.BPF_PROG_TYPE_SCHED_CLS } as const;
-const ATTACH_TYPE = { xdp: BPF.BPF_XDP, sched_cls: 0 } as const;
+const PROGRAM_TYPE = {
+  xdp: BPF.BPF_PROG_TYPE_XDP,
+  sched_cls: BPF.BPF_PROG_TYPE_SCHED_CLS,
+  sched_act: BPF.BPF_PROG_TYPE_SCHED_ACT,
+} as const;
+const XDP_ATTACH_TYPE = { device: BPF.BPF_XDP, devmap: BPF.BPF_XDP_DEVMAP, cpumap: BPF.BPF_XDP_CPUMAP } as const;
 
 function loadProgram(
   program: ProgramSpec,
@@ -164,7 +170,7 @@ function loadProgram(
   const result = programLoad({
     name: kernelName(program.name),
     type: PROGRAM_TYPE[program.type],
-    expectedAttachType: ATTACH_TYPE[program.type],
+    expectedAttachType: program.type === "xdp" ? XDP_ATTACH_TYPE[xdpPlace(program.section)] : 0,
     flags: isFragsSection(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0,
     license,
     instructions: encode(relocate(program, maps)),

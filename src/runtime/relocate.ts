@@ -11,6 +11,14 @@ import type { MapFd } from "../sys/bpf.ts";
 
 /** Returns instructions without references. `maps`: descriptors by map name and by data section name. */
 export function relocate(program: ProgramSpec, maps: ReadonlyMap<string, MapFd>): Instruction[] {
+  if (program.functions.some(({ core }) => core !== undefined)) {
+    throw new WirescriptError({
+      code: "BAD_FILE",
+      what: `The program "${program.name}" adapts itself to the running kernel's types.`,
+      why: "It needs CO-RE relocations, which Wirescript does not apply yet.",
+      fix: "Use stable types only (no vmlinux.h with preserve_access_index), or load the object with bpftool.",
+    });
+  }
   const starts = new Map<string, number>();
   let slot = 0;
   for (const fn of program.functions) {
@@ -49,6 +57,13 @@ function resolve(
         ? { ...plain, src: PSEUDO.FUNC, imm: BigInt.asUintN(32, BigInt(distance)) }
         : { ...plain, src: CALL.SUBPROGRAM, imm: distance };
     }
+    case "extern":
+      throw new WirescriptError({
+        code: "BAD_FILE",
+        what: `The program "${program}" needs ${reference.name} of the running kernel.`,
+        why: "Wirescript does not resolve kconfig variables and kernel symbols yet.",
+        fix: "Use a constant, or load the object with bpftool.",
+      });
   }
 }
 

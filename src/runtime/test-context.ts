@@ -44,6 +44,23 @@ interface Layout {
   readonly fields: Readonly<Record<string, { readonly field: string; readonly at: Field }>>;
 }
 
+const SKB = {
+  struct: "__sk_buff",
+  size: 192,
+  fields: {
+    mark: { field: "mark", at: [8, 4] },
+    priority: { field: "priority", at: [32, 4] },
+    ingressIfindex: { field: "ingress_ifindex", at: [36, 4] },
+    ifindex: { field: "ifindex", at: [40, 4] },
+    cb: { field: "cb", at: [48, 20] },
+    tstamp: { field: "tstamp", at: [152, 8] },
+    wireLength: { field: "wire_len", at: [160, 4] },
+    gsoSegments: { field: "gso_segs", at: [164, 4] },
+    gsoSize: { field: "gso_size", at: [176, 4] },
+    hwtstamp: { field: "hwtstamp", at: [184, 8] },
+  },
+} as const;
+
 export const CONTEXT_LAYOUT = {
   xdp: {
     struct: "xdp_md",
@@ -53,22 +70,8 @@ export const CONTEXT_LAYOUT = {
       rxQueueIndex: { field: "rx_queue_index", at: [16, 4] },
     },
   },
-  sched_cls: {
-    struct: "__sk_buff",
-    size: 192,
-    fields: {
-      mark: { field: "mark", at: [8, 4] },
-      priority: { field: "priority", at: [32, 4] },
-      ingressIfindex: { field: "ingress_ifindex", at: [36, 4] },
-      ifindex: { field: "ifindex", at: [40, 4] },
-      cb: { field: "cb", at: [48, 20] },
-      tstamp: { field: "tstamp", at: [152, 8] },
-      wireLength: { field: "wire_len", at: [160, 4] },
-      gsoSegments: { field: "gso_segs", at: [164, 4] },
-      gsoSize: { field: "gso_size", at: [176, 4] },
-      hwtstamp: { field: "hwtstamp", at: [184, 8] },
-    },
-  },
+  sched_cls: SKB,
+  sched_act: SKB,
 } as const satisfies Record<ProgramType, Layout>;
 
 /** Of `struct xdp_md`: where the packet begins and ends in the data that is handed over, metadata first. */

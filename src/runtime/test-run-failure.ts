@@ -43,7 +43,7 @@ export function testRunRefused(
     );
   }
   const sized = `a packet of ${packet.length} bytes`;
-  const tc = program.type === "sched_cls";
+  const tc = program.type !== "xdp";
   if (packet.length < ETHERNET_HEADER || (tc && packet.length === ETHERNET_HEADER)) {
     return because(
       sized,

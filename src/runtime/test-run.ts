@@ -82,7 +82,7 @@ const MOST_REPEATS = 0xffff_ffff;
 export function testRun(program: Runnable, packet: Uint8Array, options: RunOptions): RunResult {
   const { repeat = 1, context, cpu, checksum = false } = options;
   check(program, options, repeat);
-  if (checksum && program.type !== "sched_cls") {
+  if (checksum && program.type === "xdp") {
     throw unusable(
       program,
       "a checksum in its context",

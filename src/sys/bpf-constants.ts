@@ -1,9 +1,12 @@
 /** Constants of linux/bpf.h and linux/if_link.h by their kernel names; `bpf-layout.test.ts` compares each with the C headers. */
 export const BPF = {
   BPF_PROG_TYPE_SCHED_CLS: 3,
+  BPF_PROG_TYPE_SCHED_ACT: 4,
   BPF_PROG_TYPE_XDP: 6,
 
   BPF_XDP: 37,
+  BPF_XDP_DEVMAP: 33,
+  BPF_XDP_CPUMAP: 35,
   BPF_LINK_TYPE_XDP: 6,
 
   BPF_ANY: 0,

@@ -13,6 +13,8 @@ export interface MapCreate {
   flags: number;
   /** `map_extra`: only for types that give it a meaning (Linux 5.16); 0 otherwise. */
   extra?: number;
+  /** The memory node that it lies on; it counts only with BPF_F_NUMA_NODE in `flags`. */
+  numaNode?: number;
   /** For maps of maps: a map of the shape that those in it must have. */
   innerLike?: MapFd;
   btf?: { fd: BtfFd; keyTypeId: number; valueTypeId: number };
@@ -31,6 +33,7 @@ export function mapCreate(map: MapCreate): MapFd {
     btf_key_type_id: map.btf?.keyTypeId ?? 0,
     btf_value_type_id: map.btf?.valueTypeId ?? 0,
     map_extra: map.extra ?? 0,
+    numa_node: map.numaNode ?? 0,
     inner_map_fd: map.innerLike?.number ?? 0,
   });
   return new Fd("map", result);

@@ -194,7 +194,7 @@ function wrongMap(map: VmMap, name: string): VmFault {
 
 /** @throws VmFault for a function that is not emulated. */
 export function helper(number: number, type: ProgramType): Helper {
-  const found = (type === "sched_cls" ? SKB_HELPERS[number] : undefined) ?? HELPERS[number];
+  const found = (type !== "xdp" ? SKB_HELPERS[number] : undefined) ?? HELPERS[number];
   if (found === undefined) throw new VmFault(`The interpreter has no helper function number ${number}.`);
   return found;
 }

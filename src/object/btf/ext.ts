@@ -4,6 +4,7 @@
  * Source: Documentation/bpf/btf.rst, sections "BTF_PROG_LOAD" and ".BTF.ext section".
  */
 import { ByteReader } from "../byte-reader.ts";
+import { CORE_KINDS, type CoreKind } from "../core/relocation.ts";
 import { countSlots } from "../encoding.ts";
 import { malformed } from "../malformed.ts";
 import { SLOT_SIZE } from "../opcodes.ts";
@@ -52,15 +53,17 @@ export interface SectionExt {
   section: string;
   functions: { offset: number; typeId: number }[];
   lines: { offset: number; file: string; text: string; line: number; column: number }[];
+  core: { offset: number; kind: CoreKind; typeId: number; path: number[] }[];
 }
 
 /** func_info and line_info of functions that stand one after the other in a section. Functions without a type or lines are left out. */
 export function sectionExt(section: string, functions: readonly FunctionSpec[]): SectionExt {
-  const result: SectionExt = { section, functions: [], lines: [] };
+  const result: SectionExt = { section, functions: [], lines: [], core: [] };
   let start = 0;
   for (const fn of functions) {
     if (fn.typeId !== 0) result.functions.push({ offset: start, typeId: fn.typeId });
     for (const { slot, ...line } of fn.lines) result.lines.push({ offset: start + slot * SLOT_SIZE, ...line });
+    for (const { slot, ...core } of fn.core ?? []) result.core.push({ offset: start + slot * SLOT_SIZE, ...core });
     start += countSlots(fn.instructions) * SLOT_SIZE;
   }
   return result;
@@ -89,7 +92,15 @@ function lineRecords(section: SectionExt, unit: number, stringOffset: (text: str
   return bytes;
 }
 
-/** The section `.BTF.ext`. `stringOffset` is that of the BTF, to which section names, files and texts were given as extra strings. */
+function coreRecords(section: SectionExt, stringOffset: (text: string) => number): Uint8Array {
+  return joined(
+    section.core.map(({ offset, typeId, path, kind }) =>
+      words(offset, typeId, stringOffset(path.join(":")), CORE_KINDS.indexOf(kind)),
+    ),
+  );
+}
+
+/** The section `.BTF.ext`. `stringOffset` is that of the BTF, to which section names, files, texts and paths were given as extra strings. */
 export function encodeExt(sections: readonly SectionExt[], stringOffset: (text: string) => number): Uint8Array {
   const part = (recordSize: number, records: (section: SectionExt) => Uint8Array): Uint8Array => {
     const chunks: Uint8Array[] = [words(recordSize)];
@@ -101,12 +112,13 @@ export function encodeExt(sections: readonly SectionExt[], stringOffset: (text: 
   };
   const functions = part(FUNC_INFO_SIZE, (section) => functionRecords(section, 1));
   const lines = part(LINE_INFO_SIZE, (section) => lineRecords(section, 1, stringOffset));
+  const core = part(CORE_RELOCATION_SIZE, (section) => coreRecords(section, stringOffset));
   const end = functions.length + lines.length;
-  const header = words(0, HEADER_SIZE, 0, functions.length, functions.length, lines.length, end, 0);
+  const header = words(0, HEADER_SIZE, 0, functions.length, functions.length, lines.length, end, core.length);
   const view = new DataView(header.buffer);
   view.setUint16(0, BTF_MAGIC, true);
   view.setUint8(2, BTF_VERSION);
-  return joined([header, functions, lines]);
+  return joined([header, functions, lines, core]);
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
@@ -128,18 +140,8 @@ function words(...values: number[]): Uint8Array {
   return bytes;
 }
 
-/** A request that the loader adapts an instruction to the running kernel's types ("compile once, run everywhere"). */
-export interface CoreRelocation {
-  section: string;
-  offset: number;
-  typeId: number;
-  /** E.g. "0:1": the path of member indexes from the type. */
-  access: string;
-}
-
 export interface DecodedExt {
   sections: Map<string, SectionExt>;
-  coreRelocations: CoreRelocation[];
 }
 
 /** Decodes `.BTF.ext`. Throws WirescriptError (BAD_FILE) naming the part and what is wrong with it. */
@@ -163,7 +165,7 @@ export function decodeExt(bytes: Uint8Array, strings: StringTable, label = "sect
 
   const sections = new Map<string, SectionExt>();
   const sectionNamed = (section: string): SectionExt => {
-    const known = sections.get(section) ?? { section, functions: [], lines: [] };
+    const known = sections.get(section) ?? { section, functions: [], lines: [], core: [] };
     sections.set(section, known);
     return known;
   };
@@ -182,14 +184,30 @@ export function decodeExt(bytes: Uint8Array, strings: StringTable, label = "sect
     checkAscending(lines.name, section, list.at(-1)?.offset, offset);
     list.push({ offset, file, text, line: place >>> 10, column: place & COLUMN_LIMIT });
   });
-  const coreRelocations: CoreRelocation[] = [];
   if (core) {
     readRecords(core, CORE_RELOCATION_SIZE, strings, (section, reader) => {
-      coreRelocations.push({ section, offset: reader.u32(), typeId: reader.u32(), access: strings.at(reader.u32()) });
-      reader.skip(4);
+      const list = sectionNamed(section).core;
+      const [offset, typeId, path, number] = [reader.u32(), reader.u32(), strings.at(reader.u32()), reader.u32()];
+      const kind = CORE_KINDS[number];
+      if (kind === undefined)
+        throw malformed(
+          `${core.name} is damaged.`,
+          `The relocation at byte ${offset} of section ${section} has kind ${number}.`,
+        );
+      if (!/^\d{1,9}(:\d{1,9}){0,63}$/.test(path))
+        throw malformed(
+          `${core.name} is damaged.`,
+          `The relocation at byte ${offset} of section ${section} has path "${path}".`,
+        );
+      list.push({ offset, kind, typeId, path: path.split(":").map(Number) });
     });
+    for (const { section, core: list } of sections.values()) {
+      list.sort((a, b) => a.offset - b.offset);
+      if (list.some(({ offset }) => offset % SLOT_SIZE !== 0))
+        throw malformed(`${core.name} is damaged.`, `In section ${section} one lies within an instruction.`);
+    }
   }
-  return { sections, coreRelocations };
+  return { sections };
 }
 
 function checkAscending(part: string, section: string, before: number | undefined, offset: number): void {

@@ -68,11 +68,16 @@ export function appendMapDefinitions(types: BtfType[], maps: readonly MapSpec[])
     member("max_entries", number(map.maxEntries));
     if (map.flags !== 0) member("map_flags", number(map.flags));
     if (map.extra !== 0) member("map_extra", number(map.extra));
+    if (map.numaNode !== undefined) member("numa_node", number(map.numaNode));
     if (map.pinning === "by-name") member("pinning", number(LIBBPF_PIN_BY_NAME));
     const size = members.length * 8;
     if (map.inner !== undefined) {
       // As C has it: a flexible array of pointers, which adds nothing to the size.
       const pointer = types.push({ kind: "ptr", type: structOf(map.inner).id });
+      member("values", types.push({ kind: "array", type: pointer, indexType, length: 0 }));
+    } else if (map.type === MAP_TYPE.PROG_ARRAY && map.values !== undefined) {
+      const prototype = types.push({ kind: "func_proto", returnType: 0, parameters: [] });
+      const pointer = types.push({ kind: "ptr", type: prototype });
       member("values", types.push({ kind: "array", type: pointer, indexType, length: 0 }));
     }
     return { id: types.push({ kind: "struct", name: "", size, members }), size };

@@ -36,6 +36,8 @@ export interface ElfSymbol {
   name: string;
   type: number;
   binding: number;
+  /** One of `STV`. */
+  visibility: number;
   /** Index of the section, or one of the reserved numbers `SHN`. */
   sectionIndex: number;
   value: number;
@@ -157,9 +159,10 @@ function readSymbols(sections: readonly ElfSection[]): ElfSymbol[] {
   while (reader.left >= SYMBOL_SIZE) {
     const name = names.at(reader.u32());
     const info = reader.u8();
-    reader.skip(1);
+    const visibility = reader.u8() & 3;
     const sectionIndex = reader.u16();
-    const symbol = { name, type: info & 0x0f, binding: info >> 4, sectionIndex, value: reader.size64(), size: reader.size64() };
+    const [value, size] = [reader.size64(), reader.size64()];
+    const symbol = { name, type: info & 0x0f, binding: info >> 4, visibility, sectionIndex, value, size };
     const section = sections[sectionIndex];
     if (sectionIndex < SHN.LORESERVE) {
       if (section === undefined)

@@ -14,6 +14,7 @@ export const SHT = { NULL: 0, PROGBITS: 1, SYMTAB: 2, STRTAB: 3, RELA: 4, NOBITS
 export const SHF = { WRITE: 1, ALLOC: 2, EXECINSTR: 4 } as const;
 export const SHN = { UNDEF: 0, LORESERVE: 0xff00, COMMON: 0xfff2 } as const;
 export const STT = { NOTYPE: 0, OBJECT: 1, FUNC: 2, SECTION: 3, FILE: 4 } as const;
+export const STV = { DEFAULT: 0, INTERNAL: 1, HIDDEN: 2 } as const;
 export const STB = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const;
 
 /** On wide loads: the address of a map, of data, or of a function. */
@@ -26,6 +27,10 @@ export const R_BPF_64_32 = 10;
 /** Where subprograms live: libbpf takes them from nowhere else. */
 export const TEXT_SECTION = ".text";
 export const MAPS_SECTION = ".maps";
+/** Where iproute2 and libbpf before 1.0 looked for maps: structs of numbers. */
+export const LEGACY_MAPS_SECTION = "maps";
+export const KCONFIG_SECTION = ".kconfig";
+export const KSYMS_SECTION = ".ksyms";
 export const LICENSE_SECTION = "license";
 
 /** Sections of global data by name: each becomes a map. */

@@ -1,14 +1,13 @@
-/**
- * Maps from the section `.maps`. Their definitions are BTF types alone: each map is a variable of an anonymous struct, a number N stands as a
- * pointer to an array of N ints, a type as a pointer to it. The section's bytes say nothing. Source: libbpf's bpf_helpers.h.
- */
+/** The object's maps, from the sections `.maps` (BTF) and `maps` (numbers), and what is in them from the start. */
 import { sizeOf, typeAt, underlying } from "../btf/layout.ts";
-import { LIBBPF_PIN_BY_NAME, recordTypeName } from "../btf/sections.ts";
-import type { Btf, BtfMember } from "../btf/types.ts";
-import { malformed, unsupported } from "../malformed.ts";
-import { MAP_TYPE, type MapSpec } from "../spec.ts";
+import type { Btf } from "../btf/types.ts";
+import { malformed } from "../malformed.ts";
+import { type InitialValue, MAP_TYPE, type MapSpec } from "../spec.ts";
 import type { ElfFile, ElfSection } from "./file.ts";
-import { MAPS_SECTION, STT } from "./format.ts";
+import { LEGACY_MAPS_SECTION, MAPS_SECTION, STT } from "./format.ts";
+import type { FunctionPlace } from "./functions.ts";
+import { readLegacyMaps } from "./legacy-maps.ts";
+import { readDefinition } from "./map-definition.ts";
 
 export interface MapsSection {
   /** In the order of the section. */
@@ -16,18 +15,20 @@ export interface MapsSection {
   /** The map's name by its offset in the section. */
   byOffset: Map<number, string>;
   section: ElfSection | undefined;
+  /** Maps by the id that iproute2's definitions give them. */
+  byId: ReadonlyMap<number, MapSpec>;
 }
 
-export function readMaps(file: ElfFile, btf: Btf | null): MapsSection {
-  if (file.sections.some((section) => section.name === "maps" && section.size > 0)) {
-    throw unsupported(
-      "Section maps holds map definitions of the old kind.",
-      "They are structs of numbers (bpf_map_def, bpf_elf_map) without types; libbpf 1.0 dropped them too.",
-      'Define the maps with SEC(".maps") and __uint/__type of bpf_helpers.h.',
-    );
+export function readMaps(file: ElfFile, btf: Btf | null, functions: readonly FunctionPlace[]): MapsSection {
+  const section = file.sections.find((each) => each.name === MAPS_SECTION && each.size > 0);
+  const legacy = file.sections.find((each) => each.name === LEGACY_MAPS_SECTION && each.size > 0);
+  if (section !== undefined && legacy !== undefined)
+    throw malformed("The object has maps of two kinds.", "It has the sections maps and .maps; one object has one of them.");
+  if (legacy !== undefined) {
+    const { found, byId } = readLegacyMaps(file, legacy, btf);
+    return { maps: found.map(({ map }) => map), byOffset: offsets(found), section: legacy, byId };
   }
-  const section = file.sections.find((each) => each.name === MAPS_SECTION);
-  if (section === undefined || section.size === 0) return { maps: [], byOffset: new Map(), section };
+  if (section === undefined) return { maps: [], byOffset: new Map(), section, byId: new Map() };
   const types = definitions(btf);
   const found: Found[] = [];
   const names = new Set<string>();
@@ -48,8 +49,12 @@ export function readMaps(file: ElfFile, btf: Btf | null): MapsSection {
     found.push({ offset: symbol.value, values, end, map: readDefinition(btf, symbol.name, definition) });
   }
   found.sort((a, b) => a.offset - b.offset);
-  readInitialValues(file, section, found);
-  return { maps: found.map(({ map }) => map), byOffset: new Map(found.map(({ offset, map }) => [offset, map.name])), section };
+  readInitialValues(file, section, found, functions);
+  return { maps: found.map(({ map }) => map), byOffset: offsets(found), section, byId: new Map() };
+}
+
+function offsets(found: readonly { offset: number; map: MapSpec }[]): Map<number, string> {
+  return new Map(found.map(({ offset, map }) => [offset, map.name]));
 }
 
 interface Found {
@@ -60,21 +65,48 @@ interface Found {
   end: number;
 }
 
-/** Maps of maps that are not empty at first: each slot that is filled is a relocation to a map. */
-function readInitialValues(file: ElfFile, section: ElfSection, found: readonly Found[]): void {
+const SLOT = 8;
+
+/** Maps of maps and arrays of programs that are not empty at first: each slot that is filled is a relocation. */
+function readInitialValues(
+  file: ElfFile,
+  section: ElfSection,
+  found: readonly Found[],
+  functions: readonly FunctionPlace[],
+): void {
   for (const { offset, symbol } of file.relocations.get(section.index)?.values() ?? []) {
     const outer = found.find((each) => offset >= each.offset && offset < each.end);
-    const index = outer === undefined ? -1 : (offset - outer.values) / 8;
-    const inner = found.find(({ map }) => map.name === symbol.name && symbol.sectionIndex === section.index);
+    const index = outer === undefined ? -1 : (offset - outer.values) / SLOT;
+    const place = symbol.value + addendAt(section, offset);
+    const inner = symbol.sectionIndex === section.index ? found.find((each) => each.offset === place) : undefined;
+    const fn = functions.find((each) => each.section.index === symbol.sectionIndex && each.start === place);
     const isInside = outer !== undefined && Number.isInteger(index) && index >= 0 && index < outer.map.maxEntries;
-    if (!isInside || outer.map.inner === undefined || inner === undefined) {
+    const value = isInside ? initialValue(outer.map, index, inner?.map, fn) : null;
+    if (value === null || outer === undefined) {
       throw malformed(
         `Section .maps refers to ${symbol.name || "something"} at offset ${offset}.`,
-        "Only maps of maps have other maps in them from the start, and only as many as they have room for.",
+        "Only maps of maps have other maps in them from the start, arrays of programs have programs, and only as many as they have room for.",
       );
     }
-    outer.map.values = [...(outer.map.values ?? []), { index, map: inner.map.name }].sort((a, b) => a.index - b.index);
+    outer.map.values = [...(outer.map.values ?? []), value].sort((a, b) => a.index - b.index);
   }
+}
+
+function initialValue(
+  outer: MapSpec,
+  index: number,
+  inner: MapSpec | undefined,
+  fn: FunctionPlace | undefined,
+): InitialValue | null {
+  if (outer.inner !== undefined && inner !== undefined) return { index, map: inner.name };
+  if (outer.type === MAP_TYPE.PROG_ARRAY && fn !== undefined && !fn.local) return { index, program: fn.name };
+  return null;
+}
+
+/** Relocations of data without addends have them in the place that they change. */
+function addendAt({ bytes }: ElfSection, offset: number): number {
+  if (bytes.length - offset < SLOT) return 0;
+  return new DataView(bytes.buffer, bytes.byteOffset).getInt32(offset, true);
 }
 
 /** Type id of each variable in the DATASEC `.maps`, by name. */
@@ -88,123 +120,4 @@ function definitions(btf: Btf | null): Map<string, number> {
     }
   }
   return result;
-}
-
-function readDefinition(btf: Btf, name: string, typeId: number, isInner = false): MapSpec {
-  const struct = underlying(btf, typeId);
-  if (struct?.kind !== "struct") throw malformed(`The definition of map ${name} is damaged.`, "Its type is no struct.");
-  if (struct.members.length > KNOWN_NUMBERS.size + 4)
-    throw malformed(`The definition of map ${name} is damaged.`, `It has ${struct.members.length} members.`);
-  const numbers = new Map<string, number>();
-  const types = new Map<string, number>();
-  let inner: MapSpec | null = null;
-  for (const member of struct.members) {
-    if (KNOWN_NUMBERS.has(member.name)) numbers.set(member.name, numberOf(btf, name, member));
-    else if (member.name === "values" && !isInner && MAPS_OF_MAPS.has(numbers.get("type") ?? 0))
-      inner = readInner(btf, name, member);
-    else if (member.name === "key" || member.name === "value") types.set(member.name, pointee(btf, name, member));
-    else throw unsupportedMember(name, member.name);
-  }
-  if (numbers.get("numa_node")) throw unsupportedMember(name, "numa_node");
-  const type = numbers.get("type");
-  if (type === undefined) throw malformed(`The definition of map ${name} is damaged.`, "It has no member `type`.");
-  const pinning = numbers.get("pinning") ?? 0;
-  if (pinning !== 0 && pinning !== LIBBPF_PIN_BY_NAME)
-    throw malformed(`The definition of map ${name} is damaged.`, `Its pinning is ${pinning}; there are 0 and 1.`);
-  return {
-    name,
-    type,
-    keySize: sizeOfPart(btf, name, "key", types, numbers),
-    // Maps of maps hold descriptors: libbpf does not ask for a size either.
-    valueSize: sizeOfPart(btf, name, "value", types, numbers) || (inner === null ? 0 : 4),
-    maxEntries: numbers.get("max_entries") ?? 0,
-    flags: numbers.get("map_flags") ?? 0,
-    extra: numbers.get("map_extra") ?? 0,
-    pinning: pinning === LIBBPF_PIN_BY_NAME ? "by-name" : "none",
-    keyTypeId: types.get("key") ?? 0,
-    valueTypeId: types.get("value") ?? (type === MAP_TYPE.RINGBUF ? recordTypeOf(btf, name) : 0),
-    ...(inner !== null && { inner }),
-  };
-}
-
-/** What `recordType` of `btf/sections.ts` has written; 0 when there is none. */
-function recordTypeOf(btf: Btf, map: string): number {
-  const name = recordTypeName(map);
-  const type = btf.types.find((each) => each.kind === "typedef" && each.name === name);
-  return type?.kind === "typedef" ? type.type : 0;
-}
-
-const MAPS_OF_MAPS = new Set<number>([MAP_TYPE.ARRAY_OF_MAPS, MAP_TYPE.HASH_OF_MAPS]);
-
-/** `__array(values, struct { … })`: an array of no length of pointers to the definition of the maps inside. */
-function readInner(btf: Btf, map: string, member: BtfMember): MapSpec {
-  const array = underlying(btf, member.type);
-  const pointer = array?.kind === "array" && array.length === 0 ? underlying(btf, array.type) : undefined;
-  const name = `${map}.inner`;
-  if (pointer?.kind !== "ptr") {
-    throw malformed(`The definition of map ${map} is damaged.`, "Its member values is no array of pointers to a definition.");
-  }
-  const inner = readDefinition(btf, name, pointer.type, true);
-  if (inner.pinning === "none") return inner;
-  throw malformed(`The definition of map ${map} is damaged.`, "The maps in it cannot be pinned by its definition.");
-}
-
-const KNOWN_NUMBERS = new Set([
-  "type",
-  "max_entries",
-  "map_flags",
-  "key_size",
-  "value_size",
-  "pinning",
-  "numa_node",
-  "map_extra",
-]);
-
-function unsupportedMember(map: string, member: string): Error {
-  const why =
-    member === "values"
-      ? "It sets initial values or inner maps, which Wirescript does not know yet."
-      : "Wirescript does not know it.";
-  return unsupported(
-    `The definition of map ${map} has the member ${member}.`,
-    why,
-    "Leave the member out, or load the object with bpftool.",
-  );
-}
-
-function sizeOfPart(
-  btf: Btf,
-  map: string,
-  part: "key" | "value",
-  types: Map<string, number>,
-  numbers: Map<string, number>,
-): number {
-  const typeId = types.get(part);
-  const given = numbers.get(`${part}_size`);
-  if (typeId === undefined) return given ?? 0;
-  const size = sizeOf(btf, typeId);
-  if (given !== undefined && given !== size) {
-    throw malformed(
-      `The definition of map ${map} is damaged.`,
-      `Its ${part}_size is ${given}, but the type of ${part} has ${size} bytes.`,
-    );
-  }
-  return size;
-}
-
-function pointee(btf: Btf, map: string, member: BtfMember): number {
-  const pointer = underlying(btf, member.type);
-  if (pointer?.kind !== "ptr")
-    throw malformed(`The definition of map ${map} is damaged.`, `Its member ${member.name} is no pointer.`);
-  return pointer.type;
-}
-
-/** `__uint`: a pointer to an array of that length; `__ulong`: an enum of one value. */
-function numberOf(btf: Btf, map: string, member: BtfMember): number {
-  const type = underlying(btf, member.type);
-  if (type?.kind === "enum" || type?.kind === "enum64") return Number(type.values[0]?.value ?? 0);
-  const array = underlying(btf, pointee(btf, map, member));
-  if (array?.kind !== "array")
-    throw malformed(`The definition of map ${map} is damaged.`, `Its member ${member.name} is no pointer to an array.`);
-  return array.length;
 }

@@ -61,7 +61,9 @@ function describesSection(btf: Btf, type: BtfType): boolean {
   if (type.kind === "var" || type.kind === "datasec") return true;
   // Declarations of what others define: the kernel refuses them, and nothing in the object is of that type.
   if (type.kind === "func") return type.linkage === "extern";
-  return type.kind === "decl_tag" && typeAt(btf, type.type)?.kind === "var";
+  if (type.kind !== "decl_tag") return false;
+  const tagged = typeAt(btf, type.type);
+  return tagged?.kind === "var" || (tagged?.kind === "func" && tagged.linkage === "extern");
 }
 
 /** The struct that defines a map, and what its members' types are made of, except the types of key and value themselves. */

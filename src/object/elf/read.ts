@@ -1,26 +1,28 @@
 /**
- * An eBPF object file as an `ObjectSpec`: our own, and those of clang 14 and later with BTF-defined maps, global data, static and global
- * subprograms, several programs a section. Nothing is asked of the running kernel: equal files give equal specs on every machine.
+ * An eBPF object file as an `ObjectSpec`: our own, those of clang with BTF-defined maps, and those of the time before with maps in iproute2's or
+ * libbpf's structs. Nothing is asked of the running kernel: equal files give equal specs on every machine. What needs a kernel (CO-RE,
+ * kconfig, ksyms) is noted in the spec, for the loader.
  *
  * `readElf(writeElf(spec))` equals `spec`, but for this: references are in their unlinked form (`encoding.ts`), subprograms of a program stand
  * in the order of `.text`, programs of one section stand together, variables are sorted by offset, BTF without types is `null`,
  * the type of a program comes from its section's name or its function's type (`program-type.ts`), and texts of lines lose their indentation.
- *
- * What needs the running kernel to be understood (CO-RE, kconfig, ksyms), initial values of maps, and maps in maps are refused with
- * an error that names them.
  */
+import { createHash } from "node:crypto";
 import { WirescriptError } from "../../errors.ts";
 import { decodeBtf } from "../btf/decode.ts";
 import { type DecodedExt, decodeExt } from "../btf/ext.ts";
 import type { Btf } from "../btf/types.ts";
-import { malformed, unsupported } from "../malformed.ts";
-import type { FunctionSpec, MapSpec, ObjectSpec, ProgramSpec } from "../spec.ts";
-import { type CodeSection, readCode } from "./code.ts";
+import { malformed } from "../malformed.ts";
+import type { FunctionSpec, MapSpec, ObjectSpec } from "../spec.ts";
+import { type CodeFunction, readCode } from "./code.ts";
 import { readDataSections } from "./data.ts";
+import { readExterns } from "./externs.ts";
 import { type ElfFile, parseElf } from "./file.ts";
-import { LICENSE_SECTION, TEXT_SECTION } from "./format.ts";
+import { LICENSE_SECTION } from "./format.ts";
+import { codeSections, findFunctions } from "./functions.ts";
+import { linkTargets } from "./link.ts";
 import { readMaps } from "./maps.ts";
-import { programTypeOf } from "./program-type.ts";
+import { putTailPrograms, readPrograms } from "./programs.ts";
 import { pruneSections } from "./prune.ts";
 
 /**
@@ -40,12 +42,34 @@ export function readElf(bytes: Uint8Array, name = "the object"): ObjectSpec {
 function readObject(bytes: Uint8Array): ObjectSpec {
   const file = parseElf(bytes);
   const { btf, ext } = readBtf(file);
-  const maps = readMaps(file, btf);
+  const places = findFunctions(file, codeSections(file));
+  const maps = readMaps(file, btf, places);
   const data = readDataSections(file, btf);
-  const code = readCode(file, maps, btf, ext);
-  const programs = readPrograms(code, btf);
-  const spec: ObjectSpec = { license: readLicense(file), programs, maps: maps.maps, data, btf };
-  return btf === null ? spec : withoutSectionTypes(spec, btf, code);
+  const externs = readExterns(file, btf);
+  const code = readCode(file, places, linkTargets(file, maps, places, externs), btf, ext);
+  const { programs, omitted } = readPrograms(code, btf);
+  putTailPrograms(programs, maps);
+  const spec: ObjectSpec = {
+    license: readLicense(file),
+    programs,
+    maps: maps.maps,
+    data,
+    btf,
+    ...(externs.length > 0 && { externs }),
+    ...(omitted.length > 0 && { omitted }),
+    ...(maps.maps.some(({ pinning }) => pinning === "object") && { hash: createHash("sha1").update(bytes).digest("hex") }),
+  };
+  if (btf === null) return spec;
+  hideFunctions(btf, code);
+  return withoutSectionTypes(spec, btf, code);
+}
+
+/** The kernel judges functions that are static in BTF once for each call, and that is what `__hidden` asks for. */
+function hideFunctions(btf: Btf, code: readonly CodeFunction[]): void {
+  for (const { place, fn } of code) {
+    const type = btf.types[fn.typeId - 1];
+    if (place.hidden && type?.kind === "func") type.linkage = "static";
+  }
 }
 
 function readLicense(file: ElfFile): string {
@@ -59,85 +83,47 @@ function readLicense(file: ElfFile): string {
 }
 
 function readBtf(file: ElfFile): { btf: Btf | null; ext: DecodedExt } {
-  const none = { btf: null, ext: { sections: new Map(), coreRelocations: [] } };
+  const ext: DecodedExt = { sections: new Map() };
   const section = file.sections.find((each) => each.name === ".BTF");
-  if (section === undefined) return none;
+  if (section === undefined) return { btf: null, ext };
   const { types, strings } = decodeBtf(section.bytes, "section .BTF");
   const extSection = file.sections.find((each) => each.name === ".BTF.ext");
-  if (extSection === undefined) return { ...none, btf: { types } };
-  const ext = decodeExt(extSection.bytes, strings);
-  const [core] = ext.coreRelocations;
-  if (core) {
-    const type = types[core.typeId - 1];
-    const typeName = type !== undefined && "name" in type ? type.name : `type ${core.typeId}`;
-    throw unsupported(
-      `The code in section ${core.section} adapts itself to the running kernel's layout of ${typeName} (byte ${core.offset}, access ${core.access}).`,
-      "It needs CO-RE relocations, which Wirescript does not apply yet.",
-      "Use stable types only (no vmlinux.h with preserve_access_index), or load the object with bpftool.",
-    );
-  }
-  return { btf: { types }, ext };
+  return { btf: { types }, ext: extSection === undefined ? ext : decodeExt(extSection.bytes, strings) };
 }
 
-/** `BPF_MAX_SUBPROGS` of the kernel: beyond it no program loads. */
-const SUBPROGRAM_LIMIT = 256;
-
-function readPrograms(code: readonly CodeSection[], btf: Btf | null): ProgramSpec[] {
-  const text = code.find((section) => section.name === TEXT_SECTION)?.functions ?? [];
-  const order = new Map(text.map((fn, index) => [fn.name, index]));
-  const callees = new Map(code.flatMap(({ functions }) => functions).map((fn) => [fn, calledBy(fn)]));
-  return code
-    .filter((section) => section.name !== TEXT_SECTION)
-    .flatMap(({ name: section, functions }) => {
-      return functions.map((entry) => {
-        const type = programTypeOf(section, btf, entry.typeId);
-        const reached = new Set<FunctionSpec>();
-        const pending = [entry];
-        for (let fn = pending.pop(); fn !== undefined; fn = pending.pop()) {
-          for (const name of callees.get(fn) ?? []) {
-            const callee = text[order.get(name) ?? -1];
-            if (callee === undefined || reached.has(callee)) continue;
-            reached.add(callee);
-            pending.push(callee);
-          }
-          if (reached.size >= SUBPROGRAM_LIMIT) {
-            throw malformed(
-              `Program ${entry.name} is too large.`,
-              `It reaches more than ${SUBPROGRAM_LIMIT} functions, which no kernel takes.`,
-            );
-          }
-        }
-        const subprograms = [...reached].sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
-        return { name: entry.name, section, type, functions: [entry, ...subprograms] };
-      });
-    });
-}
-
-function calledBy(fn: FunctionSpec): Set<string> {
-  const names = new Set<string>();
-  for (const { reference } of fn.instructions) if (reference?.kind === "function") names.add(reference.name);
-  return names;
-}
-
-function withoutSectionTypes(spec: ObjectSpec, all: Btf, code: readonly CodeSection[]): ObjectSpec {
-  const functions = code.flatMap((section) => section.functions);
+function withoutSectionTypes(spec: ObjectSpec, all: Btf, code: readonly CodeFunction[]): ObjectSpec {
+  const functions: FunctionSpec[] = code.map(({ fn }) => fn);
+  for (const { name, core } of functions) for (const { typeId } of core ?? []) mustExist(all, typeId, name);
   const used = [
-    ...functions.map((fn) => fn.typeId),
+    ...functions.flatMap((fn) => [fn.typeId, ...(fn.core ?? []).map(({ typeId }) => typeId)]),
+    ...(spec.externs ?? []).map(({ typeId }) => typeId),
     ...spec.maps.flatMap((map) => [map, ...(map.inner === undefined ? [] : [map.inner])]).flatMap(typeIds),
     ...spec.data.flatMap((data) => data.variables.map((variable) => variable.typeId)),
   ];
   const { btf, newId } = pruneSections(all, used);
   // Programs share their functions, so each function is changed once, in place.
-  for (const fn of functions) fn.typeId = newId(fn.typeId);
+  for (const fn of functions) {
+    fn.typeId = newId(fn.typeId);
+    for (const relocation of fn.core ?? []) relocation.typeId = newId(relocation.typeId);
+  }
   return {
     ...spec,
     btf,
+    ...(spec.externs && { externs: spec.externs.map((extern) => ({ ...extern, typeId: newId(extern.typeId) })) }),
     maps: spec.maps.map((map) => renumbered(map, newId)),
     data: spec.data.map((data) => ({
       ...data,
       variables: data.variables.map((variable) => ({ ...variable, typeId: newId(variable.typeId) })),
     })),
   };
+}
+
+function mustExist(btf: Btf, typeId: number, fn: string): void {
+  if (typeId >= 1 && typeId <= btf.types.length) return;
+  throw malformed(
+    `The CO-RE table of function ${fn} is damaged.`,
+    `It names type ${typeId}; there are 1 to ${btf.types.length}.`,
+  );
 }
 
 function typeIds({ keyTypeId, valueTypeId }: MapSpec): number[] {

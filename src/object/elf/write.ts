@@ -35,7 +35,7 @@ import { buildImage, CODE_FLAGS, DATA_FLAGS, type ImageSection, type ImageSymbol
  */
 export function writeElf(spec: ObjectSpec): Uint8Array {
   const symbols: ImageSymbol[] = [];
-  const targets: Targets = { maps: new Map(), data: new Map(), functions: new Map(), text: undefined };
+  const targets: Targets = { maps: new Map(), data: new Map(), functions: new Map(), programs: new Map(), text: undefined };
 
   const code = layOutCode(spec);
   const codeSections = code.map(({ name, functions }) => {
@@ -54,7 +54,7 @@ export function writeElf(spec: ObjectSpec): Uint8Array {
       const binding = name !== TEXT_SECTION || isGlobal(spec, fn) ? STB.GLOBAL : STB.LOCAL;
       const symbol = { name: fn.name, type: STT.FUNC, binding, section: home, value, size };
       symbols.push(symbol);
-      if (name === TEXT_SECTION) targets.functions.set(fn.name, symbol);
+      (name === TEXT_SECTION ? targets.functions : targets.programs).set(fn.name, symbol);
       value += size;
     }
   });
@@ -92,10 +92,12 @@ export function writeElf(spec: ObjectSpec): Uint8Array {
     targets.maps.set(name, symbol);
   }
   spec.maps.forEach((map, position) => {
-    for (const { index, map: name } of map.values ?? []) {
-      const symbol = targets.maps.get(name);
-      if (symbol === undefined) throw new RangeError(`map ${map.name} holds ${name}, which is not in the object`);
-      mapsSection.relocations.push({ offset: at(definitions, position).values + 8 * index, type: R_BPF_64_ABS64, symbol });
+    for (const value of map.values ?? []) {
+      const symbol = "map" in value ? targets.maps.get(value.map) : targets.programs.get(value.program);
+      if (symbol === undefined)
+        throw new RangeError(`map ${map.name} holds ${JSON.stringify(value)}, which is not in the object`);
+      const offset = at(definitions, position).values + 8 * value.index;
+      mapsSection.relocations.push({ offset, type: R_BPF_64_ABS64, symbol });
     }
   });
 
@@ -112,7 +114,7 @@ export function writeElf(spec: ObjectSpec): Uint8Array {
     licenseSection,
     section(".BTF", SHT.PROGBITS, 0, 4, btf.bytes),
   ];
-  if (ext.some((each) => each.functions.length > 0 || each.lines.length > 0)) {
+  if (ext.some((each) => each.functions.length > 0 || each.lines.length > 0 || each.core.length > 0)) {
     sections.push(section(".BTF.ext", SHT.PROGBITS, 0, 4, encodeExt(ext, btf.stringOffset)));
   }
   return buildImage(sections, symbols);
@@ -194,6 +196,7 @@ interface Targets {
   maps: Map<string, ImageSymbol>;
   data: Map<string, ImageSymbol>;
   functions: Map<string, ImageSymbol>;
+  programs: Map<string, ImageSymbol>;
   /** The section symbol of `.text`. */
   text: ImageSymbol | undefined;
 }
@@ -247,7 +250,8 @@ function resolve(instruction: Instruction, targets: Targets): { symbol: ImageSym
 }
 
 function extStrings(ext: readonly SectionExt[], code: readonly CodeSection[]): string[] {
-  return [...ext.map((each) => each.section), ...code.flatMap(({ functions }) => [...lineStrings(functions)])];
+  const paths = ext.flatMap(({ core }) => core.map(({ path }) => path.join(":")));
+  return [...ext.map((each) => each.section), ...code.flatMap(({ functions }) => [...lineStrings(functions)]), ...paths];
 }
 
 function section(name: string, type: number, flags: number, align: number, bytes: Uint8Array): ImageSection {
