@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Drops TCP from and to one port: the counterpart of src/programs/portfilter.bpf.ts. */
+/* Drops TCP, or another protocol with ports, from and to one port: the counterpart of src/programs/portfilter.bpf.ts. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
-#include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -14,6 +13,13 @@
 
 /* Set by the loader. In network byte order, as it is in the packet. */
 const volatile __be16 port = bpf_htons(80);
+const volatile __u8 protocol = IPPROTO_TCP;
+
+/* What TCP and UDP begin with. */
+struct ports {
+	__be16 source;
+	__be16 dest;
+};
 
 SEC("xdp")
 int portfilter(struct xdp_md *ctx)
@@ -21,15 +27,15 @@ int portfilter(struct xdp_md *ctx)
 	void *data_end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
-	struct tcphdr *tcp = (void *)(ip + 1);
+	struct ports *ports = (void *)(ip + 1);
 
-	if ((void *)(tcp + 1) > data_end)
+	if ((void *)(ports + 1) > data_end)
 		return XDP_PASS;
-	if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != IPPROTO_TCP)
+	if (eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != protocol)
 		return XDP_PASS;
 	if (ip->ihl != 5 || ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
 		return XDP_PASS;
-	if (tcp->source == port || tcp->dest == port)
+	if (ports->source == port || ports->dest == port)
 		return XDP_DROP;
 	return XDP_PASS;
 }

@@ -4,6 +4,7 @@
  * TypeScript is imported here and below `frontend/`: import this module dynamically where production must not load a compiler.
  */
 import { dirname, resolve } from "node:path";
+import { TEXT_SECTION } from "../object/elf/format.ts";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/generate.ts";
 import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
@@ -42,9 +43,12 @@ export function compile(path: string, options: CompileOptions = {}): Compilation
     return compileModule(path, options);
   } catch (error) {
     if (!isStackExhausted(error)) throw error;
-    const nowhere = { file: path, line: 0, column: 0, endLine: 0, endColumn: 0, text: "" };
-    throw new CompileError([{ code: "WS4005", ...nowhere, ...describe("WS4005") }]);
+    throw new CompileError([{ code: "WS4005", ...nowhere(path), ...describe("WS4005") }]);
   }
+}
+
+function nowhere(file: string) {
+  return { file, line: 0, column: 0, endLine: 0, endColumn: 0, text: "" };
 }
 
 function compileModule(path: string, options: CompileOptions): Compilation {
@@ -64,6 +68,9 @@ function compileModule(path: string, options: CompileOptions): Compilation {
   if (code.problems.length > 0) throw new CompileError(code.problems);
   const programs = module.programs.map(({ name, section, type }) => ({ name, section, type, functions: code.program(name) }));
   if (code.problems.length > 0) throw new CompileError(code.problems);
+  if (programs.some(({ section, functions }) => section === TEXT_SECTION && functions.length > 1)) {
+    throw new CompileError([{ code: "WS3008", ...nowhere(path), ...describe("WS3008", { hook: "XDP that calls functions" }) }]);
+  }
   const readonly = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
   const data = [...readonly, ...writableSections(types, module)];
   const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };

@@ -27,17 +27,20 @@ export { xdp_stats_map } from "./stats.bpf.ts";
 export const fib_results = perCpuArray({ value: u64, entries: 11, pinned: true });
 const OTHER_RESULT = 10;
 
-export const router = xdp((ctx) => countAction(ctx, route(ctx)), { section: "xdp_router", name: "xdp_router_func" });
+export const router = xdp((ctx) => countAction(ctx, route(ctx, redirect)), { section: "xdp_router", name: "xdp_router_func" });
 
-function route(ctx: XdpContext): XdpAction {
+/** How a packet leaves by an interface: `redirect`, or a way through a map of devices. */
+type Send = (ifindex: u32) => XdpAction;
+
+export function route(ctx: XdpContext, send: Send): XdpAction {
   const eth = ctx.at(Ethernet);
   if (!eth) return XDP_DROP;
-  if (eth.type === EtherType.IPv4) return routeIPv4(ctx, eth);
-  if (eth.type === EtherType.IPv6) return routeIPv6(ctx, eth);
+  if (eth.type === EtherType.IPv4) return routeIPv4(ctx, eth, send);
+  if (eth.type === EtherType.IPv6) return routeIPv6(ctx, eth, send);
   return XDP_PASS;
 }
 
-function routeIPv4(ctx: XdpContext, eth: Ethernet): XdpAction {
+function routeIPv4(ctx: XdpContext, eth: Ethernet, send: Send): XdpAction {
   const ip = ctx.at(IPv4, Ethernet.size);
   if (!ip) return XDP_DROP;
   if (ip.ttl <= 1) return XDP_PASS;
@@ -47,10 +50,10 @@ function routeIPv4(ctx: XdpContext, eth: Ethernet): XdpAction {
   // TTL is the high byte of its word; the protocol below it does not change.
   ip.checksum = replaceInChecksum(ip.checksum, 0x0100, 0);
   ip.ttl--;
-  return forward(eth, found.to);
+  return forward(eth, found.to, send);
 }
 
-function routeIPv6(ctx: XdpContext, eth: Ethernet): XdpAction {
+function routeIPv6(ctx: XdpContext, eth: Ethernet, send: Send): XdpAction {
   const ip = ctx.at(IPv6, Ethernet.size);
   if (!ip) return XDP_DROP;
   if (ip.hopLimit <= 1) return XDP_PASS;
@@ -58,13 +61,13 @@ function routeIPv6(ctx: XdpContext, eth: Ethernet): XdpAction {
   count(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
   ip.hopLimit--;
-  return forward(eth, found.to);
+  return forward(eth, found.to, send);
 }
 
-function forward(eth: Ethernet, { ifindex, smac, dmac }: FibTarget): XdpAction {
+function forward(eth: Ethernet, { ifindex, smac, dmac }: FibTarget, send: Send): XdpAction {
   eth.dst = dmac;
   eth.src = smac;
-  return redirect(ifindex);
+  return send(ifindex);
 }
 
 /** Routes that say to drop are obeyed; everything else is for the stack. */

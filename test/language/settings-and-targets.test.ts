@@ -176,12 +176,20 @@ describe("a section", () => {
     expect(codes(section)).toEqual([]);
   });
 
-  test.each(["", "tc", "classifier", "kprobe/x", "socket", "license", "maps", ".text", ".maps", "a b"])(
-    "may not be %j",
-    (section) => {
-      expect(codes(section)).toEqual(["WS3008"]);
-    },
-  );
+  test.each(["", "tc", "classifier", "kprobe/x", "socket", "license", "maps", ".maps", "a b"])("may not be %j", (section) => {
+    expect(codes(section)).toEqual(["WS3008"]);
+  });
+
+  test(".text is for a module's only program, which calls no functions, and readers take it for one", () => {
+    expect(codes(".text")).toEqual([]);
+    const [program] = readElf(writeElf(build('export const p = xdp(() => XDP_DROP, { section: ".text" });'))).programs;
+    expect(program).toMatchObject({ name: "p", section: ".text", type: "xdp" });
+    expect(codes('.text" }); export const q = xdp(() => XDP_PASS, { section: "xdp')).toEqual(["WS3008"]);
+    const calling = `import { noinline } from "wirescript/kernel";
+      const f = noinline((n: u32): u32 => n * 3);
+      export const p = xdp((ctx) => (f(ctx.length) === f(7) ? XDP_DROP : XDP_PASS), { section: ".text" });`;
+    expect(() => build(calling)).toThrow("WS3008");
+  });
 
   test("that says nothing of its program's type is an XDP program's for those who read the object", () => {
     const [program] = readElf(writeElf(build('export const p = xdp(() => XDP_DROP, { section: "filter" });'))).programs;

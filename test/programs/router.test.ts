@@ -2,22 +2,26 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import { HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
 import { INSIDE_DEVICE, type Lab, ping, wakePeer } from "../../src/lab/index.ts";
 import { syscall } from "../../src/sys/ffi.ts";
 import { inNamespace } from "../../src/sys/namespaces.ts";
 import { getLink } from "../../src/sys/netlink/index.ts";
-import { openPacketSocket } from "../../src/sys/sockets.ts";
+import { openPacketSocket, type RawSocket } from "../../src/sys/sockets.ts";
 import { noKernel } from "../kernel.ts";
+import { scapy } from "../net/scapy.ts";
 import { freshLab } from "../own-lab.ts";
+import { MODES } from "./on-wire.ts";
 import { type Counters, sourceOf, XDP_DROP, XDP_PASS, XDP_REDIRECT } from "./subject.ts";
 
 const CLONE_NEWNET = 0x40000000;
 const SUCCESS = 0;
 const NOT_FWDED = 4;
 
-describe.skipIf(noKernel)(`router${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
-  const { spec } = compile(sourceOf("programs/router.bpf.ts"));
+const FORMS = (["router", "router-devmap"] as const).flatMap((file) => MODES.map((mode) => [file, mode] as const));
+
+describe.skipIf(noKernel).each(FORMS)(`%s, %s${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, (file, mode) => {
+  const { spec } = compile(sourceOf(`programs/${file}.bpf.ts`));
   let home: number;
 
   beforeAll(() => {
@@ -40,8 +44,10 @@ describe.skipIf(noKernel)(`router${noKernel === null ? "" : ` (skipped: ${noKern
     for (let index = 0; index < count; index++) {
       const lab = await freshLab({ legacyIp: true });
       wakePeer(lab);
-      object.program("xdp_router_func").attach({ dev: lab.name, mode: "native" });
+      object.program("xdp_router_func").attach({ dev: lab.name, mode });
       labs.push(lab);
+      const { ifindex } = getLink(lab.name);
+      if (file === "router-devmap") object.map<HashMap<number, number>>("router_port", HashMap).set(ifindex, ifindex);
     }
     return { labs, object };
   }
@@ -89,6 +95,42 @@ describe.skipIf(noKernel)(`router${noKernel === null ? "" : ` (skipped: ${noKern
       socket.close();
     }
   });
+
+  it("takes exactly one hop off IPv6, for scapy to see", async () => {
+    const { labs } = await routed(2);
+    const [from, to] = labs as [Lab, Lab];
+    const socket = inNamespace(to.name, () => openPacketSocket(getLink(INSIDE_DEVICE).ifindex));
+    try {
+      await ping({ destination: to.plan.ip6.inside, namespace: from.name, count: 1 });
+      const frame = nextFrame(socket, (bytes) => bytes[12] === 0x86 && bytes[20] === 58 && bytes[54] === 128);
+      const [seen] = scapy<Record<string, unknown>>(`p = Ether(bytes.fromhex("${Buffer.from(frame).toString("hex")}"))
+q = p.copy(); del q[ICMPv6EchoRequest].cksum; q = Ether(bytes(q))
+print(json.dumps(dict(hlim=p.hlim, right=p[ICMPv6EchoRequest].cksum == q[ICMPv6EchoRequest].cksum, src=p[IPv6].src)))`);
+      expect(seen).toEqual({ hlim: 63, right: true, src: from.plan.ip6.inside });
+    } finally {
+      socket.close();
+    }
+  });
+
+  if (file === "router-devmap")
+    it("leaves by the device that the map names, and directly where it names none", async () => {
+      const { labs, object } = await routed(3);
+      const [from, to, detour] = labs as [Lab, Lab, Lab];
+      const map = object.map<HashMap<number, number>>("router_port", HashMap);
+      const [toIndex, detourIndex] = [getLink(to.name).ifindex, getLink(detour.name).ifindex];
+      const socket = inNamespace(detour.name, () => openPacketSocket(getLink(INSIDE_DEVICE).ifindex));
+      try {
+        map.set(toIndex, detourIndex);
+        const destination = to.plan.ip4?.inside ?? "";
+        expect(await ping({ destination, namespace: from.name, count: 1, timeoutMs: 100 })).toMatchObject({ received: 0 });
+        expect(nextEchoRequest(socket).subarray(30, 34)).toEqual(Uint8Array.from(destination.split("."), Number));
+      } finally {
+        socket.close();
+      }
+      expect(map.delete(toIndex)).toBe(true);
+      const result = await ping({ destination: to.plan.ip4?.inside ?? "", namespace: from.name, count: 2, intervalMs: 1 });
+      expect(result).toMatchObject({ received: 2 });
+    });
 
   it("leaves packets to this host and hops that run out to the stack", async () => {
     const { labs, object } = await routed(1);
@@ -139,12 +181,15 @@ describe.skipIf(noKernel)(`router${noKernel === null ? "" : ` (skipped: ${noKern
 });
 
 /** The first ICMP echo request that the socket has heard. */
-function nextEchoRequest(socket: ReturnType<typeof openPacketSocket>): Uint8Array {
+function nextEchoRequest(socket: RawSocket): Uint8Array {
+  return nextFrame(socket, (frame) => frame[12] === 8 && frame[13] === 0 && frame[23] === 1 && frame[34] === 8);
+}
+
+function nextFrame(socket: RawSocket, isWanted: (frame: Uint8Array) => boolean): Uint8Array {
   for (;;) {
     const received = socket.receive(1000);
     if (received === null) throw new Error("no echo request came");
-    const frame = received.bytes;
-    if (frame[12] === 8 && frame[13] === 0 && frame[23] === 1 && frame[34] === 8) return frame;
+    if (isWanted(received.bytes)) return received.bytes;
   }
 }
 

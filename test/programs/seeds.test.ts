@@ -19,6 +19,7 @@ import {
   HOST,
   hex,
   icmp,
+  icmpv6,
   ipv4,
   ipv6,
   join,
@@ -55,7 +56,11 @@ const [passes, drops] = [true, false].map(
     (what: string, packet: Uint8Array): Sent => ({ what, packet, passes }),
 ) as [(what: string, packet: Uint8Array) => Sent, (what: string, packet: Uint8Array) => Sent];
 
-const FILTERS: { file: string; settings?: Record<string, unknown>; packets: Sent[] }[] = [
+const echo = (sequence: number, tags: number[] = []) => frame(IPV4, ipv4(icmp({ sequence })), tags);
+const echoV6 = (sequence: number, tags: number[] = []) => frame(IPV6, ipv6(icmpv6({ sequence })), tags);
+
+/** `last`: a packet that passes. */
+const FILTERS: { file: string; program?: string; last?: Uint8Array; settings?: Record<string, unknown>; packets: Sent[] }[] = [
   {
     file: "tcpfilter",
     packets: [
@@ -91,22 +96,76 @@ const FILTERS: { file: string; settings?: Record<string, unknown>; packets: Sent
     settings: { port: 8080 },
     packets: [passes("port 80", overTcp(80)), drops("the port that was set", overTcp(8080)), passes("after it", overTcp(22))],
   },
+  {
+    file: "portfilter",
+    settings: { port: 53, protocol: UDP },
+    packets: [
+      drops("UDP to the port", overUdp(53)),
+      drops("without data", frame(IPV4, ipv4(udp(pattern(0), { destinationPort: 53 }), { protocol: UDP }))),
+      passes("UDP to another port", overUdp(54)),
+      passes("TCP to the port", overTcp(53)),
+    ],
+  },
+  {
+    file: "icmpfilter",
+    packets: [
+      passes("ICMP", pingV4()),
+      drops("UDP", overUdp(53)),
+      passes("ICMPv6", pingV6()),
+      drops("TCP", overTcp(80)),
+      passes("ARP", arpRequest()),
+      drops("TCP over IPv6", frame(IPV6, ipv6(tcp(pattern(10)), TCP))),
+      drops("ICMP behind a tag", pingV4([VLAN])),
+    ],
+    last: pingV4(),
+  },
+  {
+    file: "drop-even-pings",
+    program: "xdp_parser_func",
+    packets: [
+      passes("sequence 1", echo(1)),
+      drops("sequence 2", echo(2)),
+      passes("sequence 3", echo(3)),
+      drops("sequence 0", echo(0)),
+      passes("sequence 256 + 1", echo(257)),
+      drops("sequence 256", echo(256)),
+      drops("sequence 2 behind two tags", echo(2, [QINQ, VLAN])),
+      passes("a reply", frame(IPV4, ipv4(icmp({ type: 0, sequence: 2 })))),
+      passes("sequence 5 over IPv6", echoV6(5)),
+      drops("sequence 6 over IPv6", echoV6(6)),
+      drops("sequence 6 over IPv6 behind a tag", echoV6(6, [VLAN])),
+      passes("UDP", overUdp(53)),
+      passes("ARP", arpRequest()),
+      drops("with IP options", frame(IPV4, ipv4(icmp({ sequence: 2 }), { ihl: 7 }))),
+    ],
+  },
 ];
 
 describe.skipIf(noKernel !== null)(`filters on the wire${reason}`, () => {
   for (const mode of MODES) {
     it.each(FILTERS)(`$file $settings, ${mode}: what passes arrives as it was, in order, and nothing else`, (filter) => {
-      const { file, settings = {}, packets } = filter;
-      const { far, near } = attachToWire(loadShipped(file, { settings }), file, mode);
-      // One that passes at the end: when it is there, nothing else is under way.
-      const last = overTcp(9, 9);
+      const { file, program = file, settings = {}, packets, last = overTcp(9, 9) } = filter;
+      const { far, near } = attachToWire(loadShipped(file, { settings }), program, mode);
       const wanted = [...packets.filter(({ passes }) => passes).map(({ packet }) => packet), last];
       for (const { packet } of packets) far.send(packet);
+      // When it is there, nothing else is under way.
       far.send(last);
       expect(receive(near, wanted.length)).toEqual(wanted.map(hex));
       expect(near.receive(0)).toBeNull();
     });
   }
+});
+
+describe.skipIf(noKernel !== null)(`dropworld on the wire${reason}`, () => {
+  it.each(MODES)("%s: nothing comes through, until the program is gone", (mode) => {
+    const object = loadShipped("dropworld");
+    const { far, near } = attachToWire(object, "dropworld", mode);
+    for (const packet of [pingV4(), pingV6(), arpRequest(), overTcp(80), overUdp(53)]) far.send(packet);
+    object.close();
+    far.send(pingV6());
+    expect(receive(near, 1)).toEqual([hex(pingV6())]);
+    expect(near.receive(0)).toBeNull();
+  });
 });
 
 describe.skipIf(noKernel !== null)(`rewriters on the wire${reason}`, () => {

@@ -1,5 +1,6 @@
 /** Which of a module's exports are programs, for which hook, and under which names they go into the object. */
 
+import { TEXT_SECTION } from "../../object/elf/format.ts";
 import { isFragsSection } from "../../object/elf/program-type.ts";
 import { lowerExpression } from "./expressions.ts";
 import { HOOKS, type Hook, XDP_FRAGS } from "./hooks.ts";
@@ -100,8 +101,14 @@ export function optionsOf(
   const chosen = frags ? XDP_FRAGS : hook;
   const section = text(l, node, options, "section") ?? chosen.section;
   usable(l, node, name);
-  if (!chosen.accepts(section)) l.fail(node, "WS3008", { hook: chosen.title });
+  if (!fits(l, chosen, section)) l.fail(node, "WS3008", { hook: chosen.title });
   return { name, section, hook: chosen };
+}
+
+/** In `.text` is the code that programs call; loaders take it for a program when there is no other. */
+function fits(l: Lowering, hook: Hook, section: string): boolean {
+  if (section === TEXT_SECTION) return hook.type === "xdp" && exportedPrograms(l.module.source).length === 1;
+  return hook.accepts(section);
 }
 
 function usable(l: Lowering, node: ts.Node, name: string): string {

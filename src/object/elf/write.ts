@@ -132,8 +132,8 @@ function layOutCode(spec: ObjectSpec): CodeSection[] {
   for (const program of spec.programs) {
     const [entry, ...rest] = program.functions;
     if (entry === undefined) throw new RangeError(`program ${program.name} has no function`);
-    if (program.section === TEXT_SECTION)
-      throw new RangeError(`program ${program.name} is in .text, where only subprograms can be`);
+    if (program.section === TEXT_SECTION && (spec.programs.length > 1 || rest.length > 0))
+      throw new RangeError(`program ${program.name} is in .text beside other functions, which makes it a subprogram`);
     if (entry.name !== program.name) throw new RangeError(`program ${program.name} starts with function ${entry.name}`);
     sections.set(program.section, [...(sections.get(program.section) ?? []), entry]);
     for (const fn of rest) {

@@ -49,7 +49,7 @@ export const DECLARATIONS = {
   WS3008: {
     what: "A program for {hook} cannot be in a section of this name.",
     why: "Loaders tell from a section's name what is in it, and this one stands for something else.",
-    fix: 'Use "xdp" or "tc", or a name that stands for no type, such as "filter"; for `frags` "xdp.frags".',
+    fix: 'Use "xdp" or "tc", or a name that stands for no type, such as "filter"; for `frags` "xdp.frags". ".text" is for the one program of a module, without functions that are called.',
     example: 'export const p = xdp(() => XDP_PASS, { section: "tc" });',
   },
   WS3009: {
