@@ -7,6 +7,7 @@ import { dirname, resolve } from "node:path";
 import { TEXT_SECTION } from "../object/elf/format.ts";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/generate.ts";
+import { ConstantPool } from "./constant-pool.ts";
 import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
 import { type LoweredModule, lowerModule } from "./frontend/lower.ts";
 import { isStackExhausted } from "./frontend/reporter.ts";
@@ -58,8 +59,11 @@ function compileModule(path: string, options: CompileOptions): Compilation {
 
   const types = new ModuleTypes();
   const maps = module.maps.map((map) => mapSpec(types, map));
+  const cpu = options.cpu ?? 3;
+  const constants = new ConstantPool(module.readonlyData.length);
   const code = new Code(types, {
-    cpu: options.cpu ?? 3,
+    cpu,
+    constants: cpu >= 3 ? constants : undefined,
     disabled: options.disabledPasses ?? [],
     folder: dirname(resolve(path)),
   });
@@ -71,7 +75,8 @@ function compileModule(path: string, options: CompileOptions): Compilation {
   if (programs.some(({ section, functions }) => section === TEXT_SECTION && functions.length > 1)) {
     throw new CompileError([{ code: "WS3008", ...nowhere(path), ...describe("WS3008", { hook: "XDP that calls functions" }) }]);
   }
-  const readonly = module.readonlyData.length === 0 ? [] : [readonlySection(types, module)];
+  const readonlyData = Uint8Array.from([...module.readonlyData, ...constants.bytes]);
+  const readonly = readonlyData.length === 0 ? [] : [readonlySection(types, module, readonlyData)];
   const data = [...readonly, ...writableSections(types, module)];
   const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
   return { spec, functions: code.functions, files: source.files };
@@ -118,8 +123,8 @@ function writableSections(types: ModuleTypes, { globals }: LoweredModule): DataS
   });
 }
 
-/** The texts of `trace`, and the settings under their names. */
-function readonlySection(types: ModuleTypes, { readonlyData, settings }: LoweredModule): DataSpec {
+/** The settings under their names; the texts of `trace` and constants without. */
+function readonlySection(types: ModuleTypes, { settings }: LoweredModule, bytes: Uint8Array): DataSpec {
   const variables = settings.map(({ name, offset, layout }) => ({ name, offset, size: layout.size, typeId: types.of(layout) }));
-  return { name: ".rodata", bytes: readonlyData, readonly: true, variables };
+  return { name: ".rodata", bytes, readonly: true, variables };
 }

@@ -7,6 +7,7 @@ import type { FunctionSpec } from "../object/spec.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
+import type { ConstantPool } from "./constant-pool.ts";
 import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagnostic.ts";
 import type { Function, Span } from "./ir/ir.ts";
 import { MOST_ROUNDS } from "./outline/callback.ts";
@@ -30,6 +31,8 @@ export interface CodeOptions {
   disabled: readonly string[];
   /** Source files are named as seen from here, so that a module gives the same object from wherever it is compiled. */
   folder: string;
+  /** Absent where a module may have no data: direct addresses of values are of Linux 5.2. */
+  constants: ConstantPool | undefined;
 }
 
 export class Code {
@@ -52,18 +55,19 @@ export class Code {
   /** Compiles a function, after those that it calls. `typeId` gives its type in BTF, when it is part of a program. */
   add({ function: fn, place }: LoweredFunction, typeId: () => number): void {
     const rounds = fn.blocks.flatMap((block) => block.rounds ?? []);
-    const disabled = [...this.#options.disabled];
-    optimise(fn, { disabled });
+    const { constants } = this.#options;
+    const options = { disabled: [...this.#options.disabled], constants };
+    optimise(fn, options);
     const { callbacks, refused } = outlineLoops(fn, rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds), this.#looping);
     if (callbacks.length > 0 || callsOneOf(fn, this.#looping)) this.#looping.add(fn.name);
     for (const { span, reason } of refused) {
       const at = span === null ? place : rangeOf(span);
       this.problems.push({ code: "WS2096", ...at, ...describe("WS2096", { reason }) });
     }
-    if (callbacks.length > 0) optimise(fn, { disabled });
+    if (callbacks.length > 0) optimise(fn, options);
     this.#generate(fn, place, typeId);
     for (const callback of callbacks) {
-      optimise(callback, { disabled });
+      optimise(callback, options);
       this.#generate(callback, place, () => this.#types.callback(callback.name));
     }
   }

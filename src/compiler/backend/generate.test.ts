@@ -55,6 +55,56 @@ b3: from b1
     `);
   });
 
+  test("of two results behind one exit, one is set ahead of the branches", () => {
+    expect(
+      assembly(`
+b0:
+  v1 = context
+  v2 = load.4 context v1
+  v3 = const 7
+  v4 = eq v2, v3
+  branch v4, b1, b2
+b1: from b0
+  v5 = load.4 context v1 + 4
+  v6 = eq v5, v3
+  branch v6, b3, b2
+b2: from b0, b1
+  v7 = const 2
+  jump b4
+b3: from b1
+  v8 = const 1
+  jump b4
+b4: from b2, b3
+  v9 = phi v7, v8
+  return v9`),
+    ).toHaveLength(7);
+  });
+
+  test("one of two values is made ahead of the branch, in a register that the comparison leaves free", () => {
+    expect(
+      assembly(`
+b0:
+  v1 = context
+  v2: ptr = load.4 context v1 + 140
+  v3: ptr = load.4 context v1 + 76
+  v4 = const 4
+  v5: ptr = add v2, v4
+  v6 = ugt v5, v3
+  branch v6, b2, b1
+b1: from b0
+  v7 = load.4 packet v5 - 4
+  jump b3
+b2: from b0
+  v8 = const 41
+  jump b3
+b3: from b1, b2
+  v9 = phi v7, v8
+  store.4 context v1 + 8, v9
+  v10 = const 0
+  return v10`),
+    ).toHaveLength(9);
+  });
+
   test("a check further into the packet starts from the address of the one before", () => {
     const body = (between: string) => `${CHECKED}
   v7 = load.2 packet v2 + 12

@@ -8,7 +8,7 @@ import { removeCopies } from "./copies.ts";
 import { emit } from "./emit.ts";
 import { tidyFlow } from "./flow.ts";
 import { layOutFrame, StackOverflow } from "./frame.ts";
-import { hoistCopies, presetResult } from "./hoist.ts";
+import { hoistConstants, hoistCopies, presetResult } from "./hoist.ts";
 import { removeKnown } from "./known.ts";
 import { orderBlocks } from "./layout.ts";
 import type { Cpu } from "./machine.ts";
@@ -41,10 +41,22 @@ export interface Generated {
  * @throws StackOverflow when the function needs more than 512 bytes of stack; WirescriptError COMPILE when a jump is out of reach.
  */
 export function generate(fn: ir.Function, options: GenerateOptions): Generated {
-  const plain = generateOnce(fn, options, false);
-  // Chains need registers, and what is short of them is spilled: only the result tells whether they pay.
-  const chained = attempt(() => generateOnce(fn, options, true));
-  return chained !== null && lengthOf(chained) < lengthOf(plain) ? chained : plain;
+  // Both need registers, and what is short of them is spilled: only the result tells whether they pay.
+  const [first, ...others] = [
+    generateOnce(fn, options, { chained: false, hoisted: false }),
+    attempt(() => generateOnce(fn, options, { chained: true, hoisted: false })),
+    attempt(() => generateOnce(fn, options, { chained: false, hoisted: true })),
+    attempt(() => generateOnce(fn, options, { chained: true, hoisted: true })),
+  ] as const;
+  return others.reduce<Generated>((best, other) => (other !== null && lengthOf(other) < lengthOf(best) ? other : best), first);
+}
+
+/** What may make a function shorter, or not. */
+interface Attempt {
+  /** Addresses start from others: see `chains.ts`. */
+  chained: boolean;
+  /** Constants are made early, in registers of their own: see `hoist.ts`. */
+  hoisted: boolean;
 }
 
 /** Null when it needs too much stack. */
@@ -61,11 +73,12 @@ function lengthOf({ instructions }: Generated): number {
   return instructions.reduce((sum, instruction) => sum + slots(instruction), 0);
 }
 
-function generateOnce(fn: ir.Function, options: GenerateOptions, withChains: boolean): Generated {
-  const machine = select(fn, options.cpu, withChains);
+function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hoisted }: Attempt): Generated {
+  const machine = select(fn, options.cpu, chained);
   removeOverwritten(machine);
   sweep(machine);
   commute(machine);
+  if (hoisted) hoistConstants(machine);
   allocate(machine);
   removeCopies(machine);
   const stackBytes = layOutFrame(machine);

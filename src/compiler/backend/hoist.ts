@@ -6,6 +6,7 @@
  * Registers are assigned already, so it is plain whether the register is free on the other path.
  */
 import type { Bits } from "./bits.ts";
+import { isBareExit } from "./layout.ts";
 import { liveness } from "./liveness.ts";
 import {
   forEachRead,
@@ -23,6 +24,15 @@ const MOST_HOISTED = 2;
 
 /** Copies and constants in a block of their own between a branch and a join. Whether anything changed. */
 export function hoistCopies(fn: MachineFunction): boolean {
+  return hoist(fn, ["const", "mov"]);
+}
+
+/** The same for constants alone, before registers are assigned: one of its own is found for what is made earlier. */
+export function hoistConstants(fn: MachineFunction): void {
+  hoist(fn, ["const"]);
+}
+
+function hoist(fn: MachineFunction, movable: readonly MachineInstruction["op"][]): boolean {
   let changed = false;
   const before = predecessors(fn.blocks);
   let live = liveness(fn);
@@ -36,7 +46,7 @@ export function hoistCopies(fn: MachineFunction): boolean {
     if (join === block || !before.get(join)?.some((other) => other !== block && other.terminator.op === "jump")) continue;
     const branch = from.terminator;
     const other = branch.then === block ? branch.otherwise : branch.then;
-    if (!canMove(instructions, branch, live.liveIn(other))) continue;
+    if (!instructions.every(({ op }) => movable.includes(op)) || !canMove(instructions, branch, live.liveIn(other))) continue;
     from.instructions.push(...instructions);
     block.instructions = [];
     live = liveness(fn);
@@ -49,14 +59,14 @@ function canMove(instructions: readonly MachineInstruction[], branch: MachineBlo
   const read = new Set<number>();
   forEachRead(branch, (register) => read.add(register));
   return instructions.every((instruction) => {
-    if (instruction.op !== "const" && instruction.op !== "mov") return false;
+    if (!("dst" in instruction)) return false;
     return !read.has(instruction.dst) && !liveOther.has(instruction.dst);
   });
 }
 
 /** Sets a constant return value ahead of the branches that lead to it, so that they can go to any exit. */
 export function presetResult(fn: MachineFunction): boolean {
-  const exits = fn.blocks.filter((block) => block.terminator.op === "exit");
+  const exits = fn.blocks.filter(isEnd);
   if (exits.length < 2) return false;
   const before = predecessors(fn.blocks);
   const candidates = exits
@@ -76,6 +86,12 @@ export function presetResult(fn: MachineFunction): boolean {
     return true;
   }
   return false;
+}
+
+/** Ends the program, possibly in an exit that it shares with others. */
+function isEnd({ terminator, instructions }: MachineBlock): boolean {
+  if (terminator.op === "exit") return instructions.length > 0;
+  return terminator.op === "jump" && isBareExit(terminator.target);
 }
 
 function touches(block: MachineBlock, register: number): boolean {

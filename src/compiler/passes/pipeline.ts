@@ -2,6 +2,7 @@
  * Which passes run, and in what order. Each is right alone and can be switched off; they run again and again until none finds
  * anything more to do, since each makes work for the others.
  */
+import type { ConstantPool } from "../constant-pool.ts";
 import type { Function } from "../ir/ir.ts";
 import { validate } from "../ir/validate.ts";
 import { advancePointers } from "./advance-pointers.ts";
@@ -9,6 +10,7 @@ import { carryPointers } from "./carry-pointers.ts";
 import { foldBranches } from "./fold-branches.ts";
 import { forwardLoads } from "./forward-loads.ts";
 import { gatherConstants } from "./gather-constants.ts";
+import { keepConstants } from "./keep-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
@@ -28,7 +30,7 @@ import { useKnownConditions } from "./use-known-conditions.ts";
 export interface Pass {
   name: string;
   /** One walk over the function. True when it changed anything. */
-  run: (fn: Function) => boolean;
+  run: (fn: Function, constants?: ConstantPool) => boolean;
   /** What it does, in a line. */
   description: string;
   /** Runs only when those of lower stages have nothing to do any more. 0 unless given. */
@@ -56,6 +58,7 @@ export const PASSES: readonly Pass[] = [
   { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
+  { name: "keep-constants", run: keepConstants, description: "keeps constant keys and values in read-only data", stage: 2 },
 ];
 
 /** Enough for every program seen; a function that is not done by then is right, only not as small as it could be. */
@@ -66,6 +69,8 @@ export interface OptimiseOptions {
   disabled?: readonly string[] | undefined;
   /** Check the function's laws after every pass. */
   validate?: boolean | undefined;
+  /** Where constants in memory can be kept. */
+  constants?: ConstantPool | undefined;
 }
 
 /**
@@ -82,7 +87,7 @@ export function optimise(fn: Function, options: OptimiseOptions = {}): number {
     const before = changes;
     for (const pass of chosen) {
       if (done.get(pass) === changes) continue;
-      if (!pass.run(fn)) {
+      if (!pass.run(fn, options.constants)) {
         done.set(pass, changes);
         continue;
       }
