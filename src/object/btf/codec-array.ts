@@ -1,11 +1,13 @@
 /** The arrays of the codec. Arrays of bytes are Uint8Array: addresses of all kinds are that. */
 import { badValue, type Part, shown } from "./codec-part.ts";
+import { copyBytes, plus, sourceOf } from "./codec-source.ts";
 
 export function byteArrayPart(element: Part, length: number): Part {
   const typeName = `${element.typeName}[${length}]`;
   return {
     ...{ size: length, typeName, leaves: 1 },
-    read: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, length).slice(),
+    read: (view, at) => copyBytes(view, at, length),
+    source: (at, bind) => `${bind(copyBytes)}(view, ${at}, ${length})`,
     write(view, at, value, path) {
       if (!(value instanceof Uint8Array) && !Array.isArray(value)) {
         badValue(path, `It is ${shown(value)}, but its type is ${typeName}.`, "Give a Uint8Array or an array of numbers.");
@@ -27,6 +29,10 @@ export function arrayPart(element: Part, length: number, size: number): Part {
   const typeName = `${element.typeName}[${length}]`;
   return {
     ...{ size, typeName, leaves: Math.max(element.leaves, 1) * length },
+    source(at, bind) {
+      const elements = Array.from({ length }, (_, i) => sourceOf(element, plus(at, i * element.size), bind));
+      return `[${elements.join(", ")}]`;
+    },
     read(view, at) {
       const result: unknown[] = [];
       for (let i = 0; i < length; i++) result.push(element.read(view, at + i * element.size));

@@ -1,5 +1,6 @@
 /** The integers of the codec: plain, in network order, and bit fields. */
 import { badValue, type Part, shown } from "./codec-part.ts";
+import { plus } from "./codec-source.ts";
 import type { BtfType } from "./types.ts";
 
 type Encoding = Extract<BtfType, { kind: "int" }>["encoding"];
@@ -17,28 +18,30 @@ export function networkOrderPart(typeName: string, size: number): Part {
 
 function plainInteger(typeName: string, size: number, signed: boolean, little: boolean): Part {
   const range = rangeOf(size * 8, signed);
+  const getter = `get${size === 8 ? "Big" : ""}${signed ? "Int" : "Uint"}${size * 8}`;
+  const source = (at: string) => `view.${getter}(${at}, ${little})`;
   switch (size) {
     case 1:
       return {
-        ...{ size, typeName, leaves: 1 },
+        ...{ size, typeName, leaves: 1, source },
         read: signed ? (view, at) => view.getInt8(at) : (view, at) => view.getUint8(at),
         write: (view, at, value, path) => view.setUint8(at, checkedNumber(value, range, typeName, path)),
       };
     case 2:
       return {
-        ...{ size, typeName, leaves: 1 },
+        ...{ size, typeName, leaves: 1, source },
         read: signed ? (view, at) => view.getInt16(at, little) : (view, at) => view.getUint16(at, little),
         write: (view, at, value, path) => view.setUint16(at, checkedNumber(value, range, typeName, path), little),
       };
     case 4:
       return {
-        ...{ size, typeName, leaves: 1 },
+        ...{ size, typeName, leaves: 1, source },
         read: signed ? (view, at) => view.getInt32(at, little) : (view, at) => view.getUint32(at, little),
         write: (view, at, value, path) => view.setUint32(at, checkedNumber(value, range, typeName, path), little),
       };
     default:
       return {
-        ...{ size: 8, typeName, leaves: 1 },
+        ...{ size: 8, typeName, leaves: 1, source },
         read: signed ? (view, at) => view.getBigInt64(at, little) : (view, at) => view.getBigUint64(at, little),
         write: (view, at, value, path) => view.setBigUint64(at, checkedBigint(value, range, typeName, path), little),
       };
@@ -48,6 +51,7 @@ function plainInteger(typeName: string, size: number, signed: boolean, little: b
 function booleanPart(typeName: string, size: number): Part {
   return {
     ...{ size, typeName, leaves: 1 },
+    ...(size === 1 && { source: (at: string) => `view.getUint8(${at}) !== 0` }),
     read(view, at) {
       for (let i = 0; i < size; i++) if (view.getUint8(at + i) !== 0) return true;
       return false;
@@ -71,8 +75,14 @@ export function bitFieldPart(typeName: string, declaredSize: number, bitOffset: 
   const mask = (1n << BigInt(bits)) - 1n;
   const asNumber = declaredSize < 8;
   const name = `${typeName} : ${bits}`;
+  // Up to 32 bits in up to four bytes fit into what JavaScript shifts.
+  const source = (at: string) => {
+    const bytes = Array.from({ length: size }, (_, i) => `view.getUint8(${plus(at, i)})${i === 0 ? "" : ` << ${8 * i}`}`);
+    return `((${bytes.join(" | ")}) << ${32 - bitOffset - bits} ${signed ? ">>" : ">>>"} ${32 - bits})`;
+  };
   return {
     ...{ size, typeName: name, leaves: 1 },
+    ...(size <= 4 && asNumber && bits > 0 && { source }),
     read(view, at) {
       const raw = (gather(view, at, size) >> shift) & mask;
       const value = signed ? BigInt.asIntN(bits, raw) : raw;

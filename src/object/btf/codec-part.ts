@@ -9,6 +9,11 @@ export interface Part {
   /** How many numbers, booleans and byte arrays a value holds. */
   leaves: number;
   read(view: DataView, at: number): unknown;
+  /**
+   * The same as a JavaScript expression over `view` and the expression `at`, for types that are read often; `bind` gives the name under which
+   * a value of this program is known there.
+   */
+  source?(at: string, bind: (value: unknown) => string): string;
   /** The bytes were zeroed before. */
   write(view: DataView, at: number, value: unknown, path: string): void;
 }

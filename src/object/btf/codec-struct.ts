@@ -1,5 +1,6 @@
 /** The structs and unions of the codec: plain objects. */
 import { badValue, type Part, shown } from "./codec-part.ts";
+import { plus, property, sourceOf } from "./codec-source.ts";
 import type { BtfMember } from "./types.ts";
 
 interface MemberPart {
@@ -53,9 +54,18 @@ export function compoundPart(typeName: string, size: number, members: readonly M
 
   return {
     ...{ size, typeName, fields, union, leaves: fields.reduce((sum, field) => sum + field.part.leaves, 0) },
+    source(at, bind) {
+      return `{ ${fields.map(({ name, at: offset, part }) => property(name, sourceOf(part, plus(at, offset), bind))).join(", ")} }`;
+    },
     read(view, at) {
       const result: Record<string, unknown> = {};
-      for (const field of fields) result[field.name] = field.part.read(view, at + field.at);
+      for (const { name, at: offset, part } of fields) {
+        const value = part.read(view, at + offset);
+        // Assigned, it would be the object's prototype.
+        if (name === "__proto__")
+          Object.defineProperty(result, name, { value, enumerable: true, configurable: true, writable: true });
+        else result[name] = value;
+      }
       return result;
     },
     write(view, at, value, path) {

@@ -17,6 +17,7 @@ import { WirescriptError } from "../../errors.ts";
 import { arrayPart, byteArrayPart } from "./codec-array.ts";
 import { bitFieldPart, integerPart, networkOrderPart } from "./codec-integer.ts";
 import type { Part } from "./codec-part.ts";
+import { fastReader } from "./codec-source.ts";
 import { compoundPart, fieldNames } from "./codec-struct.ts";
 import { describe } from "./describe.ts";
 import { sizeOf, typeAt, underlying } from "./layout.ts";
@@ -45,10 +46,11 @@ const LEAF_LIMIT = 1 << 24;
 export function codec(btf: Btf, typeId: number, name = "value"): Codec {
   const part = partOf(btf, typeId, 0, new Map());
   const { size } = part;
+  const read = fastReader(part);
   return {
     size,
     decode(bytes, offset = 0) {
-      return part.read(viewOf(bytes, offset, size, part.typeName), offset);
+      return read(viewOf(bytes, offset, size, part.typeName), offset);
     },
     encode(value, into, offset = 0) {
       const view = viewOf(into, offset, size, part.typeName);
