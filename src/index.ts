@@ -11,10 +11,24 @@ export { ArrayMap, PerCpuArrayMap } from "./runtime/maps/array.ts";
 export { BloomFilterMap } from "./runtime/maps/bloom-filter.ts";
 export type { UpdateMode } from "./runtime/maps/elements.ts";
 export { HashMap, PerCpuHashMap } from "./runtime/maps/hash.ts";
+export { LpmTrieMap } from "./runtime/maps/lpm-trie.ts";
 export { BpfMap, type MapInfo, OpaqueMap } from "./runtime/maps/map.ts";
 export { MapOfMaps } from "./runtime/maps/map-in-map.ts";
+export { MappedArray } from "./runtime/maps/mapped-array.ts";
 export type { LoadedMap } from "./runtime/maps/open.ts";
+export { mapIds, openMapById } from "./runtime/maps/open-existing.ts";
 export { type PushOptions, QueueMap, StackMap } from "./runtime/maps/queue.ts";
+export {
+  type CpuEntry,
+  CpuMap,
+  type CpuTarget,
+  type DeviceEntry,
+  type DeviceTarget,
+  DevMap,
+  ProgArray,
+  type ProgramReference,
+  XskMap,
+} from "./runtime/maps/targets.ts";
 export { LoadedProgram, type ProgramInfo } from "./runtime/program.ts";
 export type { Source } from "./runtime/source.ts";
 export type { SkbTestContext, TestContext, XdpTestContext } from "./runtime/test-context.ts";

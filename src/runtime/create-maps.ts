@@ -1,6 +1,5 @@
 /** Brings an object's maps and data sections into the kernel, or finds those that are pinned already. */
 import { WirescriptError } from "../errors.ts";
-import { codec } from "../object/btf/codec.ts";
 import { encodeBtf } from "../object/btf/encode.ts";
 import type { DataSectionBtf } from "../object/btf/sections.ts";
 import type { Btf } from "../object/btf/types.ts";
@@ -23,7 +22,7 @@ import { possibleCpus } from "../sys/cpus.ts";
 import { isErrno, SyscallError } from "../sys/errno.ts";
 import { pageSize } from "../sys/page-size.ts";
 import { dataSectionCodec } from "./data-section.ts";
-import { bytesCodec, type Codec, indexCodec, untypedKeyCodec } from "./maps/codecs.ts";
+import { type Codec, indexCodec, mapCodecs } from "./maps/codecs.ts";
 import { mapFailure } from "./maps/failure.ts";
 import type { InnerMaps } from "./maps/map-in-map.ts";
 import { type LoadedMap, openMap } from "./maps/open.ts";
@@ -69,6 +68,7 @@ export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, p
     ...wanted,
     fd,
     ...mapCodecs(spec, btf),
+    btf,
     pinnedAt: pinned === null ? null : path,
     ...(inner !== null && { innerMaps: innerMaps(inner) }),
   });
@@ -136,25 +136,13 @@ function innerMaps(inner: Inner): InnerMaps {
   const open = (fd: MapFd): LoadedMap => {
     const { name, maxEntries } = mapInfo(fd);
     const { spec, btf } = inner;
-    return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), pinnedAt: null });
+    return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), btf, pinnedAt: null });
   };
   return { open, create: (name) => open(createInner(inner, name ?? inner.spec.name)) };
 }
 
 function ids({ keyTypeId, valueTypeId }: MapSpec) {
   return { keyTypeId, valueTypeId };
-}
-
-/** Codecs by the map's BTF types; bytes where it has none. */
-export function mapCodecs(
-  map: Pick<MapSpec, "type" | "keySize" | "valueSize" | "keyTypeId" | "valueTypeId">,
-  btf: Btf | null,
-): { key: Codec; value: Codec } {
-  return {
-    key: btf === null || map.keyTypeId === 0 ? untypedKeyCodec(map.type, map.keySize) : codec(btf, map.keyTypeId, "key"),
-    // A codec of bytes takes and gives Uint8Arrays.
-    value: btf === null || map.valueTypeId === 0 ? (bytesCodec(map.valueSize) as Codec) : codec(btf, map.valueTypeId),
-  };
 }
 
 /** An object may leave the size of a perf event array to the machine, and need not know the size of its pages for a ring buffer. */

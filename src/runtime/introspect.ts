@@ -1,12 +1,11 @@
 /** What is in the kernel, whoever brought it there: programs by id, pinned maps with the types that the kernel has for them. */
 import { basename } from "node:path";
 import { WirescriptError } from "../errors.ts";
-import { ids, mapInfo, objectGet, programById, unlessGone } from "../sys/bpf.ts";
+import { ids, objectGet, programById, unlessGone } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
 import { onBpffs } from "../sys/mount.ts";
-import { mapCodecs } from "./create-maps.ts";
-import { type LoadedMap, openMap } from "./maps/open.ts";
-import { readBtf } from "./pinned-map.ts";
+import type { LoadedMap } from "./maps/open.ts";
+import { openMapFd } from "./maps/open-existing.ts";
 import { denied } from "./privileges.ts";
 import { describeProgram, type ProgramInfo } from "./program.ts";
 
@@ -67,13 +66,9 @@ export function openPinnedMap(path: string): LoadedMap {
     if (isErrno(error, "EPERM", "EACCES")) throw denied(`${path} cannot be opened.`, error);
     throw error;
   }
-  try {
-    if (fd.kind !== "map") throw missing(`What is pinned there is a ${fd.kind}.`);
-    const info = mapInfo(fd);
-    const btf = info.btfId === 0 ? null : readBtf(info.btfId);
-    return openMap({ ...info, name: info.name || basename(path), fd, ...mapCodecs(info, btf), pinnedAt: path });
-  } catch (error) {
+  if (fd.kind !== "map") {
     fd.close();
-    throw error;
+    throw missing(`What is pinned there is a ${fd.kind}.`);
   }
+  return openMapFd(fd, { name: basename(path), pinnedAt: path });
 }

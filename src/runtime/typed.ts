@@ -15,10 +15,12 @@ import type {
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { LpmTrieMap } from "./maps/lpm-trie.ts";
 import type { BpfMap, OpaqueMap } from "./maps/map.ts";
 import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
+import type { CpuMap, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
 import type { LoadedProgram } from "./program.ts";
 
 /** What every declaration of a map has; programs have no entries. */
@@ -29,7 +31,7 @@ interface AnyKernelMap {
 
 /** The user-space twin of a map declaration. */
 export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key: infer K; readonly value: infer V }
-  ? Kind extends "hash" | "lruHash" | "lpmTrie" | "devMap" | "devMapHash" | "cpuMap" | "xskMap" | "progArray"
+  ? Kind extends "hash" | "lruHash"
     ? HashMap<User<K & Schema>, User<V & Schema>>
     : Kind extends "perCpuHash" | "lruPerCpuHash"
       ? PerCpuHashMap<User<K & Schema>, User<V & Schema>>
@@ -37,12 +39,24 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
         ? ArrayMap<User<V & Schema>>
         : Kind extends "perCpuArray"
           ? PerCpuArrayMap<User<V & Schema>>
-          : LoadedMap
+          : Kind extends "lpmTrie"
+            ? LpmTrieMap<User<K & Schema>, User<V & Schema>>
+            : LoadedTargetMap<M>
   : M extends { readonly kind: "arrayOfMaps" | "hashOfMaps"; readonly key: infer K; readonly inner: infer I }
     ? LoadedMapOf<I> extends infer Inner extends BpfMap
       ? MapOfMaps<User<K & Schema>, Inner>
       : never
     : LoadedKeylessMap<M>;
+
+type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash" }
+  ? DevMap<number>
+  : M extends { readonly kind: "cpuMap" }
+    ? CpuMap<number>
+    : M extends { readonly kind: "xskMap" }
+      ? XskMap
+      : M extends { readonly kind: "progArray" }
+        ? ProgArray
+        : LoadedMap;
 
 type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value: infer V }
   ? Kind extends "queue"

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import { DevMap, HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
 import { INSIDE_DEVICE, type Lab, ping, wakePeer } from "../../src/lab/index.ts";
 import { syscall } from "../../src/sys/ffi.ts";
 import { parseMac } from "../../src/sys/mac.ts";
@@ -99,7 +99,7 @@ describe.skipIf(noKernel !== null)(`redirects between two labs${reason}`, () => 
       ] as const;
       const objects = sides.map(([here, there]) => {
         const object = loadShipped("redirect-map");
-        object.map<HashMap<number, number>>("tx_port", HashMap).set(0, getLink(there.name).ifindex);
+        object.map("tx_port", DevMap).set(0, getLink(there.name).ifindex);
         object.map<HashMap>("redirect_params", HashMap).set(macInside(here), macInside(there));
         attach(object, "xdp_redirect_map_func", here, mode);
         return object;
@@ -115,7 +115,7 @@ describe.skipIf(noKernel !== null)(`redirects between two labs${reason}`, () => 
     it(`redirect-map, ${mode}: each of many senders has its own receiver, and others pass`, async () => {
       const [left, right] = await twoLabs();
       const object = loadShipped("redirect-map");
-      object.map<HashMap<number, number>>("tx_port", HashMap).set(0, getLink(right.name).ifindex);
+      object.map("tx_port", DevMap).set(0, getLink(right.name).ifindex);
       const table = object.map<HashMap>("redirect_params", HashMap);
       const senders = Array.from({ length: 100 }, (_, n) => Uint8Array.of(2, 1, 1, 1, 1, n));
       const receivers = senders.map((mac) => mac.map((byte) => byte + 2));

@@ -1,6 +1,8 @@
 /** How keys and values become bytes: by their BTF types where the object has some, else they stay bytes. */
 import { WirescriptError } from "../../errors.ts";
-import { MAP_TYPE } from "../../object/spec.ts";
+import { codec } from "../../object/btf/codec.ts";
+import type { Btf } from "../../object/btf/types.ts";
+import { MAP_TYPE, type MapSpec } from "../../object/spec.ts";
 
 export interface Codec<T = unknown> {
   /** Bytes. */
@@ -59,6 +61,18 @@ const INDEXED = new Set<number>([
 export function untypedKeyCodec(mapType: number, keySize: number): Codec {
   // The codec of an index takes and gives numbers; the map's own type parameter says so where the type is known.
   return (INDEXED.has(mapType) && keySize === 4 ? indexCodec : bytesCodec(keySize)) as Codec;
+}
+
+/** Codecs by the map's BTF types; bytes where it has none. */
+export function mapCodecs(
+  map: Pick<MapSpec, "type" | "keySize" | "valueSize" | "keyTypeId" | "valueTypeId">,
+  btf: Btf | null,
+): { key: Codec; value: Codec } {
+  return {
+    key: btf === null || map.keyTypeId === 0 ? untypedKeyCodec(map.type, map.keySize) : codec(btf, map.keyTypeId, "key"),
+    // A codec of bytes takes and gives Uint8Arrays.
+    value: btf === null || map.valueTypeId === 0 ? (bytesCodec(map.valueSize) as Codec) : codec(btf, map.valueTypeId),
+  };
 }
 
 function describe(value: unknown): string {

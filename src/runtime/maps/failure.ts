@@ -1,10 +1,11 @@
 /** What an errno of a map operation means for the one who called it. */
-import { readFileSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
 import type { MapFd } from "../../sys/bpf.ts";
 import { errnoName, SyscallError } from "../../sys/errno.ts";
 import { denied } from "../privileges.ts";
+import { accessOf } from "./access.ts";
+import { refusalOf } from "./refusals.ts";
 import { mapTypeName } from "./type-name.ts";
 
 export interface FailedOn {
@@ -14,7 +15,20 @@ export interface FailedOn {
   fd: MapFd;
 }
 
-export type Operation = "read" | "set" | "delete" | "list" | "push";
+export type Operation = "read" | "set" | "delete" | "list" | "push" | "take";
+
+const ARRAYS = new Set<number>([MAP_TYPE.ARRAY, MAP_TYPE.PERCPU_ARRAY]);
+
+/** Keys are the numbers below the number of entries. */
+const INDEXED = new Set<number>([
+  ...ARRAYS,
+  MAP_TYPE.PROG_ARRAY,
+  MAP_TYPE.PERF_EVENT_ARRAY,
+  MAP_TYPE.ARRAY_OF_MAPS,
+  MAP_TYPE.DEVMAP,
+  MAP_TYPE.CPUMAP,
+  MAP_TYPE.XSKMAP,
+]);
 
 /** Translates a failed map operation; `errno` is positive, `key` how the user gave it. */
 export function mapFailure(map: FailedOn, operation: Operation, errno: number, key?: unknown): WirescriptError {
@@ -22,7 +36,11 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
   const at = key === undefined ? "" : ` at key ${show(key)}`;
   const failure = (what: string, why: string, fix: string) =>
     new WirescriptError({ code: "MAP", what, why, fix, cause: new SyscallError("bpf", errno) });
-  const array = map.type === MAP_TYPE.ARRAY || map.type === MAP_TYPE.PERCPU_ARRAY;
+  const array = ARRAYS.has(map.type);
+  const refusal = refusalOf(map.type, errnoName(errno));
+  if (refusal !== undefined && operation === "set") {
+    return failure(`The map "${map.name}" (${kind}) did not take the value${at}.`, refusal.why, refusal.fix);
+  }
 
   switch (errnoName(errno)) {
     case "E2BIG":
@@ -34,7 +52,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
           "Take values out first, make the map with more entries, or push with { overwrite: true }, which throws the oldest out.",
         );
       }
-      if (array) return outOfRange(map, key);
+      if (INDEXED.has(map.type)) return outOfRange(map, key);
       return failure(
         `The map "${map.name}" is full: key ${show(key)} was not added.`,
         `It is a ${kind} made for ${map.maxEntries} entries, and it has that many.`,
@@ -54,14 +72,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
         'Use "any" to overwrite it.',
       );
     case "EPERM":
-      if (frozen(map.fd)) {
-        return failure(
-          `The map "${map.name}" is frozen: nothing was changed${at}.`,
-          "A frozen map (.rodata, for example) is read-only for user space, so that the verifier can take its contents as constants.",
-          "Give the value before loading: load(source, { settings: { … } }).",
-        );
-      }
-      return denied(`The kernel does not let this process ${operation} entries of the map "${map.name}".`);
+      return notAllowed(map, operation, at, errno);
     case "EINVAL":
       if (array && operation === "delete") {
         return failure(
@@ -70,7 +81,20 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
           "Set the entry to zero instead.",
         );
       }
+      if (INDEXED.has(map.type) && typeof key === "number" && key >= map.maxEntries) return outOfRange(map, key);
       break;
+    case "EBUSY":
+      return failure(
+        `The map "${map.name}" is busy: nothing was changed${at}.`,
+        "A program on this CPU was interrupted in the middle of a change of the same element.",
+        "Try again.",
+      );
+    case "ENOMEM":
+      return failure(
+        `The kernel has no memory for the map "${map.name}" to ${operation} an entry${at}.`,
+        "The map takes memory for each entry when it is added, and the kernel, or the cgroup of this process, has none left.",
+        "Free memory, raise the cgroup's limit, or make the map with its memory taken at the start.",
+      );
     case "ENOTSUPP":
     case "EOPNOTSUPP":
       return failure(
@@ -96,12 +120,42 @@ export function outOfRange(map: Pick<FailedOn, "name" | "type" | "maxEntries">, 
   });
 }
 
-function frozen(fd: MapFd): boolean {
-  try {
-    return /^frozen:\s*1/m.test(readFileSync(`/proc/self/fdinfo/${fd.number}`, "utf8"));
-  } catch {
-    return false;
+/** EPERM has more than one reason, and the kernel does not tell which. */
+function notAllowed(map: FailedOn, operation: Operation, at: string, errno: number): WirescriptError {
+  const failure = (what: string, why: string, fix: string) =>
+    new WirescriptError({ code: "MAP", what, why, fix, cause: new SyscallError("bpf", errno) });
+  const writes = operation !== "read" && operation !== "list";
+  const access = accessOf(map.fd);
+  if (writes && access.frozen) {
+    return failure(
+      `The map "${map.name}" is frozen: nothing was changed${at}.`,
+      "A frozen map (.rodata, for example) is read-only for user space, so that the verifier can take its contents as constants.",
+      "Give the value before loading: load(source, { settings: { … } }).",
+    );
   }
+  if (writes && !access.writable) {
+    return failure(
+      `The map "${map.name}" is read-only for user space: nothing was changed${at}.`,
+      access.flags.includes("BPF_F_RDONLY")
+        ? "It was made with the flag BPF_F_RDONLY: only programs write to it."
+        : "It was opened for reading only.",
+      access.flags.includes("BPF_F_RDONLY")
+        ? "Make it without the flag if user space has to write."
+        : "Open it for reading and writing.",
+    );
+  }
+  if (operation !== "set" && operation !== "push" && !access.readable) {
+    return failure(
+      `The map "${map.name}" is write-only for user space: nothing was read${at}.`,
+      access.flags.includes("BPF_F_WRONLY")
+        ? "It was made with the flag BPF_F_WRONLY: only programs read it."
+        : "It was opened for writing only.",
+      access.flags.includes("BPF_F_WRONLY")
+        ? "Make it without the flag if user space has to read."
+        : "Open it for reading and writing.",
+    );
+  }
+  return denied(`The kernel does not let this process ${operation} entries of the map "${map.name}".`);
 }
 
 /** A key in a message, on one line. */

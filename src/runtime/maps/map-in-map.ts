@@ -2,43 +2,40 @@
 import { WirescriptError } from "../../errors.ts";
 import { type MapFd, mapById } from "../../sys/bpf.ts";
 import { isErrno, SyscallError } from "../../sys/errno.ts";
-import { Elements } from "./elements.ts";
+import { type Codec, indexCodec } from "./codecs.ts";
 import { BpfMap, type MapParts } from "./map.ts";
 import type { LoadedMap } from "./open.ts";
-import type { UpdateOptions } from "./table.ts";
+import { KeyedMap, type UpdateOptions } from "./table.ts";
 import { mapTypeName } from "./type-name.ts";
 
 export interface InnerMaps {
   open(fd: MapFd): LoadedMap;
-  create(name: string | undefined): LoadedMap;
+  /** Undefined where it is not known what the maps inside look like. */
+  create?(name: string | undefined): LoadedMap;
 }
 
 export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
   readonly kind = "mapOfMaps";
-  readonly #key: MapParts["key"];
   readonly #inner: InnerMaps | undefined;
-  readonly #elements: Elements;
+  readonly #ids: Ids<K>;
 
   constructor(parts: MapParts) {
     super(parts);
-    this.#key = parts.key;
     this.#inner = parts.innerMaps;
-    this.#elements = new Elements({ ...parts, valueBytes: parts.valueSize });
-  }
-
-  #keyBytes(key: K): Uint8Array {
-    const bytes = new Uint8Array(this.keySize);
-    this.#key.encode(key, bytes);
-    return bytes;
+    this.#ids = new Ids(parts);
   }
 
   #innerMaps(): InnerMaps {
     if (this.#inner !== undefined) return this.#inner;
-    throw new WirescriptError({
+    throw this.#unknownShape();
+  }
+
+  #unknownShape(): WirescriptError {
+    return new WirescriptError({
       code: "MAP",
       what: `It is not known what the maps in "${this.name}" look like.`,
-      why: "A pin tells nothing about them; the module or object file that declares the map does.",
-      fix: "Load that module with the same pin path.",
+      why: "A map that was opened by its pin or id tells nothing about them; the module or object file that declares it does.",
+      fix: "Load that module with the same pin path, or put a map in by its descriptor.",
     });
   }
 
@@ -48,17 +45,18 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
    * @throws WirescriptError MAP, NO_PRIVILEGES.
    */
   create(name?: string): M {
+    const { create } = this.#innerMaps();
+    if (create === undefined) throw this.#unknownShape();
     // The type parameter states what the declaration of the maps inside says.
-    return this.#innerMaps().create(name) as BpfMap as M;
+    return create(name) as BpfMap as M;
   }
 
   /** The map that is there, opened anew: close it after use. Undefined when there is none. @throws WirescriptError (MAP) */
   get(key: K): M | undefined {
     const inner = this.#innerMaps();
     for (;;) {
-      const bytes = this.#elements.lookup(this.#keyBytes(key), key);
-      if (bytes === null) return undefined;
-      const id = new DataView(bytes.buffer).getUint32(0, true);
+      const id = this.#ids.get(key);
+      if (id === undefined) return undefined;
       try {
         return inner.open(mapById(id)) as BpfMap as M;
       } catch (error) {
@@ -68,16 +66,19 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
     }
   }
 
+  /** The id of the map that is there, as `openMap` takes it; undefined when there is none. @throws WirescriptError (MAP) */
+  idAt(key: K): number | undefined {
+    return this.#ids.get(key);
+  }
+
   /**
-   * Puts `map` there, in one step: programs find either the one before or this one.
+   * Puts `map`, or the one behind a descriptor, there, in one step: programs find either the one before or this one.
    *
    * @throws WirescriptError MAP when `map` does not have the shape of the maps in here, when there is no room, or the index is out of range.
    */
-  set(key: K, map: M, options: UpdateOptions = {}): void {
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, map.fd.number, true);
+  set(key: K, map: M | MapFd, options: UpdateOptions = {}): void {
     try {
-      this.#elements.update(this.#keyBytes(key), bytes, options.flags ?? "any", key);
+      this.#ids.set(key, map instanceof BpfMap ? map.fd.number : map.number, options);
     } catch (error) {
       if (error instanceof WirescriptError && error.cause instanceof SyscallError && isErrno(error.cause, "EINVAL")) {
         throw this.#otherShape(map, error.cause);
@@ -86,7 +87,16 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
     }
   }
 
-  #otherShape(map: BpfMap, cause: SyscallError): WirescriptError {
+  #otherShape(map: BpfMap | MapFd, cause: SyscallError): WirescriptError {
+    if (!(map instanceof BpfMap)) {
+      return new WirescriptError({
+        code: "MAP",
+        what: `The map behind the descriptor cannot be put into "${this.name}".`,
+        why: `It does not look like the maps in "${this.name}", or is none: the verifier has relied on their type, sizes and flags.`,
+        fix: `Make it with create() of "${this.name}".`,
+        cause,
+      });
+    }
     const { flags } = map.info();
     const sizes = `key ${map.keySize} bytes, value ${map.valueSize} bytes, ${map.maxEntries} entries, flags ${flags}`;
     return new WirescriptError({
@@ -100,11 +110,28 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
 
   /** Takes the map out; false when there was none. @throws WirescriptError (MAP) */
   delete(key: K): boolean {
-    return this.#elements.delete(this.#keyBytes(key), key);
+    return this.#ids.delete(key);
   }
 
   /** The keys at which there are maps, in no particular order. */
-  *keys(): Generator<K> {
-    for (const [key] of this.#elements.entries()) yield this.#key.decode(key) as K;
+  keys(): Generator<K> {
+    return this.#ids.keys();
+  }
+
+  /** The keys at which there are maps with the maps' ids, as `openMap` takes them. */
+  entries(): Generator<[key: K, id: number]> {
+    return this.#ids.entries();
+  }
+
+  [Symbol.iterator](): Generator<[key: K, id: number]> {
+    return this.entries();
+  }
+}
+
+/** What the kernel keeps: put in as descriptors, read as ids. */
+class Ids<K> extends KeyedMap<K, number> {
+  constructor(parts: MapParts) {
+    // The codec of an index takes and gives numbers.
+    super(parts, { key: parts.key, value: indexCodec as Codec });
   }
 }

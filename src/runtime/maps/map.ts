@@ -1,8 +1,12 @@
 /** What all loaded maps have in common: who they are, pins, and their life. A map lives as long as somebody holds or pins it. */
 import { unlinkSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
-import { type KernelMapInfo, type MapFd, mapInfo } from "../../sys/bpf.ts";
+import type { Btf } from "../../object/btf/types.ts";
+import { type KernelMapInfo, type MapFd, mapFreeze, mapInfo } from "../../sys/bpf.ts";
+import { errnoName, isErrno } from "../../sys/errno.ts";
 import { pinObject } from "../pin.ts";
+import { denied } from "../privileges.ts";
+import { accessOf } from "./access.ts";
 import type { Codec } from "./codecs.ts";
 import type { InnerMaps } from "./map-in-map.ts";
 import { mapTypeName } from "./type-name.ts";
@@ -23,10 +27,21 @@ export interface MapParts {
   pinnedAt: string | null;
   /** For maps of maps, when it is known what those look like. */
   innerMaps?: InnerMaps;
+  /** Types of the object that it comes from, for those who read records of a type by its name. */
+  btf?: Btf | null;
 }
 
 export interface MapInfo extends KernelMapInfo {
   typeName: string;
+  /** `flags` by their names in linux/bpf.h, e.g. "BPF_F_NO_PREALLOC". */
+  flagNames: string[];
+  /** Bytes of memory that the kernel took for it; null when /proc does not tell. */
+  memory: number | null;
+  /** Read-only for user space, for good. */
+  frozen: boolean;
+  /** What this process may do with its elements, by the map's flags and by how it was opened. */
+  readable: boolean;
+  writable: boolean;
 }
 
 export class BpfMap implements Disposable {
@@ -58,7 +73,37 @@ export class BpfMap implements Disposable {
 
   /** What the kernel knows about the map. */
   info(): MapInfo {
-    return { ...mapInfo(this.fd), typeName: mapTypeName(this.type) };
+    const { flags: flagNames, ...access } = accessOf(this.fd);
+    return { ...mapInfo(this.fd), typeName: mapTypeName(this.type), flagNames, ...access };
+  }
+
+  /**
+   * Makes the map read-only for user space, for good (Linux 5.2); programs go on writing, unless it was made read-only for them too.
+   *
+   * @throws WirescriptError MAP when somebody has mapped it to write to it, when it is frozen already, or cannot be frozen.
+   */
+  freeze(): void {
+    try {
+      mapFreeze(this.fd);
+    } catch (error) {
+      if (!isErrno(error, "EBUSY", "EPERM", "EOPNOTSUPP", "ENOTSUPP")) throw error;
+      const refused = (why: string, fix: string) =>
+        new WirescriptError({ code: "MAP", what: `The map "${this.name}" was not frozen.`, why, fix, cause: error });
+      if (error.errnoName === "EPERM") {
+        if (accessOf(this.fd).writable)
+          throw denied(`The kernel does not let this process freeze the map "${this.name}".`, error);
+        throw refused("It was opened for reading only.", "Open it for reading and writing.");
+      }
+      if (error.errnoName !== "EBUSY") {
+        throw refused(`A ${mapTypeName(this.type)} cannot be frozen: ${errnoName(error.errno)}.`, "Leave it as it is.");
+      }
+      throw accessOf(this.fd).frozen
+        ? refused("It is frozen already.", "Nothing is left to do.")
+        : refused(
+            "Somebody writes to it through mapped memory.",
+            "Close what map() and globals have mapped, here and elsewhere, first.",
+          );
+    }
   }
 
   /**
@@ -95,7 +140,10 @@ export class BpfMap implements Disposable {
   }
 }
 
-/** A map that user space cannot read entry by entry here, such as a ring buffer. */
+/**
+ * A map of a type that this library gives no operations for, because XDP and TC do not use it from user space: storage of sockets, tasks and
+ * cgroups, arrays of cgroups, arenas and so on. What it is and how large can be asked; its descriptor serves for other calls.
+ */
 export class OpaqueMap extends BpfMap {
   readonly kind = "opaque";
 }

@@ -3,9 +3,11 @@ import { MAP_TYPE } from "../../object/spec.ts";
 import { ArrayMap, PerCpuArrayMap } from "./array.ts";
 import { BloomFilterMap } from "./bloom-filter.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
+import { LpmTrieMap } from "./lpm-trie.ts";
 import { type MapParts, OpaqueMap } from "./map.ts";
 import { MapOfMaps } from "./map-in-map.ts";
 import { QueueMap, StackMap } from "./queue.ts";
+import { CpuMap, DevMap, ProgArray, XskMap } from "./targets.ts";
 
 /** Any loaded map; `kind` tells which. */
 export type LoadedMap =
@@ -16,6 +18,11 @@ export type LoadedMap =
   | QueueMap<unknown>
   | StackMap<unknown>
   | BloomFilterMap<unknown>
+  | LpmTrieMap<unknown, unknown>
+  | DevMap
+  | CpuMap
+  | XskMap
+  | ProgArray
   | MapOfMaps<unknown>
   | OpaqueMap;
 
@@ -23,14 +30,18 @@ export function openMap(parts: MapParts): LoadedMap {
   switch (parts.type) {
     case MAP_TYPE.HASH:
     case MAP_TYPE.LRU_HASH:
-    case MAP_TYPE.LPM_TRIE:
-    case MAP_TYPE.DEVMAP_HASH:
-    // Slots of these can be emptied, as entries of a hash can.
-    case MAP_TYPE.DEVMAP:
-    case MAP_TYPE.CPUMAP:
-    case MAP_TYPE.XSKMAP:
-    case MAP_TYPE.PROG_ARRAY:
       return new HashMap(parts);
+    case MAP_TYPE.LPM_TRIE:
+      return new LpmTrieMap(parts);
+    case MAP_TYPE.DEVMAP:
+    case MAP_TYPE.DEVMAP_HASH:
+      return new DevMap(parts);
+    case MAP_TYPE.CPUMAP:
+      return new CpuMap(parts);
+    case MAP_TYPE.XSKMAP:
+      return new XskMap(parts);
+    case MAP_TYPE.PROG_ARRAY:
+      return new ProgArray(parts);
     case MAP_TYPE.ARRAY:
       return new ArrayMap(parts);
     case MAP_TYPE.PERCPU_HASH:

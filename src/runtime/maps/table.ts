@@ -1,5 +1,10 @@
-/** A map with one value for each key, seen through typed keys and values. `hash.ts` and `array.ts` name its two forms. */
-import { Elements, type UpdateMode } from "./elements.ts";
+/**
+ * Maps with one value for each key, seen through typed keys and values. Other types of maps are these with other codecs, which is why what is
+ * read (`K`, `V`) and what may be written (`KeyInput`, `ValueInput`) can differ: a device goes in as a number and a program, and comes out as a
+ * number and a program's id.
+ */
+import type { Codec } from "./codecs.ts";
+import { type Chunk, Elements, type UpdateMode } from "./elements.ts";
 import { BpfMap, type MapParts } from "./map.ts";
 
 export interface UpdateOptions {
@@ -7,29 +12,38 @@ export interface UpdateOptions {
   flags?: UpdateMode;
 }
 
-export abstract class TableMap<K, V> extends BpfMap {
-  readonly #key: MapParts["key"];
-  readonly #value: MapParts["value"];
+export interface TableCodecs {
+  key: Codec;
+  value: Codec;
+}
+
+export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMap {
+  readonly #key: Codec;
+  readonly #value: Codec;
   protected readonly elements: Elements;
 
-  constructor(parts: MapParts) {
+  constructor(parts: MapParts, { key, value }: TableCodecs = parts) {
     super(parts);
-    this.#key = parts.key;
-    this.#value = parts.value;
-    this.elements = new Elements({ ...parts, valueBytes: parts.valueSize });
+    this.#key = key;
+    this.#value = value;
+    this.elements = new Elements({ ...parts, valueBytes: value.size });
   }
 
-  protected keyBytes(key: K): Uint8Array {
-    const bytes = new Uint8Array(this.keySize);
-    this.#key.encode(key, bytes);
-    return bytes;
+  /** Lays the key down for the next operation. */
+  protected place(key: KeyInput): void {
+    this.#key.encode(key, this.elements.key);
   }
 
   /** A copy of the value; undefined when there is no such key. @throws WirescriptError (MAP) */
-  get(key: K): V | undefined {
-    const bytes = this.elements.lookup(this.keyBytes(key), key);
-    // The codec was made from the map's types, which the type parameters state.
-    return bytes === null ? undefined : (this.#value.decode(bytes) as V);
+  get(key: KeyInput): V | undefined {
+    this.place(key);
+    return this.elements.lookup(key) ? this.decodeValue() : undefined;
+  }
+
+  /** Is there such a key? @throws WirescriptError (MAP) */
+  has(key: KeyInput): boolean {
+    this.place(key);
+    return this.elements.lookup(key);
   }
 
   /**
@@ -38,31 +52,151 @@ export abstract class TableMap<K, V> extends BpfMap {
    * @throws WirescriptError MAP: the map is full or frozen, the index is out of range, the value does not fit its type, or `flags` does
    * not allow it.
    */
-  set(key: K, value: V, options: UpdateOptions = {}): void {
-    const bytes = new Uint8Array(this.valueSize);
-    this.#value.encode(value, bytes);
-    this.elements.update(this.keyBytes(key), bytes, options.flags ?? "any", key);
+  set(key: KeyInput, value: ValueInput, options: UpdateOptions = {}): void {
+    this.#value.encode(value, this.elements.value);
+    this.place(key);
+    this.elements.update(options.flags ?? "any", key);
   }
 
   /**
-   * All entries, each once, in no particular order. Safe while programs change the map: an entry that is there from start to end is
-   * given, one that comes or goes meanwhile may or may not be.
+   * Writes many entries, thousands in one system call where the kernel can (Linux 5.6; it knows no `flags` there). Returns how many.
+   *
+   * @throws WirescriptError MAP as `set` does; the entries before the one that it names are written.
+   */
+  setMany(entries: Iterable<readonly [key: KeyInput, value: ValueInput]>, options: UpdateOptions = {}): number {
+    const chunk = this.elements.newChunk();
+    const { size: keySize } = this.#key;
+    const { size: valueSize } = this.#value;
+    let written = 0;
+    const flush = () => {
+      if (chunk.count > 0) this.elements.writeMany(chunk, options.flags ?? "any", (index) => this.#keyAt(chunk, index));
+      written += chunk.count;
+      chunk.count = 0;
+    };
+    for (const [key, value] of entries) {
+      this.#key.encode(key, chunk.bytes, chunk.count * keySize);
+      this.#value.encode(value, chunk.bytes, chunk.valuesAt + chunk.count * valueSize);
+      if (++chunk.count === chunk.capacity) flush();
+    }
+    flush();
+    return written;
+  }
+
+  /**
+   * All entries, each once, in no particular order. Safe while programs, other processes and the loop itself change the map: an entry that
+   * is there from start to end is given once, one that comes or goes meanwhile may or may not be.
+   *
+   * @throws WirescriptError MAP when the map's entries are deleted faster than they can be read (tries and tables of devices only).
    */
   *entries(): Generator<[key: K, value: V]> {
-    for (const [key, value] of this.elements.entries()) {
-      yield [this.#key.decode(key) as K, this.#value.decode(value) as V];
+    for (const chunk of this.elements.chunks()) {
+      for (let index = 0; index < chunk.count; index++) yield [this.#keyAt(chunk, index), this.#valueAt(chunk, index)];
     }
   }
 
   *keys(): Generator<K> {
-    for (const [key] of this.elements.entries()) yield this.#key.decode(key) as K;
+    for (const chunk of this.elements.chunks()) {
+      for (let index = 0; index < chunk.count; index++) yield this.#keyAt(chunk, index);
+    }
   }
 
   *values(): Generator<V> {
-    for (const [, value] of this.elements.entries()) yield this.#value.decode(value) as V;
+    for (const chunk of this.elements.chunks()) {
+      for (let index = 0; index < chunk.count; index++) yield this.#valueAt(chunk, index);
+    }
+  }
+
+  /** Calls `visit` for each entry, as `entries` gives them: the fastest way through a large map. */
+  forEach(visit: (value: V, key: K) => void): void {
+    for (const chunk of this.elements.chunks()) {
+      for (let index = 0; index < chunk.count; index++) visit(this.#valueAt(chunk, index), this.#keyAt(chunk, index));
+    }
+  }
+
+  /** How many entries there are now. The kernel does not count: they are walked. */
+  count(): number {
+    let count = 0;
+    for (const chunk of this.elements.chunks()) count += chunk.count;
+    return count;
   }
 
   [Symbol.iterator](): Generator<[key: K, value: V]> {
     return this.entries();
+  }
+
+  /** What an operation has left behind as the value. */
+  protected decodeValue(): V {
+    // The codec was made from the map's types, which the type parameters state.
+    return this.#value.decode(this.elements.value) as V;
+  }
+
+  protected decodeEntries(chunk: Chunk): [key: K, value: V][] {
+    return Array.from({ length: chunk.count }, (_, index) => [this.#keyAt(chunk, index), this.#valueAt(chunk, index)]);
+  }
+
+  #keyAt(chunk: Chunk, index: number): K {
+    return this.#key.decode(chunk.bytes, index * this.#key.size) as K;
+  }
+
+  #valueAt(chunk: Chunk, index: number): V {
+    return this.#value.decode(chunk.bytes, chunk.valuesAt + index * this.#value.size) as V;
+  }
+}
+
+/** A table whose entries come and go. */
+export abstract class KeyedMap<K, V, KeyInput = K, ValueInput = V> extends TableMap<K, V, KeyInput, ValueInput> {
+  /** False when there was no such key. @throws WirescriptError (MAP) */
+  delete(key: KeyInput): boolean {
+    this.place(key);
+    return this.elements.delete(key);
+  }
+
+  /** Deletes many keys, thousands in one system call where the kernel can (Linux 5.6). Returns how many were there. @throws WirescriptError (MAP) */
+  deleteMany(keys: Iterable<KeyInput>): number {
+    const chunk = this.elements.newChunk();
+    const given: KeyInput[] = [];
+    let deleted = 0;
+    const flush = () => {
+      if (chunk.count > 0) deleted += this.elements.deleteMany(chunk, (index) => given[index]);
+      chunk.count = given.length = 0;
+    };
+    for (const key of keys) {
+      this.place(key);
+      chunk.bytes.set(this.elements.key, chunk.count * this.keySize);
+      given.push(key);
+      if (++chunk.count === chunk.capacity) flush();
+    }
+    flush();
+    return deleted;
+  }
+
+  /**
+   * Deletes the entry and gives its last value, in one step, so that no change by a program gets lost in between (hash types, Linux 5.14;
+   * elsewhere in two steps). Undefined when there was none.
+   *
+   * @throws WirescriptError (MAP)
+   */
+  take(key: KeyInput): V | undefined {
+    this.place(key);
+    return this.elements.take(key) ? this.decodeValue() : undefined;
+  }
+
+  /**
+   * Deletes all entries and gives them, in no particular order: counters are collected and start anew without losing a count (hash types,
+   * Linux 5.6; elsewhere each entry is read, then deleted).
+   *
+   * @throws WirescriptError (MAP)
+   */
+  takeAll(): [key: K, value: V][] {
+    const entries: [K, V][] = [];
+    for (const chunk of this.elements.takenChunks()) for (const entry of this.decodeEntries(chunk)) entries.push(entry);
+    return entries;
+  }
+
+  /** Deletes all entries that are there. Returns how many. @throws WirescriptError (MAP) */
+  clear(): number {
+    let count = 0;
+    for (const chunk of this.elements.takenChunks()) count += chunk.count;
+    return count;
   }
 }
