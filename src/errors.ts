@@ -20,6 +20,7 @@ export const EXIT_STATUS = {
   LAB: 13,
   KERNEL: 14,
   NOTHING_ATTACHED: 15,
+  NO_SUCH_NAMESPACE: 16,
   INTERRUPTED: 130,
 } as const;
 
@@ -42,6 +43,7 @@ export const EXIT_MEANING: Record<ErrorCode, string> = {
   LAB: "a lab could not be made, found or removed",
   KERNEL: "the kernel refused a system call",
   NOTHING_ATTACHED: "there was nothing to unload, or no statistics to show",
+  NO_SUCH_NAMESPACE: "there is no such network namespace",
   INTERRUPTED: "stopped by Ctrl-C",
 };
 

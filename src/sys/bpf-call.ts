@@ -18,6 +18,8 @@ export interface Answer<C extends BpfCommand> {
   readonly result: number;
   /** Reads a 4-byte field that the kernel may have written. */
   read(field: keyof (typeof ATTR)[C]["fields"]): number;
+  /** Reads one of 8 bytes. */
+  readWord(field: keyof (typeof ATTR)[C]["fields"]): bigint;
 }
 
 const ENCODER = new TextEncoder();
@@ -47,7 +49,12 @@ export function tryBpf<C extends BpfCommand>(command: C, values: Fields<C>): Ans
     if (result !== -EINTR && result !== -EAGAIN) break;
   }
   memoryInUse = null;
-  return { result, read: (field) => view.getUint32((fields[field as string] as Field)[0], true) };
+  const offset = (field: unknown): number => (fields[field as string] as Field)[0];
+  return {
+    result,
+    read: (field) => view.getUint32(offset(field), true),
+    readWord: (field) => view.getBigUint64(offset(field), true),
+  };
 }
 
 /** The kernel holds mere addresses during a call, so the memory behind them is held here against garbage collection. */

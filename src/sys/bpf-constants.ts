@@ -31,6 +31,22 @@ export const BPF = {
   BPF_TAG_SIZE: 8,
 } as const;
 
+/** What came with Linux 6.6, compared with the types of the running kernel. */
+export const TCX = {
+  BPF_TCX_INGRESS: 46,
+  BPF_TCX_EGRESS: 47,
+  BPF_LINK_TYPE_TCX: 11,
+  BPF_F_LINK: 1 << 13,
+} as const;
+
+/** Places in a list of programs (Linux 6.6). Macros of linux/bpf.h, which the kernel's types do not hold. */
+export const MPROG = {
+  BPF_F_REPLACE: 1 << 2,
+  BPF_F_BEFORE: 1 << 3,
+  BPF_F_AFTER: 1 << 4,
+  BPF_F_ID: 1 << 5,
+} as const;
+
 export const XDP_FLAGS = {
   XDP_FLAGS_UPDATE_IF_NOEXIST: 1 << 0,
   XDP_FLAGS_SKB_MODE: 1 << 1,

@@ -1,5 +1,6 @@
 /** What the kernel tells about a program, map, link or BTF behind a descriptor (BPF_OBJ_GET_INFO_BY_FD). */
 import { bpf } from "./bpf-call.ts";
+import { BPF, TCX } from "./bpf-constants.ts";
 import { type Field, INFO, type InfoLayout } from "./bpf-layout.ts";
 import type { BtfFd, Fd, LinkFd, MapFd, ProgramFd } from "./fd.ts";
 import { addressOf } from "./ffi.ts";
@@ -51,11 +52,11 @@ export interface KernelLinkInfo {
   /** `enum bpf_link_type`. */
   type: number;
   programId: number;
-  /** The device of an XDP link, 0 when the link is detached; null for another type. */
+  /** The device of an XDP or TCX link, 0 when the link is detached; null for another type. */
   ifindex: number | null;
+  /** `enum bpf_attach_type` of a TCX link: BPF_TCX_INGRESS or BPF_TCX_EGRESS; null for another type. */
+  attachType: number | null;
 }
-
-const BPF_LINK_TYPE_XDP = 6;
 
 /** @throws SyscallError */
 export function programInfo(fd: ProgramFd): KernelProgramInfo {
@@ -111,7 +112,8 @@ export function linkInfo(fd: LinkFd): KernelLinkInfo {
     id: info.u32("id"),
     type,
     programId: info.u32("prog_id"),
-    ifindex: type === BPF_LINK_TYPE_XDP ? info.u32("xdp.ifindex") : null,
+    ifindex: type === BPF.BPF_LINK_TYPE_XDP || type === TCX.BPF_LINK_TYPE_TCX ? info.u32("xdp.ifindex") : null,
+    attachType: type === TCX.BPF_LINK_TYPE_TCX ? info.u32("tcx.attach_type") : null,
   };
 }
 

@@ -1,12 +1,15 @@
-/** Every number in the tables against the C headers of this system: a C program prints them, and each row is compared. */
+/**
+ * Every number in the tables against the C headers of this system: a C program prints them, and each row is compared. What is newer than the
+ * headers that distributions ship is compared with the types of the running kernel.
+ */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CALL, PSEUDO } from "../object/opcodes.ts";
 import { MAP_TYPE } from "../object/spec.ts";
-import { BPF, BPF_FS_MAGIC, XDP_FLAGS } from "./bpf-constants.ts";
+import { BPF, BPF_FS_MAGIC, TCX, XDP_FLAGS } from "./bpf-constants.ts";
 import { ATTR, type AttrLayout, INFO, type InfoLayout } from "./bpf-layout.ts";
 
 const HEADERS = ["linux/bpf.h", "linux/if_link.h", "linux/magic.h", "stddef.h", "stdio.h"];
@@ -25,14 +28,16 @@ function findCompiler(): string | null {
 
 const compiler = findCompiler();
 
+const INCLUDES = HEADERS.map((header) => `#include <${header}>`).join("\n");
+
 /** Evaluates C expressions: name to value. */
-function evaluate(expressions: Map<string, string>): Map<string, bigint> {
+function evaluate(expressions: Map<string, string>, declarations = INCLUDES): Map<string, bigint> {
   const directory = mkdtempSync(join(tmpdir(), "wirescript-layout-"));
   try {
     const lines = [...expressions].map(
       ([name, expression]) => `printf("%s %llu\\n", "${name}", (unsigned long long)(${expression}));`,
     );
-    const source = `${HEADERS.map((header) => `#include <${header}>`).join("\n")}\nint main(void) {\n${lines.join("\n")}\nreturn 0; }\n`;
+    const source = `${declarations}\nint main(void) {\n${lines.join("\n")}\nreturn 0; }\n`;
     writeFileSync(join(directory, "layout.c"), source);
     execFileSync(compiler ?? "cc", ["-o", join(directory, "layout"), join(directory, "layout.c")]);
     const output = execFileSync(join(directory, "layout"), { encoding: "utf8" });
@@ -61,6 +66,7 @@ describe.skipIf(compiler === null)(
       for (const [command, layout] of Object.entries(ATTR) as [string, AttrLayout][]) {
         row(command, `BPF_${command}`, layout.command);
         for (const [field, [offset, bytes]] of Object.entries(layout.fields)) {
+          if (layout.newer?.includes(field)) continue;
           const path = layout.member === null ? field : `${layout.member}.${field}`;
           row(`${command}.${field}.offset`, `offsetof(union bpf_attr, ${path})`, offset);
           row(`${command}.${field}.size`, `sizeof(((union bpf_attr *)0)->${path})`, bytes);
@@ -75,6 +81,7 @@ describe.skipIf(compiler === null)(
       const expected = new Map<string, bigint>();
       for (const layout of Object.values(INFO) as InfoLayout[]) {
         for (const [field, [offset, bytes]] of Object.entries(layout.fields)) {
+          if (layout.newer?.includes(field)) continue;
           const name = `${layout.struct}.${field}`;
           expressions.set(`${name}.offset`, `offsetof(struct ${layout.struct}, ${field})`);
           expected.set(`${name}.offset`, BigInt(offset));
@@ -103,5 +110,51 @@ describe.skipIf(compiler === null)(
       const expressions = new Map(Object.keys(constants).map((name) => [name, name]));
       expect(evaluate(expressions)).toEqual(new Map(Object.entries(constants).map(([name, value]) => [name, BigInt(value)])));
     });
+  },
+);
+
+const kernelTypes = kernelHeader();
+
+/** The running kernel's types as C; null when they, bpftool, a C compiler, or in them TCX are lacking. */
+function kernelHeader(): string | null {
+  if (compiler === null || !existsSync("/sys/kernel/btf/vmlinux")) return null;
+  try {
+    const format = ["btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "c"];
+    const header = execFileSync("bpftool", format, {
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return header.includes("BPF_LINK_TYPE_TCX") ? header : null;
+  } catch {
+    return null;
+  }
+}
+
+it.skipIf(kernelTypes === null)(
+  `what came with Linux 6.6 is as in the running kernel${kernelTypes === null ? " (skipped: no types of such a kernel, bpftool or C compiler)" : ""}`,
+  () => {
+    const expressions = new Map(Object.keys(TCX).map((name) => [name, name]));
+    const expected = new Map(Object.entries(TCX).map(([name, value]) => [name, BigInt(value)]));
+    const compare = (name: string, type: string, path: string, [offset, bytes]: readonly [number, number]) => {
+      expressions.set(`${name}.offset`, `__builtin_offsetof(${type}, ${path})`);
+      expected.set(`${name}.offset`, BigInt(offset));
+      expressions.set(`${name}.size`, `sizeof(((${type} *)0)->${path})`);
+      expected.set(`${name}.size`, BigInt(bytes));
+    };
+    for (const [command, { member, newer, fields }] of Object.entries(ATTR) as [string, AttrLayout][]) {
+      for (const field of newer ?? []) {
+        compare(
+          `${command}.${field}`,
+          "union bpf_attr",
+          member === null ? field : `${member}.${field}`,
+          fields[field] ?? [0, 0],
+        );
+      }
+    }
+    for (const { struct, newer, fields } of Object.values(INFO) as InfoLayout[]) {
+      for (const field of newer ?? []) compare(`${struct}.${field}`, `struct ${struct}`, field, fields[field] ?? [0, 0]);
+    }
+    expect(evaluate(expressions, `${kernelTypes}\nint printf(const char *, ...);`)).toEqual(expected);
   },
 );

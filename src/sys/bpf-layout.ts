@@ -9,6 +9,8 @@ export type Field = readonly [offset: number, bytes: 4 | 8 | 16];
 
 export interface AttrLayout {
   readonly command: number;
+  /** Fields that came with Linux 6.6, which the test compares with the running kernel's types instead. */
+  readonly newer?: readonly string[];
   /** The name of the member of `union bpf_attr`; null when its structure is anonymous. */
   readonly member: string | null;
   /** Bytes handed to the kernel. A kernel that knows more takes the rest as zero, one that knows less accepts zero there. */
@@ -38,6 +40,23 @@ const id = {
   open_flags: [8, 4],
 } as const;
 
+const attach = {
+  target_fd: [0, 4],
+  target_ifindex: [0, 4],
+  attach_bpf_fd: [4, 4],
+  attach_type: [8, 4],
+  attach_flags: [12, 4],
+  replace_bpf_fd: [16, 4],
+  relative_fd: [20, 4],
+  expected_revision: [24, 8],
+} as const;
+
+const attachCommand = {
+  member: null,
+  size: 32,
+  fields: attach,
+  newer: ["target_ifindex", "relative_fd", "expected_revision"],
+} as const;
 const elementCommand = { member: null, size: 32, fields: element } as const;
 const batchCommand = { member: "batch", size: 56, fields: batch } as const;
 const objectCommand = { member: null, size: 16, fields: object } as const;
@@ -99,6 +118,8 @@ export const ATTR = {
   },
   OBJ_PIN: { command: 6, ...objectCommand },
   OBJ_GET: { command: 7, ...objectCommand },
+  PROG_ATTACH: { command: 8, ...attachCommand },
+  PROG_DETACH: { command: 9, ...attachCommand },
   PROG_TEST_RUN: {
     command: 10,
     member: "test",
@@ -131,6 +152,24 @@ export const ATTR = {
     size: 16,
     fields: { bpf_fd: [0, 4], info_len: [4, 4], info: [8, 8] },
   },
+  PROG_QUERY: {
+    command: 16,
+    member: "query",
+    size: 64,
+    fields: {
+      target_ifindex: [0, 4],
+      attach_type: [4, 4],
+      query_flags: [8, 4],
+      attach_flags: [12, 4],
+      prog_ids: [16, 8],
+      count: [24, 4],
+      prog_attach_flags: [32, 8],
+      link_ids: [40, 8],
+      link_attach_flags: [48, 8],
+      revision: [56, 8],
+    },
+    newer: ["target_ifindex", "count", "link_ids", "link_attach_flags", "revision"],
+  },
   BTF_LOAD: {
     command: 18,
     member: null,
@@ -148,8 +187,17 @@ export const ATTR = {
   LINK_CREATE: {
     command: 28,
     member: "link_create",
-    size: 16,
-    fields: { prog_fd: [0, 4], target_fd: [4, 4], target_ifindex: [4, 4], attach_type: [8, 4], flags: [12, 4] },
+    size: 32,
+    fields: {
+      prog_fd: [0, 4],
+      target_fd: [4, 4],
+      target_ifindex: [4, 4],
+      attach_type: [8, 4],
+      flags: [12, 4],
+      "tcx.relative_fd": [16, 4],
+      "tcx.expected_revision": [24, 8],
+    },
+    newer: ["tcx.relative_fd", "tcx.expected_revision"],
   },
   LINK_UPDATE: {
     command: 29,
@@ -175,6 +223,8 @@ export interface InfoLayout {
   readonly size: number;
   /** Keys may be paths into unions, e.g. "xdp.ifindex". */
   readonly fields: Readonly<Record<string, readonly [offset: number, bytes: 4 | 8 | 16]>>;
+  /** As in `AttrLayout`. */
+  readonly newer?: readonly string[];
 }
 
 export const INFO = {
@@ -228,6 +278,14 @@ export const INFO = {
   link: {
     struct: "bpf_link_info",
     size: 48,
-    fields: { type: [0, 4], id: [4, 4], prog_id: [8, 4], "xdp.ifindex": [16, 4] },
+    fields: {
+      type: [0, 4],
+      id: [4, 4],
+      prog_id: [8, 4],
+      "xdp.ifindex": [16, 4],
+      "tcx.ifindex": [16, 4],
+      "tcx.attach_type": [20, 4],
+    },
+    newer: ["tcx.ifindex", "tcx.attach_type"],
   },
 } as const satisfies Record<string, InfoLayout>;

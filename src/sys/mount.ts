@@ -73,8 +73,24 @@ export function unmountUnlessUsed(path: string): boolean {
 
 /** Is something mounted at exactly this path? */
 export function isMountPoint(path: string): boolean {
-  // proc_pid_mountinfo(5): the fifth field is the mount point.
-  return readFileSync("/proc/thread-self/mountinfo", "utf8")
-    .split("\n")
-    .some((line) => line.split(" ")[4] === path);
+  return mounts().some((mount) => mount.path === path);
+}
+
+/** Where BPF file systems are mounted; one that is mounted in several places is named once. */
+export function bpffsMounts(): string[] {
+  const byDevice = new Map<string, string>();
+  for (const { device, type, path } of mounts()) {
+    if (type === "bpf" && !byDevice.has(device) && onBpffs(path)) byDevice.set(device, path);
+  }
+  return [...byDevice.values()];
+}
+
+/** proc_pid_mountinfo(5): id, parent, device, root, mount point, options, optional fields, "-", type. */
+function mounts(): { device: string; path: string; type: string }[] {
+  const lines = readFileSync("/proc/thread-self/mountinfo", "utf8").trimEnd().split("\n");
+  return lines.map((line) => {
+    const [, , device = "", , path = "", ...more] = line.split(" ");
+    const unescaped = path.replaceAll(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
+    return { device, path: unescaped, type: more[more.indexOf("-") + 1] ?? "" };
+  });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ETHTOOL } from "../ethtool.ts";
-import { ADDRESS, LINK, NAMESPACE_ID, NEIGHBOUR, NETLINK, ROUTE, SIZE } from "./constants.ts";
+import { ADDRESS, LINK, NAMESPACE_ID, NEIGHBOUR, NETLINK, ROUTE, SIZE, TC } from "./constants.ts";
 
 const compiler = ["cc", "clang-19"].find((name) => spawnSync(name, ["--version"]).status === 0);
 
@@ -18,6 +18,8 @@ const HEADERS = [
   "linux/neighbour.h",
   "linux/veth.h",
   "linux/net_namespace.h",
+  "linux/pkt_sched.h",
+  "linux/pkt_cls.h",
   "linux/if.h",
   "linux/ethtool.h",
   "linux/sockios.h",
@@ -41,7 +43,16 @@ function evaluate(expressions: string[]): number[] {
 
 describe.skipIf(compiler === undefined)("rtnetlink and ethtool numbers (skipped without a C compiler)", () => {
   test("every constant has the value of the kernel's headers", () => {
-    const ours = Object.entries({ ...NETLINK, ...LINK, ...ADDRESS, ...NEIGHBOUR, ...ROUTE, ...NAMESPACE_ID, ...ETHTOOL });
+    const ours = Object.entries({
+      ...NETLINK,
+      ...LINK,
+      ...ADDRESS,
+      ...NEIGHBOUR,
+      ...ROUTE,
+      ...NAMESPACE_ID,
+      ...TC,
+      ...ETHTOOL,
+    });
     // The headers define this mask as the complement of an int; ours is for the 16 bits that a type has.
     const theirs = evaluate(ours.map(([name]) => (name === "NLA_TYPE_MASK" ? "(unsigned short)NLA_TYPE_MASK" : name)));
     expect(ours).toEqual(ours.map(([name], i) => [name, theirs[i]]));

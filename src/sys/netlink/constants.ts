@@ -1,6 +1,6 @@
 /**
- * The numbers of rtnetlink, from linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/neighbour.h,
- * linux/veth.h, linux/net_namespace.h and linux/if.h. They keep the kernel's names so that a test can compare every one of them with the C headers.
+ * The numbers of rtnetlink, from linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/neighbour.h, linux/veth.h,
+ * linux/net_namespace.h, linux/pkt_sched.h, linux/pkt_cls.h and linux/if.h. They keep the kernel's names so that a test can compare every one of them with the C headers.
  */
 export const NETLINK = {
   AF_NETLINK: 16,
@@ -12,6 +12,7 @@ export const NETLINK = {
 
   NLM_F_REQUEST: 0x1,
   NLM_F_ACK: 0x4,
+  NLM_F_ECHO: 0x8,
   NLM_F_DUMP_INTR: 0x10,
   NLM_F_DUMP: 0x300,
   NLM_F_REPLACE: 0x100,
@@ -37,7 +38,15 @@ export const NETLINK = {
   RTM_NEWNEIGH: 28,
   RTM_DELNEIGH: 29,
   RTM_GETNEIGH: 30,
+  RTM_NEWQDISC: 36,
+  RTM_DELQDISC: 37,
+  RTM_GETQDISC: 38,
+  RTM_NEWTFILTER: 44,
+  RTM_DELTFILTER: 45,
+  RTM_GETTFILTER: 46,
   RTM_GETNSID: 90,
+
+  RTMGRP_LINK: 1,
 } as const;
 
 export const LINK = {
@@ -121,6 +130,20 @@ export const ROUTE = {
   RTN_LOCAL: 2,
 } as const;
 
+/** Traffic control. */
+export const TC = {
+  TCA_KIND: 1,
+  TCA_OPTIONS: 2,
+  TC_H_CLSACT: 0xfffffff1,
+  TC_H_MIN_INGRESS: 0xfff2,
+  TC_H_MIN_EGRESS: 0xfff3,
+  TCA_BPF_FD: 6,
+  TCA_BPF_NAME: 7,
+  TCA_BPF_FLAGS: 8,
+  TCA_BPF_ID: 11,
+  TCA_BPF_FLAG_ACT_DIRECT: 1,
+} as const;
+
 export const NAMESPACE_ID = {
   NETNSA_NSID: 1,
   NETNSA_FD: 3,
@@ -135,5 +158,6 @@ export const SIZE = {
   ndmsg: 12,
   rtmsg: 12,
   rtgenmsg: 1,
+  tcmsg: 20,
   sockaddr_nl: 12,
 } as const;
