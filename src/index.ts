@@ -2,9 +2,29 @@
 export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
 export type { ObjectSpec } from "./object/spec.ts";
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
+export { BpfLink } from "./runtime/links/bpf-link.ts";
+export { ClsactLink } from "./runtime/links/clsact-link.ts";
 export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
+export { holdersOfLink, type LinkHolders } from "./runtime/links/holders.ts";
+export { inNetwork, type NetworkNamespace } from "./runtime/links/network-namespace.ts";
+export {
+  attachTcPersistently,
+  type DetachTcOptions,
+  detachTc,
+  type PersistentTcAttachment,
+  type TcAttachOptions,
+  type TcFilterOptions,
+  type TcLink,
+} from "./runtime/links/tc.ts";
+export { type AttachedTcProgram, attachedTc, tcxRevision } from "./runtime/links/tc-attached.ts";
+export { type TcNeighbour, type TcOrder, TcxLink } from "./runtime/links/tcx-link.ts";
 export { type XdpAttachOptions, XdpLink, type XdpLinkInfo } from "./runtime/links/xdp-link.ts";
-export { attachPersistently, detachXdp, type PersistentAttachment } from "./runtime/links/xdp-netlink.ts";
+export {
+  attachPersistently,
+  type DetachXdpOptions,
+  detachXdp,
+  type PersistentAttachment,
+} from "./runtime/links/xdp-netlink.ts";
 export { type LoadOptions, load, loadSpec } from "./runtime/load.ts";
 export { LoadedObject } from "./runtime/loaded-object.ts";
 export { ArrayMap, PerCpuArrayMap } from "./runtime/maps/array.ts";

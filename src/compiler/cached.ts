@@ -9,7 +9,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readElf } from "../object/elf/read.ts";
 import { writeElf } from "../object/elf/write.ts";
-import type { ObjectSpec } from "../object/spec.ts";
+import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/machine.ts";
 
 interface Entry {
@@ -17,7 +17,11 @@ interface Entry {
   files: [string, string][];
   /** Base64. */
   object: string;
+  directions: Directions;
 }
+
+/** Of programs for TC by their names: the one thing about a program that an object file does not hold. */
+type Directions = Record<string, ProgramSpec["direction"]>;
 
 export interface CachedCompilation {
   spec: ObjectSpec;
@@ -40,14 +44,24 @@ export async function compileCached(path: string, cpu: Cpu): Promise<CachedCompi
   const { compile } = await import("./compile.ts");
   const { spec, files } = compile(file, { cpu });
   const object = writeElf(spec);
+  const directions = Object.fromEntries(spec.programs.map(({ name, direction }) => [name, direction]));
   if (entryFile !== null) {
     write(entryFile, {
       files: files.map((name) => [name, hash(readFileSync(name))]),
       object: Buffer.from(object).toString("base64"),
+      directions,
     });
   }
   // The object as any loader would see it, so that a first load and a cached one are the same.
-  return { spec: readElf(object, path), fromCache: false };
+  return { spec: withDirections(readElf(object, path), directions), fromCache: false };
+}
+
+function withDirections(spec: ObjectSpec, directions: Directions): ObjectSpec {
+  const programs = spec.programs.map((program) => {
+    const direction = Object.hasOwn(directions, program.name) ? directions[program.name] : undefined;
+    return direction === undefined ? program : { ...program, direction };
+  });
+  return { ...spec, programs };
 }
 
 function cacheFolder(): string {
@@ -70,7 +84,8 @@ function read(entryFile: string): ObjectSpec | null {
   try {
     const entry = JSON.parse(readFileSync(entryFile, "utf8")) as Entry;
     const unchanged = entry.files.every(([name, known]) => hash(readFileSync(name)) === known);
-    return unchanged ? readElf(Buffer.from(entry.object, "base64"), entryFile) : null;
+    if (!unchanged) return null;
+    return withDirections(readElf(Buffer.from(entry.object, "base64"), entryFile), entry.directions);
   } catch {
     // Not there, half-written, or of another version: compiled anew.
     return null;

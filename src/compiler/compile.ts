@@ -70,7 +70,13 @@ function compileModule(path: string, options: CompileOptions): Compilation {
   for (const subprogram of module.subprograms) code.add(subprogram, () => types.subprogram(subprogram));
   for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));
   if (code.problems.length > 0) throw new CompileError(code.problems);
-  const programs = module.programs.map(({ name, section, type }) => ({ name, section, type, functions: code.program(name) }));
+  const programs = module.programs.map(({ name, section, type, direction }) => ({
+    name,
+    section,
+    type,
+    ...(direction && { direction }),
+    functions: code.program(name),
+  }));
   if (code.problems.length > 0) throw new CompileError(code.problems);
   if (programs.some(({ section, functions }) => section === TEXT_SECTION && functions.length > 1)) {
     throw new CompileError([{ code: "WS3008", ...nowhere(path), ...describe("WS3008", { hook: "XDP that calls functions" }) }]);

@@ -50,6 +50,8 @@ export interface ProgramSpec {
   /** ELF section, e.g. "xdp". */
   section: string;
   type: ProgramType;
+  /** Which packets a program for TC is meant for. Not known of object files: their sections do not say. */
+  direction?: "ingress" | "egress";
   /** The program's entry function, then every subprogram that it reaches. */
   functions: FunctionSpec[];
 }

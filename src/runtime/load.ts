@@ -16,7 +16,6 @@ import { errnoName, SyscallError } from "../sys/errno.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { type GlobalSection, openGlobals } from "./globals.ts";
-import type { XdpLink } from "./links/xdp-link.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
@@ -89,7 +88,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
       const globals = openGlobals(sections, spec.btf);
       undo.push(() => globals.close());
 
-      const links = new Set<XdpLink>();
+      const links = new Set<Disposable>();
       const programs = new Map<string, LoadedProgram>();
       const fds = new Map([...maps].map(([name, map]) => [name, map.fd]));
       for (const program of chosen) {

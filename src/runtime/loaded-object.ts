@@ -1,7 +1,6 @@
 /** An object in the kernel: its programs, its maps, and the links made from it. Disposing of it releases them all. */
 import { WirescriptError } from "../errors.ts";
 import type { ObjectSpec } from "../object/spec.ts";
-import type { XdpLink } from "./links/xdp-link.ts";
 import type { BpfMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
@@ -14,7 +13,7 @@ export interface LoadedParts {
   programs: Map<string, LoadedProgram>;
   maps: Map<string, LoadedMap>;
   globals: { values: object; close(): void };
-  links: Set<XdpLink>;
+  links: Set<Disposable>;
   mountedBpffs: string | null;
   undoPins: Undo;
 }

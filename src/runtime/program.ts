@@ -1,8 +1,18 @@
 /** A program in the kernel: attach it, run it on a packet of your own, look at it, pin it. */
 import { WirescriptError } from "../errors.ts";
-import type { ProgramType } from "../object/spec.ts";
-import { type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
+import type { ProgramSpec, ProgramType } from "../object/spec.ts";
+import { type Direction, type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
 import { bootTime } from "./boot-time.ts";
+import {
+  attachTc,
+  attachTcPersistently,
+  directionOf,
+  type PersistentTcAttachment,
+  type TcAttachOptions,
+  type TcFilterOptions,
+  type TcLink,
+  type TcLinkOf,
+} from "./links/tc.ts";
 import { attachXdpLink, type XdpAttachOptions, type XdpLink } from "./links/xdp-link.ts";
 import { attachPersistently, type PersistentAttachment } from "./links/xdp-netlink.ts";
 import { pinObject } from "./pin.ts";
@@ -13,20 +23,38 @@ export interface ProgramInfo extends Omit<KernelProgramInfo, "loadTime"> {
   loadedAt: Date;
 }
 
-export class LoadedProgram implements Disposable {
+/** The hook that a program was written for, as the type of its module's export says it; `string` where that is not known. */
+type TcHook = "tc.ingress" | "tc.egress";
+
+export interface ProgramParts {
+  name: string;
+  section: string;
+  type: ProgramType;
+  direction?: ProgramSpec["direction"];
+  fd: ProgramFd;
+}
+
+/** `Hook` is "xdp", "tc.ingress" or "tc.egress" for a program of a module whose type is known. */
+export class LoadedProgram<out Hook extends string = string> implements Disposable {
+  /** For the type checker only. */
+  declare readonly hook?: Hook;
+
   /** The program's name in the object; the kernel keeps 15 bytes of it. */
   readonly name: string;
   readonly section: string;
   readonly type: ProgramType;
+  /** Of a program for TC, where its module or its section tells; else null. */
+  readonly direction: Direction | null;
   /** The descriptor, for system calls that this class does not wrap. */
   readonly fd: ProgramFd;
-  readonly #owned: (link: XdpLink) => void;
+  readonly #owned: (link: Disposable) => void;
 
   /** `owned` is told of each link, so that its object can dispose of them. */
-  constructor(parts: { name: string; section: string; type: ProgramType; fd: ProgramFd }, owned: (link: XdpLink) => void) {
+  constructor(parts: ProgramParts, owned: (link: Disposable) => void) {
     this.name = parts.name;
     this.section = parts.section;
     this.type = parts.type;
+    this.direction = parts.type === "sched_cls" ? directionOf(parts) : null;
     this.fd = parts.fd;
     this.#owned = owned;
   }
@@ -35,28 +63,53 @@ export class LoadedProgram implements Disposable {
    * Attaches the program to a device for as long as the link lives: it is detached when the link or the loaded object is disposed of,
    * and when this process ends. Synchronous, so that it also works inside `inNamespace`; `await` does no harm.
    *
-   * @throws WirescriptError NO_SUCH_DEVICE, DEVICE_BUSY, MODE_UNSUPPORTED, NO_PRIVILEGES.
+   * A program for TC of an object file needs the option `direction`, because its section does not tell it.
+   *
+   * @throws WirescriptError NO_SUCH_DEVICE, NO_SUCH_NAMESPACE, DEVICE_BUSY, MODE_UNSUPPORTED, NO_PRIVILEGES, USAGE.
    */
-  attach(options: XdpAttachOptions): XdpLink {
-    this.#mustBeXdp("attached to a device");
-    const link = attachXdpLink(this, options);
+  attach<Via extends TcAttachOptions["via"] = undefined>(
+    this: LoadedProgram<TcHook>,
+    options: TcAttachOptions & { via?: Via },
+  ): TcLinkOf<Via>;
+  attach<Via extends TcAttachOptions["via"] = undefined>(
+    options: TcAttachOptions & { via?: Via; direction: Direction },
+  ): TcLinkOf<Via>;
+  attach(this: Hook extends TcHook ? never : LoadedProgram<Hook>, options: XdpAttachOptions): XdpLink;
+  attach(options: XdpAttachOptions | TcAttachOptions): XdpLink | TcLink {
+    const link = this.type === "xdp" ? attachXdpLink(this, this.#forXdp(options)) : attachTc(this, this.#forTc(options));
     this.#owned(link);
     return link;
   }
 
-  /** Attaches the program so that it stays when this process ends. See `attachPersistently` and `detachXdp`. */
-  attachPersistently(options: XdpAttachOptions): PersistentAttachment {
-    this.#mustBeXdp("attached to a device");
-    return attachPersistently(this, options);
+  /** Attaches the program so that it stays when this process ends. See `attachPersistently` and `attachTcPersistently`. */
+  attachPersistently(this: LoadedProgram<TcHook>, options: TcFilterOptions): PersistentTcAttachment;
+  attachPersistently(options: TcFilterOptions & { direction: Direction }): PersistentTcAttachment;
+  attachPersistently(this: Hook extends TcHook ? never : LoadedProgram<Hook>, options: XdpAttachOptions): PersistentAttachment;
+  attachPersistently(options: XdpAttachOptions | TcFilterOptions): PersistentAttachment | PersistentTcAttachment {
+    if (this.type === "xdp") return attachPersistently(this, this.#forXdp(options));
+    return attachTcPersistently(this, this.#forTc(options));
   }
 
-  #mustBeXdp(what: string): void {
-    if (this.type === "xdp") return;
+  #forXdp<Options extends object>(options: Options): Options & XdpAttachOptions {
+    if (!("direction" in options) || options.direction === undefined) return options as Options & XdpAttachOptions;
     throw new WirescriptError({
       code: "USAGE",
-      what: `The program "${this.name}" cannot be ${what} as an XDP program.`,
-      why: `It is a ${this.type} program (section "${this.section}").`,
-      fix: "Attach it by tc: wirescript build writes an object that `tc filter add … bpf direct-action` takes.",
+      what: `The program "${this.name}" cannot be attached to a direction.`,
+      why: `It is an XDP program (section "${this.section}"), which sees what comes in, and has no direction.`,
+      fix: "Leave out `direction`, or attach a program for TC.",
+    });
+  }
+
+  #forTc<Options extends XdpAttachOptions | TcAttachOptions | TcFilterOptions>(
+    options: Options,
+  ): Options & { direction: Direction } {
+    const direction = ("direction" in options ? options.direction : undefined) ?? this.direction;
+    if (direction !== null) return { ...options, direction };
+    throw new WirescriptError({
+      code: "USAGE",
+      what: `It is not known to which direction the program "${this.name}" is to be attached.`,
+      why: `It is a program for TC, and its section "${this.section}" does not say whether it is for ingress or egress.`,
+      fix: 'Say it: attach({ dev, direction: "ingress" }), or --ingress or --egress on the command line.',
     });
   }
 

@@ -89,7 +89,7 @@ it("gives programs and maps of the module, and nothing else", () => {
     | "anything"
     | "seen"
   >();
-  expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram>();
+  expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram<"xdp">>();
 });
 
 it("gives keys and values their form in user space", () => {

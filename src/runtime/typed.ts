@@ -71,10 +71,12 @@ type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value
 /** The name that a program goes by: that of its options, else that of its export. */
 type NameOf<Export, P> = P extends ProgramDeclaration<string, infer Name> ? (string extends Name ? Export : Name) : never;
 
+type HookOf<P> = P extends ProgramDeclaration<infer Hook> ? Hook : string;
+
 /** The programs of a module by name; any name when the module's type is unknown. */
 export type ProgramsOf<M> = unknown extends M
   ? Readonly<Record<string, LoadedProgram>>
-  : { readonly [K in keyof M as NameOf<K, M[K]>]: LoadedProgram };
+  : { readonly [K in keyof M as NameOf<K, M[K]>]: LoadedProgram<HookOf<M[K]>> };
 
 /** The maps of a module by name; any name when the module's type is unknown. */
 export type MapsOf<M> = unknown extends M

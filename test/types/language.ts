@@ -2,7 +2,7 @@
  * What TypeScript itself accepts and refuses in kernel modules and in user space. `tsc -p .` checks this file: an `@ts-expect-error`
  * whose line compiles is an error.
  */
-import { load } from "wirescript";
+import { load, type TcLink, type TcxLink, type XdpLink } from "wirescript";
 import {
   array,
   be16,
@@ -32,6 +32,7 @@ import {
 } from "wirescript/kernel";
 import { Ethernet, EtherType, Icmp, IcmpType, IPv4, IpProtocol } from "wirescript/net";
 import type * as Echo from "../../src/programs/echo.bpf.ts";
+import type * as Metadata from "../../src/programs/metadata.bpf.ts";
 
 // -- the design's example --
 
@@ -186,4 +187,19 @@ export async function ownNames(module: typeof import("./language.ts")): Promise<
   // @ts-expect-error the program goes by the name that its options give it
   object.programs.named;
   object.programs.fine.info();
+}
+
+// -- attaching: the hook of a typed program decides which options there are, and what attaching gives --
+
+export async function attachEach(): Promise<[XdpLink, TcLink, TcxLink, TcLink]> {
+  const { programs } = await load<typeof Metadata>("metadata.bpf.ts");
+  const untyped = (await load("metadata.o")).program("tc_mark");
+  // @ts-expect-error a mode is something of XDP
+  programs.tc_mark.attach({ dev: "eth0", mode: "skb" });
+  return [
+    programs.xdp_mark.attach({ dev: "eth0", mode: "skb" }),
+    programs.tc_mark.attach({ dev: "eth0", order: "first" }),
+    programs.tc_mark.attach({ dev: "eth0", via: "tcx" }),
+    untyped.attach({ dev: "eth0", direction: "egress" }),
+  ];
 }

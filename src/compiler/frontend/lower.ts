@@ -1,6 +1,6 @@
 /** From a read module to IR: finds the programs that it exports, and lowers each. */
 
-import type { ProgramType } from "../../object/spec.ts";
+import type { ProgramSpec, ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
@@ -25,6 +25,7 @@ export interface LoweredProgram {
   name: string;
   section: string;
   type: ProgramType;
+  direction?: ProgramSpec["direction"];
   function: Function;
   /** Where the program is declared, for messages about all of it. */
   place: SourceRange;
@@ -116,7 +117,7 @@ function byPlace(left: Diagnostic, right: Diagnostic): number {
 }
 
 function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredProgram | null {
-  const { exportName, call } = declared;
+  const { exportName, call, direction } = declared;
   const reported = state.reporter.diagnostics.length;
   try {
     const { name, section, hook } = optionsOf(new Lowering(state, exportName, declared.hook), declared);
@@ -129,7 +130,7 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     checkRecords(l, fn);
     checkAtomics(l, fn);
     if (state.reporter.diagnostics.length > reported) return null;
-    return { name, section, type: hook.type, function: fn, place: rangeOf(call) };
+    return { name, section, type: hook.type, ...(direction && { direction }), function: fn, place: rangeOf(call) };
   } catch (error) {
     if (error instanceof Abort) return null;
     // After something was left out, what follows may make no sense; its reason is reported already.

@@ -2,6 +2,7 @@
 
 import { TEXT_SECTION } from "../../object/elf/format.ts";
 import { isFragsSection } from "../../object/elf/program-type.ts";
+import type { ProgramSpec } from "../../object/spec.ts";
 import { lowerExpression } from "./expressions.ts";
 import { HOOKS, type Hook, XDP_FRAGS } from "./hooks.ts";
 import type { Lowering } from "./lowering.ts";
@@ -13,6 +14,8 @@ import type { RecordValue, Value } from "./values.ts";
 export interface DeclaredProgram {
   exportName: string;
   hook: Hook;
+  /** Of a program for TC. */
+  direction?: ProgramSpec["direction"];
   call: ts.CallExpression;
 }
 
@@ -20,17 +23,22 @@ export interface DeclaredProgram {
 export function exportedPrograms(source: Source): DeclaredProgram[] {
   return exportedConstants(source).flatMap(({ symbol, initializer }) => {
     if (!ts.isCallExpression(initializer)) return [];
-    const hook = hookOf(source, initializer);
-    return hook === null ? [] : [{ exportName: symbol.name, hook, call: initializer }];
+    const type = typeOf(source, initializer);
+    const hook = type === null ? undefined : HOOKS[type];
+    if (type === null || hook === undefined) return [];
+    const direction = DIRECTIONS[type];
+    return [{ exportName: symbol.name, hook, ...(direction && { direction }), call: initializer }];
   });
 }
 
-/** The hook of the program that `call` gives, as its type says; `null` when it gives none. */
-function hookOf({ checker, isIntrinsic }: Source, call: ts.CallExpression): Hook | null {
+const DIRECTIONS: Readonly<Record<string, ProgramSpec["direction"]>> = { "tc.ingress": "ingress", "tc.egress": "egress" };
+
+/** A key of `HOOKS`: that of the program that `call` gives, as its type says; `null` when it gives none. */
+function typeOf({ checker, isIntrinsic }: Source, call: ts.CallExpression): string | null {
   const property = checker.getTypeAtLocation(call).getProperty("type");
   if (property?.valueDeclaration === undefined || !isIntrinsic(property.valueDeclaration)) return null;
   const type = checker.getTypeOfSymbol(property);
-  return type.isStringLiteral() && Object.hasOwn(HOOKS, type.value) ? (HOOKS[type.value] ?? null) : null;
+  return type.isStringLiteral() && Object.hasOwn(HOOKS, type.value) ? type.value : null;
 }
 
 /** `xdp`, `tc.ingress`: the function of wirescript/kernel that is called; `null` when it is none. */

@@ -1,32 +1,36 @@
-/** What XDP program a device has, and by whom it is held there. */
-import { BPF, ids, linkById, linkInfo, type ProgramFd, programById, programInfo, unlessGone } from "../../sys/bpf.ts";
+/** What XDP programs a device has, and by which links they are held there. */
+import { BPF, ids, linkById, linkInfo, programById, programInfo, unlessGone } from "../../sys/bpf.ts";
 import { getLink, type Link, type XdpMode } from "../../sys/netlink/index.ts";
+import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
 
 export interface AttachedProgram {
   /** The program's id. */
   id: number;
   /** The program's name in the kernel, at most 15 bytes. */
   name: string;
+  /** Hash of its instructions, 16 hex digits. */
+  tag: string;
   mode: XdpMode;
   /** The bpf_link that holds it; null when it was attached by netlink, as `ip` does. */
   linkId: number | null;
 }
 
 /**
- * The XDP programs on a device: none, one, or one in each of several modes.
+ * The XDP programs on a device: none, one, or one in each of several modes. `openProgram` opens one of them, `adoptLink` its link.
  *
- * @throws WirescriptError NO_SUCH_DEVICE.
+ * @throws WirescriptError NO_SUCH_DEVICE, NO_SUCH_NAMESPACE.
  */
-export function attachedXdp(device: string | number): AttachedProgram[] {
-  return attachedTo(getLink(device));
+export function attachedXdp(device: string | number, options: { netns?: NetworkNamespace } = {}): AttachedProgram[] {
+  return attachedTo(inNetwork(options.netns, () => getLink(device)));
 }
 
 export function attachedTo(link: Link): AttachedProgram[] {
   return link.xdp.flatMap(({ mode, programId }) => {
-    const fd: ProgramFd | null = unlessGone(() => programById(programId));
+    const fd = unlessGone(() => programById(programId));
     if (fd === null) return [];
     using program = fd;
-    return [{ id: programId, name: programInfo(program).name, mode, linkId: holdingLink(link.ifindex, programId) }];
+    const { name, tag } = programInfo(program);
+    return [{ id: programId, name, tag, mode, linkId: holdingLink(link.ifindex, programId) }];
   });
 }
 

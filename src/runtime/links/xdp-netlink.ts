@@ -7,17 +7,20 @@
 import { WirescriptError } from "../../errors.ts";
 import { programById } from "../../sys/bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
-import { getLink, type Link, setXdp } from "../../sys/netlink/index.ts";
+import { getLink, type Link, setXdp, type XdpMode } from "../../sys/netlink/index.ts";
+import type { Attachable } from "./bpf-link.ts";
 import { type AttachedProgram, attachedTo } from "./device.ts";
-import { deviceBusy, modeRefused, xdpFailure } from "./xdp-failure.ts";
-import type { Attachable, XdpAttachOptions } from "./xdp-link.ts";
+import { describeHolders, holdersOfLink } from "./holders.ts";
+import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
+import { modeRefused, xdpFailure } from "./xdp-failure.ts";
+import { mayReplace, type XdpAttachOptions } from "./xdp-link.ts";
 import { removeAttached } from "./xdp-removal.ts";
 
 export interface PersistentAttachment {
   dev: string;
   ifindex: number;
   /** The mode that it got. */
-  mode: "native" | "skb";
+  mode: XdpMode;
   /** Why "auto" came to skb: the driver's refusal of native mode; null when nothing was refused. */
   fallback: string | null;
   /** What was there before and gave way (`force`). */
@@ -29,28 +32,34 @@ export interface PersistentAttachment {
 /**
  * Attaches a program so that it survives this process; `detachXdp` or any other tool takes it off.
  *
- * With `force`, a program that was attached by netlink in the same mode is replaced atomically, and only if it is still the one that
- * was seen; "auto" then keeps that mode. A change of mode, and a program that a bpf_link holds, cannot be replaced at once: it is
+ * With `force` or `replace`, a program that was attached by netlink in the same mode is replaced atomically, and only if it is still the one
+ * that was seen; "auto" then keeps that mode. A change of mode, and a program that a bpf_link holds, cannot be replaced at once: it is
  * removed first, and (unless a link held it) put back when attaching fails.
  *
- * @throws WirescriptError NO_SUCH_DEVICE, DEVICE_BUSY, MODE_UNSUPPORTED, NO_PRIVILEGES.
+ * @throws WirescriptError NO_SUCH_DEVICE, NO_SUCH_NAMESPACE, DEVICE_BUSY, MODE_UNSUPPORTED, NO_PRIVILEGES.
  */
 export function attachPersistently(program: Attachable, options: XdpAttachOptions): PersistentAttachment {
+  return inNetwork(options.netns, () => attachHere(program, options));
+}
+
+function attachHere(program: Attachable, options: XdpAttachOptions): PersistentAttachment {
   const device = getLink(options.dev);
   const present = attachedTo(device);
-  if (present.length > 0 && options.force !== true) throw deviceBusy(device, present);
+  mayReplace(device, present, options);
   const result = { dev: device.name, ifindex: device.ifindex, replaced: present };
   const wanted = options.mode ?? "auto";
 
   const [only] = present;
-  if (present.length === 1 && only !== undefined && only.linkId === null && only.mode !== "hw") {
+  if (present.length === 1 && only !== undefined && only.linkId === null && (only.mode !== "hw" || wanted === "hw")) {
     if (wanted === "auto" || wanted === only.mode) {
       using old = programById(only.id);
       change(program, device, only.mode, old.number);
       return { ...result, mode: only.mode, fallback: null, atomic: true };
     }
   }
-  const removed = present.filter(({ mode }) => mode !== "hw").map((attached) => removeAttached(device, attached));
+  // A program on the card and one in the host go together.
+  const inTheWay = present.filter(({ mode }) => (mode === "hw") === (wanted === "hw"));
+  const removed = inTheWay.map((attached) => removeAttached(device, attached));
   try {
     return { ...result, ...attachFresh(program, device, wanted), atomic: removed.length === 0 };
   } catch (error) {
@@ -61,7 +70,7 @@ export function attachPersistently(program: Attachable, options: XdpAttachOption
   }
 }
 
-function attachFresh(program: Attachable, device: Link, mode: "native" | "skb" | "auto") {
+function attachFresh(program: Attachable, device: Link, mode: XdpMode | "auto") {
   if (mode !== "auto") {
     change(program, device, mode, null);
     return { mode, fallback: null };
@@ -78,7 +87,7 @@ function attachFresh(program: Attachable, device: Link, mode: "native" | "skb" |
 }
 
 /** `old`: descriptor of the program to replace; null when there must be none. */
-function change(program: Attachable, device: Link, mode: "native" | "skb", old: number | null): void {
+function change(program: Attachable, device: Link, mode: XdpMode, old: number | null): void {
   const { ifindex } = device;
   const fd = program.fd.number;
   try {
@@ -92,18 +101,33 @@ function change(program: Attachable, device: Link, mode: "native" | "skb", old: 
 /**
  * Takes all XDP programs off a device and tells which they were; empty when there was none.
  *
- * @throws WirescriptError NO_SUCH_DEVICE; DEVICE_BUSY when a bpf_link holds a program and `force` is not set: its owner still runs.
+ * @throws WirescriptError NO_SUCH_DEVICE, NO_SUCH_NAMESPACE; DEVICE_BUSY when a bpf_link holds a program and `force` is not set: its owner still runs.
  */
-export function detachXdp(dev: string | number, options: { force?: boolean } = {}): AttachedProgram[] {
+export function detachXdp(dev: string | number, options: DetachXdpOptions = {}): AttachedProgram[] {
+  return inNetwork(options.netns, () => detachHere(dev, options));
+}
+
+export interface DetachXdpOptions {
+  /** The network namespace that the device is in. Default: the calling thread's. */
+  netns?: NetworkNamespace;
+  /** Also what a bpf_link holds. */
+  force?: boolean;
+  /** Only what is attached in this mode. */
+  mode?: XdpMode;
+}
+
+function detachHere(dev: string | number, options: DetachXdpOptions): AttachedProgram[] {
   const device = getLink(dev);
-  const present = attachedTo(device);
+  const present = attachedTo(device).filter(({ mode }) => options.mode === undefined || mode === options.mode);
   const held = present.find(({ linkId }) => linkId !== null);
-  if (held !== undefined && options.force !== true) {
+  if (held !== undefined && held.linkId !== null && options.force !== true) {
+    const holders = holdersOfLink(held.linkId);
+    const [pin] = holders.pins;
     throw new WirescriptError({
       code: "DEVICE_BUSY",
       what: `The program "${held.name}" (id ${held.id}) was not taken off ${device.name}.`,
-      why: `A running process, or a pin, holds it there by bpf_link ${held.linkId}.`,
-      fix: "End that process, or detach its link with force (--force).",
+      why: `It is on bpf_link ${held.linkId}, ${describeHolders(holders)}.`,
+      fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link with force (--force).`,
     });
   }
   for (const attached of present) {

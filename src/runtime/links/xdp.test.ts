@@ -60,7 +60,9 @@ describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
         expect(link).toMatchObject({ dev: "a", mode: "native", fallback: null, attached: true });
         expect(shownByIp(namespace, "a")).toEqual([1, p.info().id]);
         expect(link.info()).toMatchObject({ programId: p.info().id, ifindex: getLink("a").ifindex });
-        expect(attachedXdp("a")).toEqual([{ id: p.info().id, name: p.name, mode: "native", linkId: link.info().id }]);
+        expect(attachedXdp("a")).toEqual([
+          { id: p.info().id, name: p.name, tag: p.info().tag, mode: "native", linkId: link.info().id },
+        ]);
       }
       expect(shownByIp(namespace, "a")).toBeNull();
     });
@@ -90,7 +92,9 @@ describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
       using link = p.attach({ dev: "a" });
       const busy = failure(() => q.attach({ dev: "a" }));
       expect(busy.code).toBe("DEVICE_BUSY");
-      expect(busy.message).toContain(`"${p.name}" (id ${p.info().id}, native mode, held by bpf_link ${link.info().id})`);
+      expect(busy.message).toContain(
+        `"${p.name}" (id ${p.info().id}, tag ${p.info().tag}, native mode, bpf_link ${link.info().id} held by process ${process.pid} (`,
+      );
       expect(link.attached).toBe(true);
     });
   });
@@ -159,7 +163,7 @@ describe.skipIf(reason !== "")(`attaching by netlink${reason}`, () => {
       expect(attachPersistently(p, { dev: "a" })).toMatchObject({ mode: "native", fallback: null, replaced: [] });
       loaded.close();
       expect(shownByIp(namespace, "a")).toEqual([1, id]);
-      expect(detachXdp("a")).toEqual([{ id, name: p.name, mode: "native", linkId: null }]);
+      expect(detachXdp("a")).toMatchObject([{ id, name: p.name, mode: "native", linkId: null }]);
       expect(detachXdp("a")).toEqual([]);
       expect(shownByIp(namespace, "a")).toBeNull();
     });
