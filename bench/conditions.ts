@@ -2,9 +2,11 @@
 import type { Settings } from "../src/runtime/data-section.ts";
 import type { LoadedObject } from "../src/runtime/loaded-object.ts";
 import { mapUpdate } from "../src/sys/bpf.ts";
+import type { FibLookup } from "../src/vm/index.ts";
 import { HOST, PEER } from "../test/packets/index.ts";
 import { BALANCER } from "./conditions-balancer.ts";
 import { FIREWALL } from "./conditions-firewall.ts";
+import { fibLookupBy } from "./network.ts";
 import type { ProgramName } from "./programs.ts";
 
 export interface Conditions {
@@ -13,6 +15,8 @@ export interface Conditions {
   tables?: Tables;
   /** Of these, maps that programs only read, and that are too large to be compared. */
   untouched?: readonly string[];
+  /** What the interpreter answers to those who ask for a route, as the kernel does in the network of `network.ts`. */
+  fibLookup?: FibLookup;
 }
 
 export type Tables = Readonly<Record<string, readonly Entry[]>>;
@@ -43,6 +47,7 @@ export const CONDITIONS: Partial<Record<ProgramName, Conditions>> = {
       ],
     },
   },
+  router: { fibLookup: fibLookupBy({ ifindex: LOOPBACK + 1, mac: HOST.mac }) },
   firewall: { tables: FIREWALL },
   balancer: BALANCER,
 };

@@ -15,6 +15,7 @@ import {
   pattern,
   pingV4,
 } from "../test/packets/index.ts";
+import { destinations } from "./corpus-destinations.ts";
 import { answers, cutOffExtensions, extensions, senders } from "./corpus-senders.ts";
 import { cutOffTransport, transport } from "./corpus-transport.ts";
 
@@ -28,6 +29,7 @@ export const SHORTEST = 14;
 /** All of them, some thousands. */
 export function* corpus(): Generator<Uint8Array> {
   yield* strangers();
+  yield* destinations();
   const others = [...senders(), ...answers(), ...extensions()];
   for (const tags of TAGS) {
     for (const [type, payload] of [...payloads(), ...transport(), ...others]) yield frame(type, payload, tags);

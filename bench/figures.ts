@@ -36,7 +36,8 @@ export function figuresOf(program: LoadedProgram, spec: ObjectSpec, paths: reado
  * to the program's maps only once is not what it does all day.
  */
 export function executedFor(spec: ObjectSpec, name: string, conditions: Conditions, packets: readonly Uint8Array[]): number[] {
-  const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, conditions.settings ?? {}) });
+  const { settings = {}, fibLookup } = conditions;
+  const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, settings) }, { fibLookup });
   for (const [map, entries] of Object.entries(conditions.tables ?? {})) {
     for (const [key, value] of entries) {
       const result = vm.maps.get(map)?.set(Uint8Array.from(key), Uint8Array.from(value));

@@ -15,6 +15,7 @@ import { type Contender, loadOurs, loadTheirs, type Theirs } from "./contenders.
 import { corpus } from "./corpus.ts";
 import { timeLoad } from "./load-time.ts";
 import { describeMachine } from "./machine.ts";
+import { enterNetwork } from "./network.ts";
 import { loadNothing } from "./nothing.ts";
 import { PROGRAMS, type ProgramName } from "./programs.ts";
 import {
@@ -134,6 +135,8 @@ async function count(clang: Clang, programs: readonly ProgramName[]): Promise<Co
 }
 
 async function measure(clang: Clang, programs: readonly ProgramName[], open: Open): Promise<Results> {
+  const machine = describeMachine(clang); // in another network /proc tells less
+  enterNetwork();
   const packets = [...corpus()];
   const pairs = new Map<ProgramName, Pair>();
   for (const program of programs) {
@@ -157,7 +160,7 @@ async function measure(clang: Clang, programs: readonly ProgramName[], open: Ope
   }
   await progress("timing wirescript load");
   return {
-    machine: describeMachine(clang),
+    machine,
     programs: [...pairs].map(([program, pair]) => resultOf(program, pair)),
     timings,
     comparedPackets: packets.length,

@@ -9,6 +9,7 @@ export const PROGRAM_NAMES = {
   echo: "echo",
   redirect: "xdp_redirect_func",
   "redirect-map": "xdp_redirect_map_func",
+  router: "xdp_router_func",
   "patch-ports": "xdp_patch_ports_func",
   "vlan-swap": "xdp_vlan_swap_func",
   tcpfilter: "tcpfilter",

@@ -17,6 +17,7 @@ import {
   tcp,
   udp,
 } from "../test/packets/index.ts";
+import { hostIn, SENDER } from "./network.ts";
 import type { ProgramName } from "./programs.ts";
 import type { Method } from "./timing.ts";
 
@@ -37,6 +38,9 @@ const from = (...address: readonly number[]) =>
   frame(IPV4, ipv4(udp(pattern(56)), { protocol: PROTOCOL.UDP, from: { ...PEER, ipv4: address } }));
 const web = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 80 }), { protocol: PROTOCOL.TCP }));
 const ssh = frame(IPV4, ipv4(tcp(pattern(56), { destinationPort: 22 }), { protocol: PROTOCOL.TCP }));
+const [expiredV4, expiredV6] = [ipv4(icmp(), { ttl: 1 }), ipv6(icmpv6(), PROTOCOL.ICMPV6, { hopLimit: 1 })];
+const nowhere = { from: SENDER, to: hostIn("none") };
+const [lostV4, lostV6] = [ipv4(icmp(), nowhere), ipv6(icmpv6(), PROTOCOL.ICMPV6, nowhere)];
 const replyV4 = ipv4(icmp({ type: ICMP_TYPE.ECHO_REPLY }));
 const replyV6 = ipv6(icmpv6({ type: ICMPV6_TYPE.ECHO_REPLY }));
 
@@ -52,6 +56,17 @@ export const WORKLOADS: readonly Workload[] = [
   { program: "echo", path: "IPv6 ping answered", packet: pingV6(), method: "single" },
   { program: "redirect", path: "any packet", packet: pingV4(), method: "repeated" },
   { program: "redirect-map", path: "known sender", packet: pingV4(), method: "repeated" },
+  { program: "router", path: "IPv4 forwarded", packet: pingV4(), method: "single" },
+  {
+    program: "router",
+    path: "IPv6 forwarded",
+    packet: frame(IPV6, ipv6(icmpv6(), PROTOCOL.ICMPV6, { from: SENDER })),
+    method: "single",
+  },
+  { program: "router", path: "IPv4, TTL expired", packet: frame(IPV4, expiredV4), method: "repeated" },
+  { program: "router", path: "IPv6, hop limit expired", packet: frame(IPV6, expiredV6), method: "repeated" },
+  { program: "router", path: "IPv4, no route", packet: frame(IPV4, lostV4), method: "repeated" },
+  { program: "router", path: "IPv6, no route", packet: frame(IPV6, lostV6), method: "repeated" },
   { program: "patch-ports", path: "TCP over IPv4", packet: ssh, method: "repeated" },
   { program: "patch-ports", path: "UDP over IPv4, two tags", packet: frame(IPV4, datagram, [QINQ, VLAN]), method: "repeated" },
   { program: "vlan-swap", path: "tag pushed", packet: pingV4(), method: "single" },

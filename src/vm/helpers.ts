@@ -5,6 +5,7 @@ import type { ProgramType } from "../object/spec.ts";
 import { int32, uint32 } from "./arithmetic.ts";
 import { checksumDifference } from "./checksum.ts";
 import { VmFault } from "./fault.ts";
+import { type FibLookup, lookUpRoute } from "./fib.ts";
 import type { VmMap } from "./maps/map.ts";
 import { VmMapOfMaps } from "./maps/map-in-map.ts";
 import { VmBloomFilter, VmQueue } from "./maps/queue.ts";
@@ -31,6 +32,8 @@ export interface HelperHost {
   now(): bigint;
   random(): number;
   trace(line: string): void;
+  /** The routing table; `null` when the one who runs the program gave none. */
+  readonly fibLookup: FibLookup | null;
   redirected(target: RedirectTarget): void;
   cloned(clone: Clone): void;
 }
@@ -150,6 +153,7 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
     const from = host.space.read(argument(1), sizes[0]);
     return checksumDifference(from, host.space.read(argument(3), sizes[1]), uint32(argument(5)));
   },
+  [HELPER.fib_lookup]: lookUpRoute,
   [HELPER.xdp_adjust_head]: (host, argument) => host.packet.moveHead(int32(argument(2))),
   [HELPER.xdp_adjust_tail]: (host, argument) => host.packet.moveTail(int32(argument(2))),
   [HELPER.xdp_adjust_meta]: (host, argument) => host.packet.moveMeta(int32(argument(2))),

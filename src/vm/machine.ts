@@ -13,6 +13,7 @@ import { Access } from "./access.ts";
 import { runAlu } from "./arithmetic.ts";
 import { type VmContext, XdpContext } from "./context.ts";
 import { VmFault } from "./fault.ts";
+import type { FibLookup } from "./fib.ts";
 import { type Clone, type HelperHost, helper, type RedirectTarget } from "./helpers.ts";
 import { isTaken } from "./jumps.ts";
 import { createVmMap } from "./maps/create.ts";
@@ -33,6 +34,8 @@ export interface VmOptions {
   now?: () => bigint;
   /** What `get_prandom_u32` answers. Always 0 unless given. */
   random?: () => number;
+  /** What `fib_lookup` answers. Without it a program that asks is a fault. */
+  fibLookup?: FibLookup;
   /** `struct xdp_md`. Both as in a test run unless given: the loopback interface's first queue. */
   ingressIfindex?: number;
   rxQueueIndex?: number;
@@ -230,6 +233,10 @@ class Run implements HelperHost {
 
   random(): number {
     return (this.#options.random?.() ?? 0) >>> 0;
+  }
+
+  get fibLookup(): FibLookup | null {
+    return this.#options.fibLookup ?? null;
   }
 
   trace(line: string): void {

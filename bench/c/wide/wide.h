@@ -33,6 +33,18 @@ typedef __u64 __attribute__((may_alias)) wide64;
 /* Loads before stores, as memcpy may not overlap anyway. */
 static inline __attribute__((always_inline)) void wide_copy(void *to, const void *from, unsigned int size)
 {
+#ifdef MACS_ON_STACK
+	if (size == ETH_ALEN) {
+		wide16 first = *(const wide16 *)from;
+		wide16 middle = *(const wide16 *)(from + 2);
+		wide16 last = *(const wide16 *)(from + 4);
+
+		*(wide16 *)to = first;
+		*(wide16 *)(to + 2) = middle;
+		*(wide16 *)(to + 4) = last;
+		return;
+	}
+#endif
 	if (size == ETH_ALEN) {
 		wide32 first = *(const wide32 *)from;
 		wide16 last = *(const wide16 *)(from + 4);
@@ -47,6 +59,12 @@ static inline __attribute__((always_inline)) void wide_copy(void *to, const void
 		*(wide64 *)to = first;
 		*(wide32 *)(to + 8) = middle;
 		*(wide16 *)(to + 12) = last;
+	} else if (size == 16) {
+		wide64 first = *(const wide64 *)from;
+		wide64 last = *(const wide64 *)(from + 8);
+
+		*(wide64 *)to = first;
+		*(wide64 *)(to + 8) = last;
 	} else {
 		__builtin_memcpy(to, from, size);
 	}

@@ -128,6 +128,9 @@ export const ROUTE = {
   RT_SCOPE_LINK: 253,
   RTN_UNICAST: 1,
   RTN_LOCAL: 2,
+  RTN_BLACKHOLE: 6,
+  RTN_UNREACHABLE: 7,
+  RTN_PROHIBIT: 8,
 } as const;
 
 /** Traffic control. */

@@ -9,7 +9,7 @@ import { addAddress, listAddresses } from "./address.ts";
 import { addVethPair, addVlan, deleteLink, findLink, getLink, listLinks, moveLink, renameLink, setLinkUp } from "./link.ts";
 import { getNamespaceId } from "./namespace-id.ts";
 import { listNeighbours, setPermanentNeighbour } from "./neighbour.ts";
-import { addRoute, isLocalAddress, listRoutes } from "./route.ts";
+import { addRefusingRoute, addRoute, isLocalAddress, listRoutes } from "./route.ts";
 import { setXdp } from "./xdp.ts";
 
 const reason = !isRoot ? "needs root" : !hasTool("ip") ? "needs iproute2" : null;
@@ -186,6 +186,25 @@ describe.skipIf(reason !== null)(`rtnetlink${reason === null ? "" : ` (skipped: 
     expect(routes).toContainEqual(
       expect.objectContaining({ dst: "fc00:dead:cafe::/48", gateway: "fc00:dead:cafe:1::2", dev: "a" }),
     );
+  });
+
+  test("adds routes that refuse, as `ip` shows them", () => {
+    const namespace = withPair();
+    const networks = [
+      { blackhole: "10.1.0.0/16", unreachable: "10.2.0.0/16", prohibit: "10.3.0.0/16" },
+      { blackhole: "fc00:1::/32", unreachable: "fc00:2::/32", prohibit: "fc00:3::/32" },
+    ] as const;
+    const each = networks.flatMap((family) => Object.entries(family)) as [keyof (typeof networks)[0], string][];
+    inNamespace(namespace, () => {
+      setLinkUp(getLink("lo").ifindex, true);
+      for (const [refusal, destination] of each) {
+        const [address = "", length] = destination.split("/");
+        addRefusingRoute({ destination: { address, prefixLength: Number(length) }, refusal });
+      }
+      expect(listRoutes()).toEqual([]);
+    });
+    const routes = [...ipJson(namespace, "-4", "route"), ...ipJson(namespace, "-6", "route")];
+    for (const [type, dst] of each) expect(routes).toContainEqual(expect.objectContaining({ type, dst }));
   });
 
   test("tells local addresses from others", async () => {

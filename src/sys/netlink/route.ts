@@ -1,4 +1,4 @@
-/** Unicast routes of the main table, in the calling thread's network namespace. */
+/** Routes of the main table, in the calling thread's network namespace. */
 import { isErrno } from "../errno.ts";
 import { AF_INET, AF_UNSPEC, familyOf, formatIp, type Prefix, parseIp } from "../ip-address.ts";
 import { NETLINK, ROUTE, SIZE } from "./constants.ts";
@@ -31,27 +31,45 @@ export function listRoutes(): Route[] {
  * ENETDOWN when the device is down.
  */
 export function addRoute(options: { destination: Prefix; ifindex: number; gateway?: string }): void {
-  const { address, prefixLength } = options.destination;
+  const { destination, ifindex, gateway } = options;
+  const attributes = [u32Attribute(ROUTE.RTA_OIF, ifindex)];
+  if (gateway !== undefined) attributes.push(bytesAttribute(ROUTE.RTA_GATEWAY, parseIp(gateway)));
+  const scope = gateway === undefined ? ROUTE.RT_SCOPE_LINK : ROUTE.RT_SCOPE_UNIVERSE;
+  const via = gateway === undefined ? "" : ` via ${gateway}`;
+  add({ destination, scope, type: ROUTE.RTN_UNICAST, attributes, about: `${via} on link ${ifindex}` });
+}
+
+const REFUSALS = {
+  blackhole: ROUTE.RTN_BLACKHOLE,
+  unreachable: ROUTE.RTN_UNREACHABLE,
+  prohibit: ROUTE.RTN_PROHIBIT,
+} as const;
+
+/**
+ * Adds a route that says not to forward: "blackhole" drops silently, the others answer with an ICMP error.
+ * @throws SyscallError EEXIST when there is a route to that network.
+ */
+export function addRefusingRoute(options: { destination: Prefix; refusal: keyof typeof REFUSALS }): void {
+  const { destination, refusal } = options;
+  add({ destination, scope: ROUTE.RT_SCOPE_UNIVERSE, type: REFUSALS[refusal], attributes: [], about: ` (${refusal})` });
+}
+
+function add(route: { destination: Prefix; scope: number; type: number; attributes: Uint8Array[]; about: string }): void {
+  const { address, prefixLength } = route.destination;
   const bytes = parseIp(address);
-  const parts = [
-    routeHeader({
-      family: familyOf(bytes),
-      prefixLength,
-      table: ROUTE.RT_TABLE_MAIN,
-      protocol: ROUTE.RTPROT_BOOT,
-      scope: options.gateway === undefined ? ROUTE.RT_SCOPE_LINK : ROUTE.RT_SCOPE_UNIVERSE,
-      type: ROUTE.RTN_UNICAST,
-    }),
-    bytesAttribute(ROUTE.RTA_DST, bytes),
-    u32Attribute(ROUTE.RTA_OIF, options.ifindex),
-  ];
-  if (options.gateway !== undefined) parts.push(bytesAttribute(ROUTE.RTA_GATEWAY, parseIp(options.gateway)));
-  const via = options.gateway === undefined ? "" : ` via ${options.gateway}`;
+  const header = routeHeader({
+    family: familyOf(bytes),
+    prefixLength,
+    table: ROUTE.RT_TABLE_MAIN,
+    protocol: ROUTE.RTPROT_BOOT,
+    scope: route.scope,
+    type: route.type,
+  });
   requestRtnetlink({
     type: NETLINK.RTM_NEWROUTE,
     flags: NETLINK.NLM_F_CREATE | NETLINK.NLM_F_EXCL,
-    payload: concatenate(parts),
-    about: `add route ${address}/${prefixLength}${via} on link ${options.ifindex}`,
+    payload: concatenate([header, bytesAttribute(ROUTE.RTA_DST, bytes), ...route.attributes]),
+    about: `add route ${address}/${prefixLength}${route.about}`,
   });
 }
 
