@@ -39,8 +39,9 @@ export function randomModule(seed: number): Module {
   const top = new Scope();
   for (const setting of module.settings) {
     if ("scalar" in setting) {
-      const flavour = flavourOf(setting.scalar);
-      top.ints.push({ name: setting.name, flavour, signed: isSigned(setting.scalar), mutable: false });
+      const { name, scalar } = setting;
+      const swapped = scalar.startsWith("be");
+      top.ints.push({ name, flavour: flavourOf(scalar), signed: isSigned(scalar), mutable: false, swapped });
     } else if ("value" in setting) {
       const { name, value } = setting;
       top.views.push({ name, struct: value.struct, map: CONSTANTS, life: { alive: true }, readonly: true });

@@ -8,6 +8,8 @@ export interface IntName {
   mutable: boolean;
   /** It is at least 0 and less than this, and the compiler can see that; an index. */
   below?: number;
+  /** A setting in network byte order. */
+  swapped?: boolean;
 }
 
 export interface ViewName {

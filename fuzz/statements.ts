@@ -325,10 +325,8 @@ export class StatementAuthor {
   /** A number is compared with the length of an array, and used as an index behind that. */
   #indexed(scope: Scope, place: Place): Statement[] {
     const random = this.#random;
-    // A setting is read anew at each use, so that a check of one says nothing of the next.
-    const names = scope.ints.filter(
-      ({ name, mutable, flavour }) => !mutable && flavour !== null && !name.startsWith("setting"),
-    );
+    // A setting in network byte order is swapped anew at each use, so that a check of one says nothing of the next.
+    const names = scope.ints.filter(({ mutable, flavour, swapped }) => !mutable && flavour !== null && swapped !== true);
     if (names.length === 0) return [];
     const chosen = random.pick(names);
     const { name, signed, flavour } = chosen;

@@ -51,6 +51,27 @@ describe.skipIf(noKernel)("settings", () => {
     expect(seen(packet)).toEqual([7999n, 0x0102n, 0x1_0000_0000_0001n, [1, 2, 3, 4, 5, 6]]);
   });
 
+  test("that were compared with an array's length are indexes of it", () => {
+    const declarations = `import { arrayOf, setting } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(u32, 4), bytes: arrayOf(u8, 3) });
+      const first = setting(u16, 2);
+      const second = setting(i32, 1);`;
+    const body = `const list = ctx.at(List, 16);
+      if (!list || ctx.length < first) return XDP_DROP;
+      if (first < 4) list.words[first] = 7;
+      if (second >= 0 && second < 3) list.bytes[second] += 5;
+      return first < list.words.length && second === 1 ? XDP_TX : XDP_PASS;`;
+    for (const disabled of [[], ["number-values"], ["simplify"]]) {
+      const { action, packet } = runOnce(body, frame([], 64), declarations, { disabledPasses: disabled });
+      expect([action, packet[24], packet[33]]).toEqual([3, 7, 5]);
+    }
+    const text = `${declarations}\nexport const p = xdp((ctx) => {\n${body}\n});`;
+    using object = loadSpec(build(text.replace(/import.*/, 'import { arrayOf } from "wirescript/kernel";')), {
+      settings: { first: 9, second: -1 },
+    });
+    expect(object.program("p").run(frame([], 64)).action).toBe(2);
+  });
+
   test("are replaced by the loader, also in an object file", () => {
     const settings = { port: 53, network: 0xa0b0, limit: 7n, gateway: new Uint8Array([6, 5, 4, 3, 2, 1]), on: false };
     for (const spec of [build(text), readElf(writeElf(build(text)))]) {

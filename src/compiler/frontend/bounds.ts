@@ -135,8 +135,8 @@ class RangeFinder {
     const [left, right] = condition.args;
     if (!isCompare(condition.op) || left === undefined || right === undefined) return range;
     const op = holds ? condition.op : inverse(condition.op);
-    if (left === value && uses(right)) return narrow(range, op, this.at(right, from, depth));
-    if (right === value && uses(left)) return narrow(range, mirrored(op), this.at(left, from, depth));
+    if (isSame(left, value) && uses(right)) return narrow(range, op, this.at(right, from, depth));
+    if (isSame(right, value) && uses(left)) return narrow(range, mirrored(op), this.at(left, from, depth));
     return range;
   }
 
@@ -225,6 +225,23 @@ class RangeFinder {
     });
     return ranges.reduce(hull);
   }
+}
+
+/**
+ * Whether what is known of `left` is known of `right`: they are one value, or one constant of `.rodata` that is read twice. The kernel freezes those
+ * before the verifier reads them, as numbers that it knows; it forgets them when their bytes are swapped.
+ */
+function isSame(left: Ssa, right: Ssa): boolean {
+  if (left === right) return true;
+  const [from, other] = [left.args[0], right.args[0]];
+  if (from === undefined || other === undefined) return false;
+  if (left.op === "load" && right.op === "load") {
+    const areConstants =
+      from.op === "data" && other.op === "data" && from.section === ".rodata" && other.section === from.section;
+    return areConstants && from.offset + left.offset === other.offset + right.offset && left.size === right.size;
+  }
+  const areWidened = (left.op === "zext" || left.op === "sext") && left.op === right.op && left.bits === right.bits;
+  return areWidened && isSame(from, other);
 }
 
 function unsigned(least: bigint, most: bigint): Range {
