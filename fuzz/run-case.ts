@@ -118,9 +118,13 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
     if (object !== null && maps !== null) {
       maps.reset();
       resetSections(spec, object);
-      const { action, packet: out } = object.program("p").run(packet);
+      const { action, packet: out, meta = new Uint8Array() } = object.program("p").run(packet);
       const globals = variables(spec, (section) => sectionInKernel(spec, object, section));
-      kernel = [...head(action, out), ...maps.describe(outcome.maps), ...describeGlobals(outcome, globals)].join("\n");
+      kernel = [
+        ...head(action, Uint8Array.of(...meta, ...out)),
+        ...maps.describe(outcome.maps),
+        ...describeGlobals(outcome, globals),
+      ].join("\n");
     }
     if (interpreter !== evaluation || kernel !== evaluation) {
       const who = [...(interpreter === evaluation ? [] : ["interpreter"]), ...(kernel === evaluation ? [] : ["kernel"])].join(

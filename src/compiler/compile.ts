@@ -15,6 +15,7 @@ import { readSource } from "./frontend/source.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import { Code } from "./functions.ts";
 import type { Function } from "./ir/ir.ts";
+import { walksOf } from "./outline/walks.ts";
 import { ModuleTypes } from "./types.ts";
 
 export interface CompileOptions {
@@ -66,6 +67,7 @@ function compileModule(path: string, options: CompileOptions): Compilation {
     constants: cpu >= 3 ? constants : undefined,
     disabled: options.disabledPasses ?? [],
     folder: dirname(resolve(path)),
+    walks: walksOf([...module.subprograms, ...module.programs].map((each) => each.function)),
   });
   for (const subprogram of module.subprograms) code.add(subprogram, () => types.subprogram(subprogram));
   for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));

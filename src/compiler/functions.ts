@@ -33,6 +33,8 @@ export interface CodeOptions {
   folder: string;
   /** Absent where a module may have no data: direct addresses of values are of Linux 5.2. */
   constants: ConstantPool | undefined;
+  /** How often the verifier walks each function of the module, where that is not once. */
+  walks: ReadonlyMap<string, number>;
 }
 
 export class Code {
@@ -58,7 +60,8 @@ export class Code {
     const { constants } = this.#options;
     const options = { disabled: [...this.#options.disabled], constants };
     optimise(fn, options);
-    const { callbacks, refused } = outlineLoops(fn, rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds), this.#looping);
+    const longest = rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds);
+    const { callbacks, refused } = outlineLoops(fn, longest, this.#looping, this.#options.walks.get(fn.name));
     if (callbacks.length > 0 || callsOneOf(fn, this.#looping)) this.#looping.add(fn.name);
     for (const { span, reason } of refused) {
       const at = span === null ? place : rangeOf(span);

@@ -48,4 +48,41 @@ describe.skipIf(noKernel)("many decisions", () => {
       }
     }
   });
+
+  test("a long loop that finds out in each round how long the packet is", () => {
+    const text = `const Wide = struct({ a: u64, b: be64 });
+      export const p = xdp((ctx) => {
+        const first = ctx.at(Wide, 7);
+        if (!first) return XDP_DROP;
+        for (let i = 5; i < 239; i++) {
+          const last: u16 = u16(ctx.at(Wide, i & 63)?.b ?? ctx.length);
+          if (ctx.at(Wide, first.a & 0xff)) first.b ^= last;
+        }
+        return XDP_PASS;
+      });`;
+    using running = start(text);
+    expect(running.run(new Uint8Array(64)).action).toBe(2);
+  });
+
+  test("a function with a long loop that loops call", () => {
+    const text = `import { arrayOf, global, noinline } from "wirescript/kernel";
+      const Pair = struct({ a: u32, b: i64 });
+      const Table = struct({ rows: arrayOf(u8, 4), n: i16 });
+      const table = global(Table);
+      const fill = noinline((ctx: XdpContext, seed: i64): i16 => {
+        for (let i = -1; i < 293; i += 2) {
+          table.rows[u64(seed + i) % 3] %= 63 >>> (u64(seed) >>> table.n);
+          const pair = ctx.at(Pair, 6);
+          if (pair) table.n = i16(ctx.at(Pair, u16(table.n))?.b ?? 7);
+        }
+        return table.n;
+      });
+      export const p = xdp((ctx) => {
+        let sum = 0;
+        for (const row of table.rows) for (const other of table.rows) sum += fill(ctx, row * other);
+        return sum === 0x1234567 ? XDP_DROP : XDP_PASS;
+      });`;
+    using running = start(text);
+    expect(running.run(new Uint8Array(64)).action).toBe(2);
+  });
 });

@@ -2,8 +2,9 @@
 import { HELPER } from "../../object/helpers.ts";
 import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
-import type { Block, Function, Span, Value } from "../ir/ir.ts";
+import { type Block, type Function, isBinary, type Span, type Value } from "../ir/ir.ts";
 import { exitsOf, findLoops, type NaturalLoop } from "../ir/loops.ts";
+import { upperBound } from "../ir/range.ts";
 import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
@@ -23,9 +24,10 @@ export interface Outlined {
 
 /**
  * Outlines the loops of `fn`. `longest` is how often a loop's body is run at most, for those of which nothing else is known; `looping` are the
- * subprograms that call `bpf_loop`.
+ * subprograms that call `bpf_loop`; `walks` is how often the verifier walks `fn`.
  */
-export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet<string>): Outlined {
+export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet<string>, walks = 1): Outlined {
+  const budget = WALK_BUDGET / walks;
   const callbacks: Function[] = [];
   const refused: Outlined["refused"] = [];
   const refusedHeaders = new Set<Block>();
@@ -55,7 +57,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       for (const loop of loops) {
         const inner = find(loop.inner);
         if (inner !== null) return inner;
-        if (!refusedHeaders.has(loop.header) && walk(loop, decisive, within) > WALK_BUDGET) return loop;
+        if (!refusedHeaders.has(loop.header) && walk(loop, decisive, within) > budget) return loop;
       }
       return null;
     };
@@ -85,8 +87,42 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
     const doublings = remembers || own.some(containsLoopCall) ? Math.max(branches.length, 1) * rounds : meetings;
     // Each round may leave, and what comes behind the loop is walked with each number that it brings.
     const behind = remembers && exitsOf(loop).length > 1 ? rounds * sizeOf(within) : 0;
-    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS) + behind;
+    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS) * reachesOf(loop, branches, rounds) + behind;
   }
+}
+
+/**
+ * How many lengths of the packet the rounds may have found out, each of which the verifier goes on with: a check whose distance from a pointer
+ * changes from round to round, in numbers that the verifier knows, tells it another one each time that it passes.
+ */
+function reachesOf({ blocks }: NaturalLoop, branches: readonly Block[], rounds: number): number {
+  const inside = new Set([...blocks].flatMap(({ instructions }) => instructions));
+  const distances = branches.flatMap(({ terminator }) => {
+    const [address] = terminator.args[0]?.args ?? [];
+    const distance = address?.op === "add" && address.type === "ptr" ? distanceOf(address) : null;
+    return distance !== null && isCounted(distance, inside, DEEPEST) ? [distance] : [];
+  });
+  return distances.reduce((most, each) => Math.max(most, Math.min(rounds, Number(upperBound(each)) + 1)), 1);
+}
+
+/** What is added to a pointer, constants aside. */
+function distanceOf(address: Value): Value | null {
+  const [base, distance] = address.args;
+  if (address.op !== "add" || base === undefined || distance === undefined) return null;
+  return distance.op === "const" ? distanceOf(base) : distance;
+}
+
+const DEEPEST = 10;
+
+/** Made of constants and of counters of the loop alone, by operations through which the verifier follows a number. */
+function isCounted(value: Value, inside: ReadonlySet<Value>, depth: number): boolean {
+  if (value.op === "const") return true;
+  if (depth === 0 || !inside.has(value)) return false;
+  if (value.op === "phi") return isCounter(value);
+  return (
+    (isBinary(value.op) || value.op === "zext" || value.op === "sext") &&
+    value.args.every((each) => isCounted(each, inside, depth - 1))
+  );
 }
 
 function sizeOf({ blocks }: Function): number {
