@@ -2,6 +2,7 @@
 export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
 export type { ObjectSpec } from "./object/spec.ts";
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
+export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/adopt.ts";
 export { BpfLink } from "./runtime/links/bpf-link.ts";
 export { ClsactLink } from "./runtime/links/clsact-link.ts";
 export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
@@ -49,6 +50,9 @@ export {
   type ProgramReference,
   XskMap,
 } from "./runtime/maps/targets.ts";
+export { openPinnedProgram, openProgram } from "./runtime/open-program.ts";
+export { unpin } from "./runtime/pin.ts";
+export { listPins, type Pin } from "./runtime/pins.ts";
 export { LoadedProgram, type ProgramInfo } from "./runtime/program.ts";
 export type { Source } from "./runtime/source.ts";
 export type { SkbTestContext, TestContext, XdpTestContext } from "./runtime/test-context.ts";

@@ -1,11 +1,11 @@
 /** What is in the kernel, whoever brought it there: programs by id, pinned maps with the types that the kernel has for them. */
 import { basename } from "node:path";
 import { WirescriptError } from "../errors.ts";
-import { ids, objectGet, programById, unlessGone } from "../sys/bpf.ts";
+import { ids, programById, unlessGone } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
-import { onBpffs } from "../sys/mount.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { openMapFd } from "./maps/open-existing.ts";
+import { openPin } from "./open-pin.ts";
 import { denied } from "./privileges.ts";
 import { describeProgram, type ProgramInfo } from "./program.ts";
 
@@ -49,26 +49,6 @@ export function programInfo(id: number): ProgramInfo {
  * @throws WirescriptError MAP when there is no map at that path, NO_PRIVILEGES.
  */
 export function openPinnedMap(path: string): LoadedMap {
-  const missing = (why: string, cause?: unknown) =>
-    new WirescriptError({
-      code: "MAP",
-      what: `There is no pinned map at ${path}.`,
-      why,
-      fix: "List the pins: ls /sys/fs/bpf",
-      cause,
-    });
-  let fd: ReturnType<typeof objectGet>;
-  try {
-    fd = objectGet(path);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) throw missing("The file does not exist.", error);
-    if (!onBpffs(path)) throw missing("The file is not in a BPF file system.", error);
-    if (isErrno(error, "EPERM", "EACCES")) throw denied(`${path} cannot be opened.`, error);
-    throw error;
-  }
-  if (fd.kind !== "map") {
-    fd.close();
-    throw missing(`What is pinned there is a ${fd.kind}.`);
-  }
+  const fd = openPin(path, "map");
   return openMapFd(fd, { name: basename(path), pinnedAt: path });
 }

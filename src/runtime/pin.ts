@@ -1,10 +1,11 @@
 /** Putting an object into bpffs, with errors that say what is wrong about the path. */
-import { mkdirSync, rmdirSync } from "node:fs";
+import { lstatSync, mkdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { WirescriptError } from "../errors.ts";
 import { type Fd, objectPin } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
 import { BPFFS_PATH, ensureBpffs, onBpffs, unmount } from "../sys/mount.ts";
+import { type Pin, pinAt } from "./pins.ts";
 import { denied } from "./privileges.ts";
 
 /** @throws WirescriptError MAP for a bad or taken path, NO_PRIVILEGES. */
@@ -29,6 +30,32 @@ export function pinObject(fd: Fd, path: string, what: string): void {
     if (isErrno(error, "EPERM", "EACCES")) throw denied(`${upperFirst(what)} may not be pinned at ${path}.`, error);
     throw error;
   }
+}
+
+/**
+ * Removes a pin and tells what it was. What was pinned lives on only if something else uses it: a program that uses the map, a device that the
+ * program is attached to, a process that has it open.
+ *
+ * @throws WirescriptError MAP when there is no pin at that path, NO_PRIVILEGES.
+ */
+export function unpin(path: string): Pin {
+  const refused = (why: string, fix: string) =>
+    new WirescriptError({ code: "MAP", what: `There is no pin at ${path}: nothing was removed.`, why, fix });
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  if (entry === undefined) throw refused("The file does not exist.", `List the pins: ls -R ${BPFFS_PATH}`);
+  if (!onBpffs(path)) throw refused("The file is not in a BPF file system.", `Pins are under ${BPFFS_PATH}.`);
+  if (entry.isDirectory()) throw refused("It is a directory.", `Name what is in it; see ls ${path}`);
+  const pin = pinAt(path);
+  if (pin === null) throw refused("It is no map, program or link.", "Leave it: the kernel or another tool has put it there.");
+  try {
+    unlinkSync(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "EPERM" || code === "EACCES") throw denied(`The pin ${path} may not be removed.`, cause);
+    // Somebody else was quicker.
+    if (code !== "ENOENT") throw cause;
+  }
+  return pin;
 }
 
 export interface PinDirectory {

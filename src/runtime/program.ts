@@ -15,6 +15,8 @@ import {
 } from "./links/tc.ts";
 import { attachXdpLink, type XdpAttachOptions, type XdpLink } from "./links/xdp-link.ts";
 import { attachPersistently, type PersistentAttachment } from "./links/xdp-netlink.ts";
+import type { LoadedMap } from "./maps/open.ts";
+import { openMapById } from "./maps/open-existing.ts";
 import { pinObject } from "./pin.ts";
 import { type LiveRunOptions, type LiveRunResult, liveRun, type RunOptions, type RunResult, testRun } from "./test-run.ts";
 
@@ -108,7 +110,7 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
     throw new WirescriptError({
       code: "USAGE",
       what: `It is not known to which direction the program "${this.name}" is to be attached.`,
-      why: `It is a program for TC, and its section "${this.section}" does not say whether it is for ingress or egress.`,
+      why: `It is a program for TC, and ${this.section === "" ? "the kernel does not keep" : `its section "${this.section}" does not say`} whether it is for ingress or egress.`,
       fix: 'Say it: attach({ dev, direction: "ingress" }), or --ingress or --egress on the command line.',
     });
   }
@@ -129,6 +131,12 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
   /** What the kernel knows about the program. */
   info(): ProgramInfo {
     return describeProgram(this.fd);
+  }
+
+  /** Opens the maps that the program uses, by their names in the kernel, which keeps 15 bytes of each. The caller closes them. */
+  openMaps(): Map<string, LoadedMap> {
+    const maps = this.info().mapIds.map((id) => openMapById(id));
+    return new Map(maps.map((map) => [map.name, map]));
   }
 
   /** Keeps the program alive after this process, under `path` in a bpffs. @throws WirescriptError */
