@@ -11,6 +11,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
 import { loadCommand } from "./commands/load.ts";
 import { reportCommand } from "./commands/report.ts";
+import { runCommand } from "./commands/run.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
 import { unloadCommand } from "./commands/unload.ts";
@@ -49,6 +50,7 @@ function wirescript(finish: (status: number) => void): Command {
     unloadCommand(),
     statusCommand(),
     statsCommand(),
+    runCommand(),
     labCommand(finish),
     reportCommand(),
   ]) {

@@ -13,3 +13,10 @@ export function wholePositive(text: string): number {
   if (text.trim() !== "" && Number.isSafeInteger(value) && value > 0) return value;
   throw new InvalidArgumentError("It must be a whole number greater than 0.");
 }
+
+/** An index: 0 or more. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError("It must be a whole number, 0 or greater.");
+}
