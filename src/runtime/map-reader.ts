@@ -4,7 +4,7 @@
  */
 import { WirescriptError } from "../errors.ts";
 import { MAP_TYPE } from "../object/spec.ts";
-import { BPF, type KernelMapInfo, type MapFd, mapDelete, mapInfo, mapLookup, mapUpdate } from "../sys/bpf.ts";
+import { BPF, type KernelMapInfo, type MapFd, mapInfo, mapLookup, mapUpdate } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { openMapFd, openProgram, parseSelector } from "./kernel-objects.ts";
 import { type MapTypes, mapTypes } from "./map-types.ts";
@@ -47,6 +47,8 @@ export class MapReader implements Disposable {
   readonly #elements: Elements;
   /** Bytes from one CPU's value to the next. */
   readonly #stride: number;
+  /** Bytes that one lookup gives. */
+  readonly #valueBytes: number;
 
   /** Takes over the descriptor. */
   constructor(fd: MapFd) {
@@ -55,11 +57,8 @@ export class MapReader implements Disposable {
     this.perCpu = isPerCpu(this.info.type);
     this.#stride = Math.ceil(this.info.valueSize / 8) * 8;
     this.types = mapTypes(this.info);
-    this.#elements = new Elements({
-      ...this.info,
-      fd,
-      valueBytes: this.perCpu ? this.#stride * possibleCpus() : this.info.valueSize,
-    });
+    this.#valueBytes = this.perCpu ? this.#stride * possibleCpus() : this.info.valueSize;
+    this.#elements = new Elements({ ...this.info, fd, valueBytes: this.#valueBytes });
   }
 
   /** False for ring buffers, Bloom filters and the like. */
@@ -77,14 +76,19 @@ export class MapReader implements Disposable {
       else if (result !== -ENOENT) throw mapFailure({ ...this.info, fd: this.#fd }, "read", -result);
       return;
     }
-    for (const [key, value] of this.#elements.entries()) yield this.#entry(key, value);
+    const { keySize } = this.info;
+    for (const { bytes, count, valuesAt } of this.#elements.chunks()) {
+      for (let index = 0; index < count; index++) {
+        const at = valuesAt + index * this.#valueBytes;
+        yield this.#entry(bytes.subarray(index * keySize, (index + 1) * keySize), bytes.subarray(at, at + this.#valueBytes));
+      }
+    }
   }
 
   /** Undefined when there is no such key. @throws WirescriptError USAGE for a key that is none, MAP. */
   get(key: string): MapEntry | undefined {
-    const bytes = this.#key(key);
-    const value = this.#elements.lookup(bytes, key);
-    return value === null ? undefined : this.#entry(bytes, value);
+    this.#elements.key.set(this.#key(key));
+    return this.#elements.lookup(key) ? this.#entry(this.#elements.key, this.#elements.value) : undefined;
   }
 
   /**
@@ -106,15 +110,15 @@ export class MapReader implements Disposable {
       if (result < 0) throw mapFailure({ ...this.info, fd: this.#fd }, "push", -result, value);
       return;
     }
-    this.#elements.update(this.#key(key ?? ""), bytes, mode, key);
+    this.#elements.key.set(this.#key(key ?? ""));
+    this.#elements.value.set(bytes);
+    this.#elements.update(mode, key);
   }
 
   /** False when there was no such key. @throws WirescriptError USAGE for a key that is none, MAP. */
   delete(key: string): boolean {
-    const result = mapDelete(this.#fd, this.#key(key));
-    if (result === -ENOENT) return false;
-    if (result < 0) throw mapFailure({ ...this.info, fd: this.#fd }, "delete", -result, key);
-    return true;
+    this.#elements.key.set(this.#key(key));
+    return this.#elements.delete(key);
   }
 
   [Symbol.dispose](): void {

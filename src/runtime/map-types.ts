@@ -3,8 +3,7 @@ import { WirescriptError } from "../errors.ts";
 import { typeAt } from "../object/btf/layout.ts";
 import type { Btf } from "../object/btf/types.ts";
 import type { KernelMapInfo } from "../sys/bpf.ts";
-import { mapCodecs } from "./create-maps.ts";
-import type { Codec } from "./maps/codecs.ts";
+import { type Codec, mapCodecs } from "./maps/codecs.ts";
 import { readBtf } from "./pinned-map.ts";
 import type { ValueType } from "./value-text.ts";
 
