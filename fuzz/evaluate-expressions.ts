@@ -75,6 +75,12 @@ export abstract class ExpressionEvaluator {
         const operand = this.int(e.operand);
         return e.operator === "-" ? canonical(-operand) : e.operator === "~" ? ~operand : operand;
       }
+      case "byteSwap": {
+        const bytes = BigInt.asUintN(e.bits, this.int(e.operand))
+          .toString(16)
+          .padStart(e.bits / 4, "0");
+        return canonical(BigInt(`0x${(bytes.match(/../g) ?? []).reverse().join("")}`));
+      }
       case "cast":
         return wrap(e.to, this.int(e.operand));
       case "choice":

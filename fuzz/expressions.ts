@@ -89,6 +89,7 @@ export class Expressions {
       [this.#hasBytes(scope) ? 1 : 0, () => this.#byte(scope)],
       [deep * 12, () => this.#binary(scope, depth)],
       [deep * 2, () => this.#unary(scope, depth)],
+      [deep, () => this.#byteSwap(scope, depth)],
       [deep * 3, () => cast(random.pick(FLAVOURS), this.int(scope, depth - 1))],
       [deep * 2, () => this.#choice(scope, depth)],
       [deep * 2, () => this.#coalesce(scope, depth)],
@@ -162,6 +163,11 @@ export class Expressions {
     const operand = this.variable(scope, depth - 1);
     // A plus gives a number like the others, of whatever sign its operand has.
     return { k: "unary", operator, operand, signed: operator === "-" || operand.signed, flavour: null };
+  }
+
+  #byteSwap(scope: Scope, depth: number): Int {
+    const bits = this.random.pick([16, 32, 64] as const);
+    return { k: "byteSwap", bits, operand: this.int(scope, depth - 1), signed: false, flavour: `u${bits}` };
   }
 
   #choice(scope: Scope, depth: number): Int {

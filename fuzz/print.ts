@@ -23,7 +23,7 @@ import {
 } from "./tree.ts";
 
 const IMPORTS = `import {
-  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
+  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
   local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
 `;
@@ -274,6 +274,8 @@ function int(e: Int): string {
       return `(${int(e.left)} ${e.operator} ${int(e.right)})`;
     case "unary":
       return `(${e.operator}${int(e.operand)})`;
+    case "byteSwap":
+      return `byteSwap${e.bits}(u${e.bits}(${int(e.operand)}))`;
     case "cast":
       return `${e.to}(${int(e.operand)})`;
     case "choice":

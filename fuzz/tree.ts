@@ -74,6 +74,7 @@ export type Int = IntNode &
     | { k: "nothing"; helper: "ktimeGetNs" | "getPrandomU32" | "getSmpProcessorId" }
     | { k: "binary"; operator: BinaryOperator; left: Int; right: Int }
     | { k: "unary"; operator: "-" | "~" | "+"; operand: Int }
+    | { k: "byteSwap"; bits: 16 | 32 | 64; operand: Int }
     | { k: "cast"; to: Flavour; operand: Int }
     | { k: "choice"; condition: Bool; yes: Int; no: Int }
     /** `source?.path ?? otherwise`; `place.view` is not used. */

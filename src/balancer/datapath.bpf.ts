@@ -35,6 +35,10 @@ import {
   xdp,
 } from "wirescript/kernel";
 import {
+  applyToChecksum,
+  applyToUdpChecksum,
+  checksumDifference,
+  checksumWordDifference,
   Ethernet,
   EtherType,
   IPv4,
@@ -42,10 +46,6 @@ import {
   Ipv4Fragment,
   ipv4Checksum,
   mac,
-  replaceInChecksum,
-  replaceInUdpChecksum,
-  replaceWordInChecksum,
-  replaceWordInUdpChecksum,
   Tcp,
   Udp,
 } from "wirescript/net";
@@ -189,10 +189,10 @@ function encapsulate(ctx: XdpContext, headers: Headers, backend: Backend): XdpAc
 /** False when the packet ends within its transport header. */
 function rewriteDestination(ctx: XdpContext, headers: Headers, { address, port }: Backend): boolean {
   const { ip } = headers;
-  const { dst } = ip;
-  const { destinationPort } = headers;
-  if (!updateChecksum(ctx, ip.protocol, dst, address, destinationPort, port)) return false;
-  ip.checksum = replaceWordInChecksum(ip.checksum, dst, address);
+  const moved = checksumWordDifference(ip.dst, address);
+  const changed = moved + checksumDifference(headers.destinationPort, port);
+  if (!updateChecksum(ctx, ip.protocol, changed)) return false;
+  ip.checksum = applyToChecksum(ip.checksum, moved);
   ip.dst = address;
   headers.destinationPort = port;
   return true;
@@ -210,25 +210,26 @@ function answer(ctx: XdpContext, headers: Headers): XdpAction {
     unused: Flow.fields.unused(),
   });
   if (!origin) return XDP_PASS;
-  const { src } = ip;
-  if (!updateChecksum(ctx, ip.protocol, src, origin.address, sourcePort, origin.port)) return XDP_DROP;
-  ip.checksum = replaceWordInChecksum(ip.checksum, src, origin.address);
+  const moved = checksumWordDifference(ip.src, origin.address);
+  const changed = moved + checksumDifference(sourcePort, origin.port);
+  if (!updateChecksum(ctx, ip.protocol, changed)) return XDP_DROP;
+  ip.checksum = applyToChecksum(ip.checksum, moved);
   ip.src = origin.address;
   headers.sourcePort = origin.port;
   send(eth, gateway);
   return XDP_TX;
 }
 
-/** That of TCP or UDP, which cover an address and a port that change. False when the packet ends within the header. */
-function updateChecksum(ctx: XdpContext, protocol: u8, from: u32, to: u32, fromPort: be16, toPort: be16): boolean {
+/** That of TCP or UDP, which cover the address and the port. False when the packet ends within the header. */
+function updateChecksum(ctx: XdpContext, protocol: u8, changed: u32): boolean {
   if (protocol === IpProtocol.TCP) {
     const tcp = ctx.at(Tcp, TRANSPORT);
     if (!tcp) return false;
-    tcp.checksum = replaceInChecksum(replaceWordInChecksum(tcp.checksum, from, to), fromPort, toPort);
+    tcp.checksum = applyToChecksum(tcp.checksum, changed);
     return true;
   }
   const udp = ctx.at(Udp, TRANSPORT);
   if (!udp) return false;
-  udp.checksum = replaceInUdpChecksum(replaceWordInUdpChecksum(udp.checksum, from, to), fromPort, toPort);
+  udp.checksum = applyToUdpChecksum(udp.checksum, changed);
   return true;
 }

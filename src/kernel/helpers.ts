@@ -5,7 +5,7 @@
 import { WirescriptError } from "../errors.ts";
 import type { XdpAction } from "./actions.ts";
 import type { PacketContext } from "./context.ts";
-import type { i64, u32, u64 } from "./integers.ts";
+import type { i64, u16, u32, u64 } from "./integers.ts";
 import type { Bytes, Given, Schema, View } from "./schema.ts";
 
 function kernelOnly(name: string): never {
@@ -38,6 +38,24 @@ export function getPrandomU32(): u32 {
 /** The CPU that runs the program, from 0. */
 export function getSmpProcessorId(): u32 {
   return kernelOnly("getSmpProcessorId");
+}
+
+/**
+ * The two bytes of `value` in reverse order, as C's `htons` and `ntohs` give them. Fields of network order need none: they are read and
+ * written in host order. It is for arithmetic on words as they lie in the packet.
+ */
+export function byteSwap16(_value: u16): u16 {
+  return kernelOnly("byteSwap16");
+}
+
+/** The four bytes of `value` in reverse order. */
+export function byteSwap32(_value: u32): u32 {
+  return kernelOnly("byteSwap32");
+}
+
+/** The eight bytes of `value` in reverse order. */
+export function byteSwap64(_value: u64): u64 {
+  return kernelOnly("byteSwap64");
 }
 
 /**

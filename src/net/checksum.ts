@@ -1,22 +1,23 @@
-/** The internet checksum (RFC 1071): computed, and updated in place. All numbers are in host order, as fields give them. */
-import { i64, u16, u32, type u64 } from "../kernel/index.ts";
+/**
+ * The internet checksum (RFC 1071): computed, and updated in place. All numbers are in host order, as fields give them.
+ *
+ * A one's complement sum is the same in either byte order, but for the order of its own bytes (RFC 1071, section 2 (B)). So the sums are
+ * formed on words as they lie in the packet: the swaps here and those of the fields cancel out.
+ */
+import { byteSwap16, byteSwap32, i64, u16, u32, type u64 } from "../kernel/index.ts";
 import type { IPv4 } from "./ip.ts";
 
 /**
- * The checksum after one 16-bit word of what it covers changed from `from` to `to`. All three in host order.
- *
- * Right for every input: RFC 1624, equation 3, HC' = ~(~HC + ~m + m'). With D = ~m + m', ~(~HC + D) in one's complement is HC - D,
- * less the borrow.
+ * The checksum after one 16-bit word of what it covers changed from `from` to `to`. All three in host order. Right for every input:
+ * RFC 1624, equation 3, HC' = ~(~HC + ~m + m').
  */
 export function replaceInChecksum(checksum: u16, from: u16, to: u16): u16 {
-  return subtract(checksum, addCarry((~from & 0xffff) + to));
+  return applyToChecksum(checksum, checksumDifference(from, to));
 }
 
 /** As `replaceInChecksum`, after an aligned 32-bit word, such as an IPv4 address, changed. */
 export function replaceWordInChecksum(checksum: u16, from: u32, to: u32): u16 {
-  // At most 2^33 - 2, so that adding the carry does not carry again.
-  const sum: u64 = (~from & 0xffffffff) + to;
-  return subtract(checksum, addHalves(u32(sum + (sum >> 32))));
+  return applyToChecksum(checksum, checksumWordDifference(from, to));
 }
 
 /**
@@ -24,43 +25,66 @@ export function replaceWordInChecksum(checksum: u16, from: u32, to: u32): u16 {
  * For IPv6, where UDP must have one, 0 stays too: such a packet was broken before.
  */
 export function replaceInUdpChecksum(checksum: u16, from: u16, to: u16): u16 {
-  return udpChecksum(checksum, replaceInChecksum(checksum, from, to));
+  return applyToUdpChecksum(checksum, checksumDifference(from, to));
 }
 
 /** As `replaceInUdpChecksum`, after an aligned 32-bit word changed. */
 export function replaceWordInUdpChecksum(checksum: u16, from: u32, to: u32): u16 {
-  return udpChecksum(checksum, replaceWordInChecksum(checksum, from, to));
+  return applyToUdpChecksum(checksum, checksumWordDifference(from, to));
+}
+
+/**
+ * What changing a 16-bit word from `from` to `to` does to every checksum that covers it: ~m + m' in RFC 1624. Differences are added with
+ * `+`, up to 32,768 of them, and `applyToChecksum` applies the sum; what lies in them is in network order.
+ */
+export function checksumDifference(from: u16, to: u16): u32 {
+  return (~byteSwap16(from) & 0xffff) + byteSwap16(to);
+}
+
+/** As `checksumDifference`, for an aligned 32-bit word, such as an IPv4 address. */
+export function checksumWordDifference(from: u32, to: u32): u32 {
+  const sum: u64 = (~byteSwap32(from) & 0xffffffff) + byteSwap32(to);
+  // At most 2^33 - 2, so that adding the carry does not carry again.
+  return fold(u32(sum) + (sum >> 32));
+}
+
+/**
+ * The checksum after what it covers changed by `difference`. `replaceInChecksum(c, from, to)` is
+ * `applyToChecksum(c, checksumDifference(from, to))`; where an address and a port change, and several checksums cover them, it saves work.
+ */
+export function applyToChecksum(checksum: u16, difference: u32): u16 {
+  return byteSwap16(subtract(byteSwap16(checksum), difference));
+}
+
+/** As `applyToChecksum`, for UDP: see `replaceInUdpChecksum`. */
+export function applyToUdpChecksum(checksum: u16, difference: u32): u16 {
+  if (checksum === 0) return 0;
+  const updated = applyToChecksum(checksum, difference);
+  return updated === 0 ? 0xffff : updated;
 }
 
 /** The checksum of an IPv4 header without options, whatever its checksum field holds: for a header that was just written. */
 export function ipv4Checksum(ip: IPv4): u16 {
+  const version: u16 = (ip.version << 12) + (ip.ihl << 8) + ip.tos;
+  const ttl: u16 = (ip.ttl << 8) + ip.protocol;
   let sum: u64 =
-    (ip.version << 12) + (ip.ihl << 8) + ip.tos + ip.totalLength + ip.id + ip.fragment + (ip.ttl << 8) + ip.protocol;
-  sum += ip.src;
-  sum += ip.dst;
-  return u16(~addHalves(u32(addCarry(sum))));
-}
-
-function udpChecksum(old: u16, updated: u16): u16 {
-  if (old === 0) return 0;
-  return updated === 0 ? 0xffff : updated;
-}
-
-/** `checksum` less `difference`, at most 0xffff, in one's complement. */
-function subtract(checksum: u16, difference: u64): u16 {
-  const changed = i64(checksum) - difference;
-  return u16(changed + (changed >> 16));
-}
-
-/** Folds what a sum has above its low 16 bits back in, as one's complement addition does. */
-function addCarry(sum: u64): u64 {
-  return (sum & 0xffff) + (sum >> 16);
+    byteSwap16(version) + byteSwap16(ip.totalLength) + byteSwap16(ip.id) + byteSwap16(ip.fragment) + byteSwap16(ttl);
+  sum += byteSwap32(ip.src);
+  sum += byteSwap32(ip.dst);
+  return byteSwap16(u16(~fold(u32(sum) + (sum >> 32))));
 }
 
 /**
- * The one's complement sum of the two halves of `word`. Added to itself with the halves exchanged, each half becomes the sum of both, and the
- * carry out of the lower one goes where it belongs.
+ * One's complement: HC' = ~(~HC + D) is HC - D, less 1 for each borrow. 0x10001 divided by 2^32 is the least bit less than 1 divided by
+ * 0xffff, so the product's upper half is how often HC - D has to be brought back by 0xffff, exactly for every `difference` below 2^32,
+ * zeros in the form that the equation gives them included.
  */
-function addHalves(word: u32): u64 {
-  return u32(word * 0x10001 + (word >> 16)) >> 16;
+function subtract(checksum: u16, difference: u32): u16 {
+  const changed = i64(checksum) - difference;
+  return u16(changed + ((changed * 0x10001) >> 32));
+}
+
+/** The one's complement sum of the 16-bit words in a sum of less than 2^32 + 0xffff, in the same way. */
+function fold(sum: u64): u16 {
+  return u16(sum + ((sum * 0x10001) >> 32));
 }

@@ -26,14 +26,15 @@ import {
   xdp,
 } from "wirescript/kernel";
 import {
+  applyToChecksum,
+  applyToUdpChecksum,
+  checksumWordDifference,
   Ethernet,
   EtherType,
   IPv4,
   IpProtocol,
   Ipv4Fragment,
   mac,
-  replaceWordInChecksum,
-  replaceWordInUdpChecksum,
   Udp,
 } from "wirescript/net";
 import { countAction } from "./stats.bpf.ts";
@@ -88,8 +89,9 @@ function balance(ctx: XdpContext): XdpAction {
 
 /** The addresses are covered by both checksums: that of the header, and that of UDP with its pseudo header (RFC 768). */
 function readdress(ip: IPv4, udp: Udp, { source, address }: Server): void {
-  udp.checksum = replaceWordInUdpChecksum(replaceWordInUdpChecksum(udp.checksum, ip.src, source), ip.dst, address);
-  ip.checksum = replaceWordInChecksum(replaceWordInChecksum(ip.checksum, ip.src, source), ip.dst, address);
+  const changed = checksumWordDifference(ip.src, source) + checksumWordDifference(ip.dst, address);
+  udp.checksum = applyToUdpChecksum(udp.checksum, changed);
+  ip.checksum = applyToChecksum(ip.checksum, changed);
   ip.src = source;
   ip.dst = address;
 }

@@ -73,6 +73,37 @@ const SIGNED: Record<string, Meaning> = {
   "a >= b ? 1 : 0": (a, b) => (s(a) >= s(b) ? 1n : 0n),
 };
 
+describe.skipIf(noKernel)("byte order", () => {
+  test("byteSwap16, byteSwap32 and byteSwap64 reverse the bytes of their width", () => {
+    using running = start(
+      `const Numbers = struct({ a: u64, two: u64, four: u64, eight: u64, known: u64 });
+       export const p = xdp((ctx) => {
+         const n = ctx.at(Numbers, 16);
+         if (!n) return XDP_DROP;
+         n.two = byteSwap16(u16(n.a));
+         n.four = byteSwap32(u32(n.a));
+         n.eight = byteSwap64(n.a);
+         n.known = byteSwap16(0x1234) + byteSwap32(byteSwap32(7));
+         return XDP_PASS;
+       });`,
+    );
+    const reversed = (value: bigint, bytes: number): bigint =>
+      Array.from(
+        { length: bytes },
+        (_, index) => ((u(value) >> BigInt(8 * index)) & 0xffn) << BigInt(8 * (bytes - 1 - index)),
+      ).reduce((sum, byte) => sum | byte);
+    for (const a of INTERESTING) {
+      const { packet } = running.run(frame([a], 64));
+      expect([1, 2, 3, 4].map((index) => word(packet, index))).toEqual([
+        reversed(a, 2),
+        reversed(a, 4),
+        reversed(a, 8),
+        0x3412n + 7n,
+      ]);
+    }
+  });
+});
+
 describe.skipIf(noKernel)("operators", () => {
   for (const [type, table] of [
     ["u64", UNSIGNED],

@@ -36,7 +36,7 @@ describe.skipIf(noKernel)("checksums of whole headers and words", () => {
   /** Runs `result`, an expression of `io.checksum`, `io.from` and `io.to`, on the kernel. */
   const kernel = (result: string, work: (run: (checksum: number, from: number, to: number) => number) => void) => {
     using running = start(
-      `import { ipv4Checksum, replaceInUdpChecksum, replaceWordInChecksum, replaceWordInUdpChecksum } from "wirescript/net";
+      `import { applyToChecksum, applyToUdpChecksum, checksumDifference, checksumWordDifference, ipv4Checksum, replaceInUdpChecksum, replaceWordInChecksum, replaceWordInUdpChecksum } from "wirescript/net";
        const InOut = struct({ checksum: u64, from: u64, to: u64, result: u64 });
        export const p = xdp((ctx) => {
          const io = ctx.at(InOut, 16);
@@ -67,6 +67,42 @@ describe.skipIf(noKernel)("checksums of whole headers and words", () => {
         for (const b of words) for (const c of words) expect(check(a, b, c), `${a} ${b} ${c}`).toBe(true);
       const [any16, any32] = [fc.nat(0xffff), fc.nat(0xffffffff)];
       fc.assert(fc.property(any16, any32, any32, check), { numRuns: 3000, seed: 4 });
+    });
+  });
+
+  test.each([
+    ["0x0800", "0x0000"],
+    ["0x8000", "0x8100"],
+    ["0xffff", "0xffff"],
+    ["0x0000", "0xffff"],
+    ["0xffff", "0x0000"],
+    ["0x0100", "0x0001"],
+  ])("words that are known, %s and %s", (from, to) => {
+    kernel(`replaceInChecksum(u16(io.checksum), ${from}, ${to})`, (run) => {
+      for (const a of [...checksums, ...Array.from({ length: 300 }, (_, index) => index * 218)]) {
+        expect(run(a, 0, 0), `${a}`).toBe(updated(a, Number(from), Number(to)));
+      }
+    });
+  });
+
+  test("differences add up", () => {
+    const sum = "checksumWordDifference(u32(io.from), u32(io.to)) + checksumDifference(u16(io.to), u16(io.from))";
+    const [any16, any32] = [fc.nat(0xffff), fc.nat(0xffffffff)];
+    const both = (checksum: number, from: number, to: number) => {
+      const [[fromHigh, fromLow], [toHigh, toLow]] = [halves(from), halves(to)];
+      let total = 0xffff - checksum + (0xffff - fromHigh) + (0xffff - fromLow) + toHigh + toLow + (0xffff - toLow) + fromLow;
+      while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
+      return 0xffff - total;
+    };
+    kernel(`applyToChecksum(u16(io.checksum), ${sum})`, (run) => {
+      for (const a of checksums) for (const b of words) for (const c of words) expect(run(a, b, c)).toBe(both(a, b, c));
+      fc.assert(
+        fc.property(any16, any32, any32, (a, b, c) => run(a, b, c) === both(a, b, c)),
+        { numRuns: 2000, seed: 5 },
+      );
+    });
+    kernel(`applyToUdpChecksum(u16(io.checksum), ${sum})`, (run) => {
+      for (const a of checksums) for (const b of words) expect(run(a, b, 0)).toBe(asUdp(a, both(a, b, 0)));
     });
   });
 

@@ -6,7 +6,7 @@ import { isFragsSection, programSection } from "../../object/elf/program-type.ts
 import type { HelperName } from "../../object/helpers.ts";
 import type { ProgramType } from "../../object/spec.ts";
 import type { AccessSize } from "../ir/ir.ts";
-import { BOOL, type IntType, U32, U64 } from "./values.ts";
+import { BOOL, type IntType, U16, U32, U64 } from "./values.ts";
 
 /** A field of the context. The verifier wants it read and written whole. */
 export interface ContextField {
@@ -36,8 +36,6 @@ export interface Hook {
   /** By their names in TypeScript. */
   fields: Readonly<Record<string, ContextField>>;
 }
-
-const U16: IntType = { bits: 16, signed: false };
 
 const u32At = (offset: number): ContextField => ({ offset, size: 4, type: U32 });
 const u16At = (offset: number): ContextField => ({ offset, size: 4, type: U16 });

@@ -18,7 +18,7 @@ import { argument, cast, declareArray, declareOverlay, declareStruct, schemaNumb
 import { declareSetting } from "./settings.ts";
 import { TC_METHODS } from "./tc-calls.ts";
 import ts from "./typescript.ts";
-import { U32, U64, type Value } from "./values.ts";
+import { U16, U32, U64, type Value } from "./values.ts";
 
 type CallNode = ts.CallExpression | ts.TaggedTemplateExpression;
 type Intrinsic = Extract<Value, { kind: "intrinsic" }>;
@@ -51,6 +51,19 @@ function buildAs(l: Lowering, node: ts.CallExpression, name: "inline" | "noinlin
   if (value.kind !== "function") return l.fail(node, "WS2006");
   return { ...value, build: name === "inline" ? "inline" : "subprogram" };
 }
+
+/** The argument is what fits: TypeScript wants a number of that width, or one that flows into it. */
+function swapBytes(l: Lowering, node: ts.CallExpression, name: keyof typeof SWAPS): Value {
+  const { bits, type } = SWAPS[name];
+  const value = l.wrap(lowerInt(l, argument(l, node, 0), name), type);
+  return { kind: "int", ssa: l.builder.emit({ op: "bswap", type: "int", args: [value.ssa], bits }), type };
+}
+
+const SWAPS = {
+  byteSwap16: { bits: 16, type: U16 },
+  byteSwap32: { bits: 32, type: U32 },
+  byteSwap64: { bits: 64, type: U64 },
+} as const;
 
 export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: Intrinsic): Value {
   if (ts.isTaggedTemplateExpression(node)) return trace(l, node);
@@ -93,6 +106,10 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return l.wrap({ kind: "int", ssa: l.call("get_prandom_u32", []), type: U64 }, U32);
     case "getSmpProcessorId":
       return l.wrap({ kind: "int", ssa: l.call("get_smp_processor_id", []), type: U64 }, U32);
+    case "byteSwap16":
+    case "byteSwap32":
+    case "byteSwap64":
+      return swapBytes(l, node, name);
     case "local":
       return declareLocal(l, node);
     case "fibLookup":

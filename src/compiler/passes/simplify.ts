@@ -11,11 +11,12 @@ import { Replacements, usersOf } from "../ir/uses.ts";
 import { Bounding } from "./bounding.ts";
 import { canonicalBinary, foldBinary, identity, maskOfXor, reassociate, reduceStrength } from "./rules/arithmetic.ts";
 import { extend, mask, shift, swap } from "./rules/bits.ts";
+import { carry } from "./rules/checksum.ts";
 import { foldBool, foldByRange, foldCompare, foldLimit, lengthToEnd, moveToConstant } from "./rules/compare.ts";
 import { foldOffset, storeLowBits } from "./rules/memory.ts";
 import type { Maker, Rule } from "./rules/rule.ts";
 
-const BINARY_RULES = [foldBinary, canonicalBinary, identity, reduceStrength, reassociate, maskOfXor, mask, shift];
+const BINARY_RULES = [foldBinary, canonicalBinary, identity, reduceStrength, reassociate, maskOfXor, mask, carry, shift];
 const COMPARE_RULES = [foldCompare, foldLimit, lengthToEnd, foldByRange, foldBool, moveToConstant];
 
 /** A rule's result may be simplified again; a chain this long would be rules that undo each other. */

@@ -35,6 +35,8 @@ function unneeded(value: Value, mask: bigint, user: Value, make: Maker): Value |
     case "or":
     case "xor":
       return constant !== null && (mask & constant) === 0n ? inner : null;
+    case "add":
+      return constant !== null && (constant & maskOf(mask.toString(2).length)) === 0n ? inner : null;
     case "zext":
       return (mask & ~maskOf(value.bits) & make.bits(inner, user)) === 0n ? inner : null;
     case "sext":
