@@ -193,6 +193,11 @@ function create(map: MapCreate): MapFd {
   try {
     return mapCreate(map);
   } catch (error) {
+    // Some types of map want to know the key's type too, or a struct for it. Without types a map is as good, but tools print bytes.
+    if (map.btf !== undefined && isErrno(error, "EINVAL", "ENOTSUPP", "EOPNOTSUPP")) {
+      const { btf: _, ...untyped } = map;
+      return create(untyped);
+    }
     const what = `The kernel did not make the map "${map.name}" (${mapTypeName(map.type)}, ${map.maxEntries} entries).`;
     if (isErrno(error, "EPERM", "EACCES")) throw denied(what, error);
     if (!(error instanceof SyscallError)) throw error;

@@ -4,28 +4,29 @@
  */
 import { unlinkSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
-import { type EncodedBtf, encodeBtf } from "../object/btf/encode.ts";
-import { kernelExt, lineStrings } from "../object/btf/ext.ts";
+import { encodeBtf } from "../object/btf/encode.ts";
+import { lineStrings } from "../object/btf/ext.ts";
 import { type DataSectionBtf, withDataSections } from "../object/btf/sections.ts";
-import { isFragsSection, isOptional, xdpPlace } from "../object/elf/program-type.ts";
+import { applyCore } from "../object/core/apply.ts";
+import { isOptional } from "../object/elf/program-type.ts";
 import { cannotLoad } from "../object/elf/programs.ts";
-import { encode } from "../object/encoding.ts";
+import { linkExterns } from "../object/externs/link.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
-import { BPF, type BtfFd, btfLoad, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
+import { btfLoad, Fd } from "../sys/bpf.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
+import { resolveExterns } from "./externs.ts";
 import { type GlobalSection, openGlobals } from "./globals.ts";
+import { kernelTypes } from "./kernel-types.ts";
+import { type LoadedTypes, loadProgram } from "./load-program.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
 import { denied } from "./privileges.ts";
 import { LoadedProgram } from "./program.ts";
-import { relocate } from "./relocate.ts";
 import { readSource, type Source } from "./source.ts";
 import { Undo } from "./undo.ts";
-import { unknownHelper } from "./unknown-helper.ts";
-import { VerifierError } from "./verifier-log.ts";
 
 export interface LoadOptions {
   /**
@@ -56,12 +57,16 @@ export async function load<M = unknown>(source: Source, options: LoadOptions = {
 
 /** As `load`, synchronously: for `inNamespace`, and for those who have the spec. */
 export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {}): LoadedObject<M> {
-  const chosen = choosePrograms(spec, options.programs);
   const undo = new Undo();
   const undoPins = new Undo();
   undo.push(() => undoPins.run());
   try {
+    const asked = choosePrograms(spec, options.programs);
+    const { externs, kconfig } = resolveExterns(spec, asked);
+    const adapted = linkExterns(applyCore(spec, asked, kernelTypes), externs);
+    const chosen = adapted.spec.programs;
     const data = withSettings(spec.data, spec.btf, options.settings ?? {});
+    if (kconfig !== null) data.push(kconfig);
     const pins = new PinDirectories(spec, options.pinPath, options.tcPinPath, undoPins);
     const btf = spec.btf === null ? null : withDataSections(spec.btf, data);
     const types = loadTypes(btf, chosen);
@@ -91,8 +96,9 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
       const links = new Set<Disposable>();
       const programs = new Map<string, LoadedProgram>();
       const fds = new Map([...maps].map(([name, map]) => [name, map.fd]));
+      const surroundings = { license: spec.license, maps: fds, types, missing: adapted.missing };
       for (const program of chosen) {
-        const fd = loadProgram(program, spec.license, fds, types);
+        const fd = loadProgram(program, surroundings);
         undo.push(() => fd.close());
         programs.set(program.name, new LoadedProgram({ ...program, fd }, (link) => links.add(link)));
       }
@@ -113,6 +119,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
   }
 }
 
+/** Those that were asked for; without names all but the optional ones. */
 function choosePrograms(spec: ObjectSpec, names: readonly string[] | undefined): ProgramSpec[] {
   if (names === undefined) return spec.programs.filter(({ section }) => !isOptional(section));
   return names.map((name) => {
@@ -128,11 +135,6 @@ function choosePrograms(spec: ObjectSpec, names: readonly string[] | undefined):
   });
 }
 
-interface LoadedTypes {
-  fd: BtfFd;
-  encoded: EncodedBtf;
-}
-
 function loadTypes(btf: DataSectionBtf | null, programs: readonly ProgramSpec[]): LoadedTypes | null {
   if (btf === null) return null;
   const encoded = encodeBtf(
@@ -146,62 +148,8 @@ function loadTypes(btf: DataSectionBtf | null, programs: readonly ProgramSpec[])
   throw new WirescriptError({
     code: "KERNEL",
     what: `The kernel refused the object's types (BTF): ${name}.`,
-    why: lastLine(fd.log) || "It gave no reason.",
+    why: fd.log.trimEnd().split("\n").at(-1) || "It gave no reason.",
     fix: "If Wirescript compiled the object, please report this. Otherwise the object was built for a newer kernel.",
     cause: new SyscallError("bpf", fd.errno, "BPF_BTF_LOAD"),
   });
-}
-
-const PROGRAM_TYPE = {
-  xdp: BPF.BPF_PROG_TYPE_XDP,
-  sched_cls: BPF.BPF_PROG_TYPE_SCHED_CLS,
-  sched_act: BPF.BPF_PROG_TYPE_SCHED_ACT,
-} as const;
-const XDP_ATTACH_TYPE = { device: BPF.BPF_XDP, devmap: BPF.BPF_XDP_DEVMAP, cpumap: BPF.BPF_XDP_CPUMAP } as const;
-
-function loadProgram(
-  program: ProgramSpec,
-  license: string,
-  maps: ReadonlyMap<string, MapFd>,
-  types: LoadedTypes | null,
-): ProgramFd {
-  const typed = types !== null && program.functions.every((fn) => fn.typeId !== 0);
-  const result = programLoad({
-    name: kernelName(program.name),
-    type: PROGRAM_TYPE[program.type],
-    expectedAttachType: program.type === "xdp" ? XDP_ATTACH_TYPE[xdpPlace(program.section)] : 0,
-    flags: isFragsSection(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0,
-    license,
-    instructions: encode(relocate(program, maps)),
-    ...(typed && { btf: { fd: types.fd, ...kernelExt(program.functions, types.encoded.stringOffset) } }),
-  });
-  if (result instanceof Fd) return result;
-  const name = errnoName(result.errno);
-  const judged = lastLine(result.log) !== "" && !NOT_THE_PROGRAM.has(name);
-  if (judged) throw unknownHelper(program.name, result.log) ?? new VerifierError(program, result.log);
-  const cause = new SyscallError("bpf", result.errno, "BPF_PROG_LOAD");
-  if (name === "EPERM") throw denied(`The kernel does not let this process load the program "${program.name}".`, cause);
-  throw new WirescriptError({
-    code: "KERNEL",
-    what: `The kernel did not load the program "${program.name}": ${name}.`,
-    ...(NOT_THE_PROGRAM.get(name) ?? {
-      why: "It refused before the verifier looked at the program, and gave no reason.",
-      fix: "Check the program's type and its instructions; the kernel may be too old for them.",
-    }),
-    cause,
-  });
-}
-
-/** Failures in which the verifier may have found nothing wrong. */
-const NOT_THE_PROGRAM: ReadonlyMap<string, { why: string; fix: string }> = new Map([
-  ["EAGAIN", { why: "Signals interrupted the verifier again and again.", fix: "Try again." }],
-  ["EINTR", { why: "A signal interrupted it.", fix: "Try again." }],
-  [
-    "ENOMEM",
-    { why: "It has no memory left for it.", fix: "Free memory, or raise the limit of the cgroup that this process is in." },
-  ],
-]);
-
-function lastLine(log: string): string {
-  return log.trimEnd().split("\n").at(-1) ?? "";
 }

@@ -11,14 +11,6 @@ import type { MapFd } from "../sys/bpf.ts";
 
 /** Returns instructions without references. `maps`: descriptors by map name and by data section name. */
 export function relocate(program: ProgramSpec, maps: ReadonlyMap<string, MapFd>): Instruction[] {
-  if (program.functions.some(({ core }) => core !== undefined)) {
-    throw new WirescriptError({
-      code: "BAD_FILE",
-      what: `The program "${program.name}" adapts itself to the running kernel's types.`,
-      why: "It needs CO-RE relocations, which Wirescript does not apply yet.",
-      fix: "Use stable types only (no vmlinux.h with preserve_access_index), or load the object with bpftool.",
-    });
-  }
   const starts = new Map<string, number>();
   let slot = 0;
   for (const fn of program.functions) {
@@ -58,19 +50,18 @@ function resolve(
         : { ...plain, src: CALL.SUBPROGRAM, imm: distance };
     }
     case "extern":
-      throw new WirescriptError({
-        code: "BAD_FILE",
-        what: `The program "${program}" needs ${reference.name} of the running kernel.`,
-        why: "Wirescript does not resolve kconfig variables and kernel symbols yet.",
-        fix: "Use a constant, or load the object with bpftool.",
-      });
+      throw unresolved(reference, reference.name, program);
   }
 }
 
 function find<T>(table: ReadonlyMap<string, T>, name: string, reference: Reference, program: string): T {
   const found = table.get(name);
   if (found !== undefined) return found;
-  throw new WirescriptError({
+  throw unresolved(reference, name, program);
+}
+
+function unresolved(reference: Reference, name: string, program: string): WirescriptError {
+  return new WirescriptError({
     code: "BAD_FILE",
     what: `The program "${program}" refers to the ${reference.kind} "${name}", which the object does not have.`,
     why: "The object is incomplete.",

@@ -19,6 +19,31 @@ export interface DecodedBtf extends Btf {
  * bytes come from, e.g. "section .BTF".
  */
 export function decodeBtf(bytes: Uint8Array, label = "BTF"): DecodedBtf {
+  const { strings, types: table } = openBtf(bytes, label);
+  const reader = new ByteReader(table, `The type table of ${label}`);
+  const types: BtfType[] = [];
+  while (reader.left > 0) types.push(readType(reader, strings, types.length + 1, label));
+  types.forEach((type, index) => {
+    for (const id of referencedTypes(type)) {
+      if (id > types.length) {
+        throw malformed(
+          `Type ${index + 1} (${type.kind}${nameOf(type)}) of ${label} is damaged.`,
+          `It refers to type ${id}, but there are only ${types.length}.`,
+        );
+      }
+    }
+  });
+  return { types, strings };
+}
+
+export interface BtfParts {
+  types: Uint8Array;
+  stringBytes: Uint8Array;
+  strings: StringTable;
+}
+
+/** The two tables of BTF as bytes. Throws WirescriptError (BAD_FILE) naming what is wrong with the header. */
+export function openBtf(bytes: Uint8Array, label: string): BtfParts {
   const header = new ByteReader(bytes, label);
   const magic = header.u16();
   if (magic === 0x9feb)
@@ -36,37 +61,26 @@ export function decodeBtf(bytes: Uint8Array, label = "BTF"): DecodedBtf {
   if (headerLength < BTF_HEADER_SIZE)
     throw malformed(`${label} is damaged.`, `Its header claims ${headerLength} bytes; 24 are the least.`);
   const [typeOffset, typeLength, stringOffset, stringLength] = [header.u32(), header.u32(), header.u32(), header.u32()];
-  const strings = new StringTable(header.slice(headerLength + stringOffset, stringLength), `The string table of ${label}`);
+  const stringBytes = header.slice(headerLength + stringOffset, stringLength);
+  const strings = new StringTable(stringBytes, `The string table of ${label}`);
   if (stringLength === 0 || strings.at(0) !== "")
     throw malformed(`${label} is damaged.`, "Its string table does not start with an empty string.");
-
-  const reader = new ByteReader(header.slice(headerLength + typeOffset, typeLength), `The type table of ${label}`);
-  const types: BtfType[] = [];
-  while (reader.left > 0) types.push(readType(reader, strings, types.length + 1, label));
-  types.forEach((type, index) => {
-    for (const id of referencedTypes(type)) {
-      if (id > types.length) {
-        throw malformed(
-          `Type ${index + 1} (${type.kind}${nameOf(type)}) of ${label} is damaged.`,
-          `It refers to type ${id}, but there are only ${types.length}.`,
-        );
-      }
-    }
-  });
-  return { types, strings };
+  return { types: header.slice(headerLength + typeOffset, typeLength), stringBytes, strings };
 }
 
 const KIND_NAMES = new Map<number, BtfType["kind"]>(
   Object.entries(KIND).map(([name, number]) => [number, name as BtfType["kind"]]),
 );
 
-function readType(reader: ByteReader, strings: StringTable, id: number, label: string): BtfType {
+/** The type at the reader's place; `id` is for messages. */
+export function readType(reader: ByteReader, strings: StringTable, id: number, label: string): BtfType {
   const name = strings.at(reader.u32());
   const info = reader.u32();
   const sizeOrType = reader.u32();
   const vlen = info & 0xffff;
   const kindFlag = info >>> 31 === 1;
   const kind = KIND_NAMES.get((info >>> 24) & 0x1f);
+  const attribute = kindFlag ? ({ attribute: true } as const) : {};
   const damaged = (why: string) =>
     malformed(`Type ${id} (${kind ?? "unknown kind"}${name && ` ${name}`}) of ${label} is damaged.`, why);
   const linkage = (number: number) => {
@@ -132,8 +146,7 @@ function readType(reader: ByteReader, strings: StringTable, id: number, label: s
     case "typedef":
       return { kind, name, type: sizeOrType };
     case "type_tag":
-      if (kindFlag) throw damaged("It is an attribute (kind_flag, Linux 6.15), which Wirescript does not know.");
-      return { kind, name, type: sizeOrType };
+      return { kind, name, type: sizeOrType, ...attribute };
     case "func":
       return { kind, name, type: sizeOrType, linkage: linkage(vlen) };
     case "func_proto": {
@@ -151,8 +164,7 @@ function readType(reader: ByteReader, strings: StringTable, id: number, label: s
     case "float":
       return { kind, name, size: sizeOrType };
     case "decl_tag":
-      if (kindFlag) throw damaged("It is an attribute (kind_flag, Linux 6.15), which Wirescript does not know.");
-      return { kind, name, type: sizeOrType, componentIndex: reader.i32() };
+      return { kind, name, type: sizeOrType, componentIndex: reader.i32(), ...attribute };
     default:
       throw damaged(`Its kind is ${(info >>> 24) & 0x1f}; Wirescript knows the kinds 1 to 19.`);
   }

@@ -98,8 +98,10 @@ function writeType(out: WordWriter, strings: StringTableBuilder, type: BtfType):
       head(type.name, 0, 0, type.union);
       return;
     case "typedef":
-    case "type_tag":
       head(type.name, type.type);
+      return;
+    case "type_tag":
+      head(type.name, type.type, 0, type.attribute);
       return;
     case "func":
       head(type.name, type.type, LINKAGE.indexOf(type.linkage));
@@ -127,7 +129,7 @@ function writeType(out: WordWriter, strings: StringTableBuilder, type: BtfType):
       head(type.name, type.size);
       return;
     case "decl_tag":
-      head(type.name, type.type);
+      head(type.name, type.type, 0, type.attribute);
       out.word(type.componentIndex < 0 ? 0xffff_ffff : type.componentIndex);
   }
 }

@@ -1,20 +1,20 @@
 /** Sizes of types, and what is under typedefs and qualifiers. Types may come from a hostile file, so loops and sizes have bounds. */
 import { malformed } from "../malformed.ts";
-import type { Btf, BtfType } from "./types.ts";
+import type { Btf, BtfType, TypeLookup } from "./types.ts";
 
 /** Deeper nesting than any compiler makes; a senseless cycle ends here. The kernel's own limit is 32 (`MAX_RESOLVE_DEPTH`). */
 const DEPTH_LIMIT = 64;
 
 /** The type with this id; `undefined` for void (0). Throws WirescriptError (BAD_FILE) when there is none. */
-export function typeAt(btf: Btf, id: number): BtfType | undefined {
+export function typeAt(btf: Btf | TypeLookup, id: number): BtfType | undefined {
   if (id === 0) return undefined;
-  const type = btf.types[id - 1];
-  if (type === undefined) throw malformed(`There is no BTF type ${id}.`, `The object has types 1 to ${btf.types.length}.`);
+  const [type, count] = "types" in btf ? [btf.types[id - 1], btf.types.length] : [btf.type(id), btf.count];
+  if (type === undefined) throw malformed(`There is no BTF type ${id}.`, `There are types 1 to ${count}.`);
   return type;
 }
 
 /** The type under typedefs, const, volatile, restrict and type tags; `undefined` for void. */
-export function underlying(btf: Btf, id: number): BtfType | undefined {
+export function underlying(btf: Btf | TypeLookup, id: number): BtfType | undefined {
   let type = typeAt(btf, id);
   for (let depth = 0; depth < DEPTH_LIMIT; depth++) {
     if (type === undefined) return undefined;
@@ -34,7 +34,7 @@ export function underlying(btf: Btf, id: number): BtfType | undefined {
 }
 
 /** Size in bytes of a value of this type. Throws WirescriptError (BAD_FILE) for what has no size: void, functions, forward declarations. */
-export function sizeOf(btf: Btf, id: number): number {
+export function sizeOf(btf: Btf | TypeLookup, id: number): number {
   let factor = 1;
   for (let depth = 0, at = id; depth < DEPTH_LIMIT; depth++) {
     const type = underlying(btf, at);

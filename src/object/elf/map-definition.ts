@@ -46,8 +46,8 @@ export function readDefinition(btf: Btf, name: string, typeId: number, isInner =
     name,
     type,
     keySize: sizeOfPart(btf, name, "key", types, numbers),
-    // Maps of maps hold descriptors: libbpf does not ask for a size either.
-    valueSize: sizeOfPart(btf, name, "value", types, numbers) || (inner === null ? 0 : 4),
+    // Maps and programs in maps are put there by their descriptors: libbpf does not ask for a size either.
+    valueSize: sizeOfPart(btf, name, "value", types, numbers) || (values === null ? 0 : 4),
     maxEntries: numbers.get("max_entries") ?? 0,
     flags: numbers.get("map_flags") ?? 0,
     extra: numbers.get("map_extra") ?? 0,
