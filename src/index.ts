@@ -1,6 +1,8 @@
 /** `wirescript`: load packet programs into the kernel, attach them, and talk to them through typed maps. */
 export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
 export type { ObjectSpec } from "./object/spec.ts";
+export { EventReader } from "./runtime/events/event-reader.ts";
+export type { PerfEvent } from "./runtime/events/perf-source.ts";
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
 export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/adopt.ts";
 export { BpfLink } from "./runtime/links/bpf-link.ts";
@@ -38,7 +40,9 @@ export { MapOfMaps } from "./runtime/maps/map-in-map.ts";
 export { MappedArray } from "./runtime/maps/mapped-array.ts";
 export type { LoadedMap } from "./runtime/maps/open.ts";
 export { mapIds, openMapById } from "./runtime/maps/open-existing.ts";
+export { PerfEventArray, PerfReader, type PerfReaderOptions } from "./runtime/maps/perf-event-array.ts";
 export { type PushOptions, QueueMap, StackMap } from "./runtime/maps/queue.ts";
+export { type ReaderOptions, RingBufferMap, RingBufferReader } from "./runtime/maps/ring-buffer.ts";
 export {
   type CpuEntry,
   CpuMap,

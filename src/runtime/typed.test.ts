@@ -5,10 +5,10 @@ import type { LoadedObject } from "./loaded-object.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
-import type { OpaqueMap } from "./maps/map.ts";
 import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
+import type { RingBufferMap } from "./maps/ring-buffer.ts";
 import type { LoadedProgram } from "./program.ts";
 
 const {
@@ -101,9 +101,9 @@ it("gives keys and values their form in user space", () => {
   expectTypeOf<Object_["maps"]["waiting"]>().toEqualTypeOf<QueueMap<UserValue>>();
   expectTypeOf<Object_["maps"]["undone"]>().toEqualTypeOf<StackMap<bigint>>();
   expectTypeOf<Object_["maps"]["tables"]>().toEqualTypeOf<MapOfMaps<UserKey, HashMap<number, UserValue>>>();
-  expectTypeOf<Object_["maps"]["rings"]>().toEqualTypeOf<MapOfMaps<number, OpaqueMap>>();
-  expectTypeOf<Object_["maps"]["events"]>().toEqualTypeOf<OpaqueMap>();
-  expectTypeOf<Object_["maps"]["anything"]>().toEqualTypeOf<OpaqueMap>();
+  expectTypeOf<Object_["maps"]["rings"]>().toEqualTypeOf<MapOfMaps<number, RingBufferMap<Uint8Array>>>();
+  expectTypeOf<Object_["maps"]["events"]>().toEqualTypeOf<RingBufferMap<UserValue>>();
+  expectTypeOf<Object_["maps"]["anything"]>().toEqualTypeOf<RingBufferMap<Uint8Array>>();
   expectTypeOf<Object_["maps"]["seen"]>().toEqualTypeOf<BloomFilterMap<UserKey>>();
 });
 

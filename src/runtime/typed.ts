@@ -20,6 +20,7 @@ import type { BpfMap, OpaqueMap } from "./maps/map.ts";
 import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
+import type { RingBufferMap } from "./maps/ring-buffer.ts";
 import type { CpuMap, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
 import type { LoadedProgram } from "./program.ts";
 
@@ -58,15 +59,17 @@ type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash" }
         ? ProgArray
         : LoadedMap;
 
-type LoadedKeylessMap<M> = M extends { readonly kind: infer Kind; readonly value: infer V }
-  ? Kind extends "queue"
-    ? QueueMap<User<V & Schema>>
-    : Kind extends "stack"
-      ? StackMap<User<V & Schema>>
-      : Kind extends "bloomFilter"
-        ? BloomFilterMap<User<V & Schema>>
-        : OpaqueMap
-  : OpaqueMap;
+type LoadedKeylessMap<M> = M extends { readonly kind: "ringBuffer" }
+  ? RingBufferMap<M extends { readonly value: infer V extends Schema } ? User<V> : Uint8Array>
+  : M extends { readonly kind: infer Kind; readonly value: infer V }
+    ? Kind extends "queue"
+      ? QueueMap<User<V & Schema>>
+      : Kind extends "stack"
+        ? StackMap<User<V & Schema>>
+        : Kind extends "bloomFilter"
+          ? BloomFilterMap<User<V & Schema>>
+          : OpaqueMap
+    : OpaqueMap;
 
 /** The name that a program goes by: that of its options, else that of its export. */
 type NameOf<Export, P> = P extends ProgramDeclaration<string, infer Name> ? (string extends Name ? Export : Name) : never;

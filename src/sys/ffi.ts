@@ -20,8 +20,6 @@ interface Libc {
 
 /** Part of Node's event loop: calls back for as long as the descriptor is readable. */
 export interface PollHandle {
-  start(onReadable: () => void): void;
-  stop(): void;
   ref(): void;
   unref(): void;
   /** No other method may be called afterwards. */

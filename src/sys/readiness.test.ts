@@ -58,6 +58,10 @@ describe.skipIf(process.platform !== "linux")("waiting (skipped: needs Linux)", 
     writeSync(first, "x");
     using watch = new Readiness([first, second]);
     await readable(watch);
+    // The edge of what was there, if it came apart from the first answer.
+    for (let turns = 0; turns < 20; turns++) await turn();
+    watch.wait(() => {});
+    for (let turns = 0; turns < 20; turns++) await turn();
     let told = false;
     watch.wait(() => {
       told = true;
@@ -92,23 +96,6 @@ describe.skipIf(process.platform !== "linux")("waiting (skipped: needs Linux)", 
       throw new Error("closed");
     });
     for (let turns = 0; turns < 20; turns++) await turn();
-  });
-
-  test("keeps a process alive, unless it is told not to", () => {
-    const script = (unref: string) => `
-      import { openSync, constants } from "node:fs";
-      const { Readiness } = await import("./src/sys/readiness.ts");
-      const watch = new Readiness([openSync(process.argv[1], constants.O_RDWR | constants.O_NONBLOCK)]);
-      watch.wait(() => { console.log("told"); process.exit(0); });
-      ${unref}`;
-    const path = join(temporaryDirectory(), "fifo");
-    execFileSync("mkfifo", [path]);
-    const run = (unref: string, shell: string) =>
-      execFileSync("sh", ["-c", shell, process.execPath, script(unref), path, "./bench/strip-types.js"], { encoding: "utf8" });
-    const node =
-      '"$0" --import "data:text/javascript,import { register } from \'node:module\'; register(\'$3\', \'file://$PWD/\');" --input-type=module -e "$1" "$2"';
-    expect(run("watch.unref();", node)).toBe("");
-    expect(run("", `echo x > "$2" & ${node}`)).toBe("told\n");
   });
 });
 

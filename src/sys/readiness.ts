@@ -5,6 +5,9 @@
  * Edge-triggered: the kernel calls a ring buffer readable from the moment a record is reserved, so asking whether it *is* readable would
  * spin until the record is complete; an edge comes when something is there to be read. Whoever is told must therefore read everything that
  * is there before waiting again.
+ *
+ * The event loop watches from the first `wait` to `close` without a break: asking a perf event whether it is readable takes the answer away,
+ * and whenever a watch begins, the kernel asks once for nobody.
  */
 import { type PollHandle, pollReadable, syscall, syscallResult } from "./ffi.ts";
 
@@ -48,40 +51,42 @@ export class Readiness implements Disposable {
   }
 
   /**
-   * Calls `onReadable` once, in a turn of the event loop of its own, when a descriptor has become readable since the last time. A second
-   * call while one is waiting takes its place. Keeps the process alive meanwhile, unless `unref` was called.
+   * Calls `onReadable` once, in a turn of the event loop of its own, when a descriptor has become readable since the last time; the first time
+   * in any case. A second call while one is waiting takes its place. Keeps the process alive meanwhile, unless `unref` was called.
    */
   wait(onReadable: () => void): void {
     if (!this.#open) return;
-    const isNew = this.#waiting === null;
     this.#waiting = onReadable;
-    if (!isNew) return;
-    if (this.#missed) {
+    if (this.#handle === null) {
+      this.#handle = pollReadable(this.#epoll, this.#onEdge);
+      // Two turns later the loop watches for sure, and what it has missed is there.
+      setImmediate(() => setImmediate(this.#tell));
+    } else if (this.#missed) {
       this.#missed = false;
       setImmediate(this.#tell);
-    } else if (this.#handle === null) this.#handle = pollReadable(this.#epoll, this.#onEdge);
-    else this.#handle.start(this.#onEdge);
+    }
     this.#apply();
   }
 
   /** Forgets the callback of `wait`. What becomes readable meanwhile is told at the next `wait`. */
   cancel(): void {
     this.#waiting = null;
-    this.#handle?.stop();
+    this.#apply();
   }
 
   readonly #onEdge = (): void => {
-    this.#handle?.stop();
     // Takes note of the edges, so that the instance is readable again only after the next one.
     syscallResult("epoll_pwait", this.#epoll, this.#events, this.#capacity, 0, null, 8);
+    if (this.#waiting === null) this.#missed = true;
     // In a turn of its own, where promises go on and errors are reported as everywhere.
-    setImmediate(this.#tell);
+    else setImmediate(this.#tell);
   };
 
   readonly #tell = (): void => {
     const onReadable = this.#waiting;
     this.#waiting = null;
     this.#missed = onReadable === null;
+    this.#apply();
     onReadable?.();
   };
 
@@ -98,7 +103,7 @@ export class Readiness implements Disposable {
   }
 
   #apply(): void {
-    if (this.#referenced) this.#handle?.ref();
+    if (this.#referenced && this.#waiting !== null) this.#handle?.ref();
     else this.#handle?.unref();
   }
 

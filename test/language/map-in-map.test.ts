@@ -2,10 +2,9 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { HashMap, loadSpec, MapOfMaps, OpaqueMap } from "../../src/index.ts";
+import { HashMap, loadSpec, MapOfMaps, RingBufferMap } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
-import type { MapFd } from "../../src/sys/bpf.ts";
 import { Vm } from "../../src/vm/index.ts";
 import { VmMapOfMaps } from "../../src/vm/maps/map-in-map.ts";
 import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
@@ -186,7 +185,7 @@ describe.skipIf(noKernel)("maps inside", () => {
     expect(run()).toBe(4);
     expect(elements.sum(1)).toBe(99n);
     expect([waiting.pop(), waiting.pop(), waiting.pop(), waiting.pop()]).toEqual([33, 33, 33, undefined]);
-    expect(ring).toBeInstanceOf(OpaqueMap);
-    expect(takeRecords(ring.fd as MapFd, 4096).map((record) => record[0])).toEqual([33, 66, 99]);
+    expect(ring).toBeInstanceOf(RingBufferMap);
+    expect(takeRecords(ring).map((record) => record[0])).toEqual([33, 66, 99]);
   });
 });

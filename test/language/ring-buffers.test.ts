@@ -27,7 +27,7 @@ function bothRuns(spec: ReturnType<typeof build>, packets: Uint8Array[]) {
   return packets.map((packet) => {
     const kernel = object.program("p").run(packet);
     const interpreted = vm.run("p", packet);
-    const records = takeRecords(object.map("events").fd, object.map("events").maxEntries);
+    const records = takeRecords(object.map("events"));
     const taken: Uint8Array[] = [];
     for (let record = inVm.take(); record !== null; record = inVm.take()) taken.push(record);
     expect({ action: interpreted.action, packet: interpreted.packet, records: taken }).toEqual({

@@ -6,7 +6,9 @@ import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { LpmTrieMap } from "./lpm-trie.ts";
 import { type MapParts, OpaqueMap } from "./map.ts";
 import { MapOfMaps } from "./map-in-map.ts";
+import { PerfEventArray } from "./perf-event-array.ts";
 import { QueueMap, StackMap } from "./queue.ts";
+import { RingBufferMap } from "./ring-buffer.ts";
 import { CpuMap, DevMap, ProgArray, XskMap } from "./targets.ts";
 
 /** Any loaded map; `kind` tells which. */
@@ -23,6 +25,8 @@ export type LoadedMap =
   | CpuMap
   | XskMap
   | ProgArray
+  | RingBufferMap<unknown>
+  | PerfEventArray
   | MapOfMaps<unknown>
   | OpaqueMap;
 
@@ -58,6 +62,10 @@ export function openMap(parts: MapParts): LoadedMap {
     case MAP_TYPE.ARRAY_OF_MAPS:
     case MAP_TYPE.HASH_OF_MAPS:
       return new MapOfMaps(parts);
+    case MAP_TYPE.RINGBUF:
+      return new RingBufferMap(parts);
+    case MAP_TYPE.PERF_EVENT_ARRAY:
+      return new PerfEventArray(parts);
     default:
       return new OpaqueMap(parts);
   }
