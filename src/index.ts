@@ -8,6 +8,7 @@ export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/ad
 export { BpfLink } from "./runtime/links/bpf-link.ts";
 export { ClsactLink } from "./runtime/links/clsact-link.ts";
 export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
+export { type FollowEvent, Following, type FollowOptions, follow } from "./runtime/links/follow.ts";
 export { holdersOfLink, type LinkHolders } from "./runtime/links/holders.ts";
 export { inNetwork, type NetworkNamespace } from "./runtime/links/network-namespace.ts";
 export {

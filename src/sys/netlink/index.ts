@@ -1,4 +1,5 @@
 export * from "./address.ts";
+export * from "./events.ts";
 export * from "./link.ts";
 export * from "./namespace-id.ts";
 export * from "./neighbour.ts";
