@@ -11,7 +11,7 @@ import { applyCore } from "../object/core/apply.ts";
 import { isOptional } from "../object/elf/program-type.ts";
 import { cannotLoad } from "../object/elf/programs.ts";
 import { linkExterns } from "../object/externs/link.ts";
-import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
+import type { ObjectSpec, ProgramSpec, ProgramType } from "../object/spec.ts";
 import { btfLoad, Fd } from "../sys/bpf.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
@@ -41,6 +41,11 @@ export interface LoadOptions {
   tcPinPath?: string;
   /** Load only these programs. Default: all, but for those whose section begins with "?". */
   programs?: readonly string[];
+  /**
+   * Types of programs by name, where the section's name does not say it and the object has no BTF: "xdp" (what is assumed otherwise), "sched_cls" or
+   * "sched_act".
+   */
+  programTypes?: Readonly<Record<string, ProgramType>>;
   /** Values for the object's settings, by name. */
   settings?: Settings;
 }
@@ -61,7 +66,7 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
   const undoPins = new Undo();
   undo.push(() => undoPins.run());
   try {
-    const asked = choosePrograms(spec, options.programs);
+    const asked = choosePrograms(spec, options);
     const { externs, kconfig } = resolveExterns(spec, asked);
     const adapted = linkExterns(applyCore(spec, asked, kernelTypes), externs);
     const chosen = adapted.spec.programs;
@@ -119,20 +124,21 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
   }
 }
 
-/** Those that were asked for; without names all but the optional ones. */
-function choosePrograms(spec: ObjectSpec, names: readonly string[] | undefined): ProgramSpec[] {
-  if (names === undefined) return spec.programs.filter(({ section }) => !isOptional(section));
-  return names.map((name) => {
+/** Those that were asked for, of the types that were told; without names all but the optional ones. */
+function choosePrograms(spec: ObjectSpec, { programs: names, programTypes: types = {} }: LoadOptions): ProgramSpec[] {
+  const find = (name: string): ProgramSpec => {
     const program = spec.programs.find((each) => each.name === name);
     const omitted = spec.omitted?.find((each) => each.name === name);
     if (omitted !== undefined) throw cannotLoad(omitted);
-    if (program === undefined)
-      throw noSuchProgram(
-        name,
-        spec.programs.map((each) => each.name),
-      );
-    return program;
-  });
+    if (program !== undefined) return program;
+    throw noSuchProgram(
+      name,
+      spec.programs.map((each) => each.name),
+    );
+  };
+  for (const name of Object.keys(types)) find(name);
+  const chosen = names?.map(find) ?? spec.programs.filter(({ section }) => !isOptional(section));
+  return chosen.map((program) => ({ ...program, type: types[program.name] ?? program.type }));
 }
 
 function loadTypes(btf: DataSectionBtf | null, programs: readonly ProgramSpec[]): LoadedTypes | null {
