@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
+import { PASSES } from "../../src/compiler/passes/pipeline.ts";
 import { loadSpec } from "../../src/index.ts";
 import { codec } from "../../src/object/btf/codec.ts";
 import { readElf } from "../../src/object/elf/read.ts";
@@ -11,7 +12,7 @@ import { VmRingBuffer } from "../../src/vm/maps/ring-buffer.ts";
 import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
 import { takeRecords } from "../ring-buffer.ts";
 
-const IMPORTS = `${PRELUDE}import { noinline, progArray, ringBuffer } from "wirescript/kernel";\n`;
+const IMPORTS = `${PRELUDE}import { arrayOfMaps, noinline, progArray, ringBuffer } from "wirescript/kernel";\n`;
 const file = resolve("test/example.bpf.ts");
 
 function build(text: string, disabledPasses: string[] = []) {
@@ -206,6 +207,24 @@ describe.skipIf(noKernel)("a record may be", () => {
     const module = `export const table = hash({ key: bytes(6), value: u64, entries: 8 });\n${body(text)}`;
     for (const spec of [build(module), build(module, ["thread-jumps", "simplify", "number-values"])]) {
       bothRuns(spec, [frame([], 64), frame([], 20)]);
+    }
+  });
+});
+
+describe.skipIf(noKernel)("a record of a ring buffer that may not be there, with each pass and without", () => {
+  test.each([
+    ["the record first", "const e = ring?.reserve(); if (!e || !ring) return XDP_DROP; e.value = 1; ring.submit(e);"],
+    ["the ring buffer first", "const e = ring?.reserve(); if (ring && e) { e.value = 1; ring.submit(e); }"],
+    ["each time anew", "const e = ring?.reserve() ?? null; if (e) { e.value = 1; ring?.submit(e); }"],
+    [
+      "of two",
+      "const r = ctx.length > 99 ? ring : rings.lookup(2); const e = r?.reserve(); if (e && r) { e.value = 1; r.discard(e); }",
+    ],
+  ])("%s", (_, text) => {
+    const module = `export const rings = arrayOfMaps({ inner: ringBuffer({ value: u64, bytes: 4096 }), entries: 4 });
+      export const p = xdp((ctx) => {\nconst ring = rings.lookup(1);\n${text}\nreturn ctx.length > 60 ? XDP_PASS : XDP_DROP;\n});`;
+    for (const disabled of [[], ...PASSES.map(({ name }) => [name]), PASSES.map(({ name }) => name)]) {
+      loadSpec(build(module, disabled)).close();
     }
   });
 });

@@ -9,7 +9,7 @@ import { evaluateCompare } from "../ir/arithmetic.ts";
 import { type Block, type Function, type Instruction, isCompare, type Span, type Value as Ssa } from "../ir/ir.ts";
 import { type Lowering, nodeOf } from "./lowering.ts";
 
-/** What a value is on one path: an address in a record, a number, or `null` when that is unknown. */
+/** What a value is on one path: an address in a record (or a map that was looked up), a number, or `null` when that is unknown. */
 type Known = { record: Ssa; offset: bigint } | bigint | null;
 
 interface Path {
@@ -38,9 +38,27 @@ function isReservation(instruction: Instruction): boolean {
   return instruction.op === "call" && instruction.helper === HELPER.ringbuf_reserve;
 }
 
+/**
+ * The ring buffers of maps of maps that records come from. Where one of these is not there, there is no record, and the verifier knows
+ * that at each later test of the map.
+ */
+function lookedUpMaps(fn: Function): Set<Ssa> {
+  const maps = new Set<Ssa>();
+  const seen = new Set<Ssa>();
+  const waiting = fn.blocks.flatMap(({ instructions }) => instructions.filter(isReservation).map(({ args }) => args[0] as Ssa)); // the map
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (seen.has(value)) continue;
+    seen.add(value);
+    if (value.op === "call") maps.add(value);
+    if (value.op === "phi") waiting.push(...value.args);
+  }
+  return maps;
+}
+
 class RecordCheck {
   readonly #l: Lowering;
   readonly #fn: Function;
+  readonly #maps: ReadonlySet<Ssa>;
   /** Values that hang on a record. */
   readonly #relevant: Set<Ssa>;
   readonly #liveIn: Map<Block, Set<Ssa>>;
@@ -50,8 +68,9 @@ class RecordCheck {
   constructor(l: Lowering, fn: Function) {
     this.#l = l;
     this.#fn = fn;
-    this.#relevant = relevantValues(fn);
-    this.#liveIn = liveness(fn, this.#relevant);
+    this.#maps = lookedUpMaps(fn);
+    this.#relevant = relevantValues(fn, this.#maps);
+    this.#liveIn = liveness(fn, this.#relevant, (value) => this.#isOrigin(value));
   }
 
   run(): void {
@@ -73,7 +92,10 @@ class RecordCheck {
         if (!isPlain(instruction) && !this.#mayUse(path, argument, instruction.span)) return;
       }
       if (instruction.op !== "call") continue;
-      if (instruction.helper === HELPER.ringbuf_reserve) {
+      if (this.#maps.has(instruction)) {
+        this.#walk({ ...path, known: new Map(path.known).set(instruction, 0n) }, rest.slice(index + 1));
+        path = { ...path, known: new Map(path.known).set(instruction, { record: instruction, offset: 0n }) };
+      } else if (instruction.helper === HELPER.ringbuf_reserve) {
         if (path.held.has(instruction)) return this.#leak(instruction, path.span ?? instruction.span);
         // When there is no room, the path goes on without a record.
         this.#walk({ ...path, known: new Map(path.known).set(instruction, 0n) }, rest.slice(index + 1));
@@ -164,9 +186,9 @@ class RecordCheck {
   #mayUse(path: Path, value: Ssa, span: Span | null): boolean {
     if (!this.#relevant.has(value)) return true;
     const content = path.known.get(value);
-    if (value.op === "phi" || isReservation(value)) {
-      if (content === undefined || content === null || typeof content === "bigint" || path.held.has(content.record))
-        return true;
+    if (value.op === "phi" || this.#isOrigin(value)) {
+      if (content === undefined || content === null || typeof content === "bigint") return true;
+      if (path.held.has(content.record) || this.#maps.has(content.record)) return true;
       const released = path.releasedAt.get(content.record) ?? null;
       this.#report(span, "WS2071", { line: released?.line ?? "?" }, released, "it is given away here");
       return false;
@@ -174,10 +196,14 @@ class RecordCheck {
     return value.args.every((argument) => this.#mayUse(path, argument, span));
   }
 
+  #isOrigin(value: Ssa): boolean {
+    return isReservation(value) || this.#maps.has(value);
+  }
+
   #evaluate(path: Path, value: Ssa): Known {
     if (value.op === "const") return value.value;
     if (!this.#relevant.has(value)) return null;
-    if (value.op === "phi" || isReservation(value)) return path.known.get(value) ?? null;
+    if (value.op === "phi" || this.#isOrigin(value)) return path.known.get(value) ?? null;
     const [left, right] = value.args.map((argument) => this.#evaluate(path, argument));
     if (left === undefined || left === null || right === undefined || right === null) return null;
     if (value.op === "add") return sum(left, right);
@@ -223,9 +249,9 @@ function sum(left: Known, right: Known): Known {
   return typeof right === "bigint" ? { ...left, offset: left.offset + right } : null;
 }
 
-/** Records, addresses in them, comparisons of those, and what these become where paths meet. */
-function relevantValues(fn: Function): Set<Ssa> {
-  const relevant = new Set<Ssa>();
+/** Records, `maps`, addresses in them, comparisons of those, and what these become where paths meet. */
+function relevantValues(fn: Function, maps: ReadonlySet<Ssa>): Set<Ssa> {
+  const relevant = new Set<Ssa>(maps);
   for (let size = -1; size !== relevant.size; ) {
     size = relevant.size;
     for (const { instructions } of fn.blocks) {
@@ -246,11 +272,11 @@ function relevantValues(fn: Function): Set<Ssa> {
   return relevant;
 }
 
-/** The phis and reservations that each block, or one behind it, still reads. */
-function liveness(fn: Function, relevant: ReadonlySet<Ssa>): Map<Block, Set<Ssa>> {
+/** The phis and origins that each block, or one behind it, still reads. */
+function liveness(fn: Function, relevant: ReadonlySet<Ssa>, isOrigin: (value: Ssa) => boolean): Map<Block, Set<Ssa>> {
   const roots = (value: Ssa): Ssa[] => {
     if (!relevant.has(value)) return [];
-    return value.op === "phi" || isReservation(value) ? [value] : value.args.flatMap(roots);
+    return value.op === "phi" || isOrigin(value) ? [value] : value.args.flatMap(roots);
   };
   const liveIn = new Map(fn.blocks.map((block) => [block, new Set<Ssa>()]));
   for (let changed = true; changed; ) {
@@ -268,7 +294,7 @@ function liveness(fn: Function, relevant: ReadonlySet<Ssa>): Map<Block, Set<Ssa>
         if (instruction.op === "phi") continue;
         for (const argument of instruction.args) for (const root of roots(argument)) live.add(root);
       }
-      for (const instruction of block.instructions) if (isReservation(instruction)) live.delete(instruction);
+      for (const instruction of block.instructions) if (isOrigin(instruction)) live.delete(instruction);
       const known = liveIn.get(block) as Set<Ssa>;
       if (live.size === known.size && [...live].every((value) => known.has(value))) continue;
       liveIn.set(block, live);
