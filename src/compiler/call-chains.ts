@@ -22,23 +22,21 @@ export interface CompiledFunction {
   place: SourceRange;
 }
 
-/** The functions that `entry` reaches, by name, in the order of their first call. */
+/** The functions that `entry` reaches, by name, in the order of their first call; `null` when `find` does not have one of them. */
 export function reachedFrom(
   entry: CompiledFunction,
   find: (name: string) => CompiledFunction | null,
-): Map<string, CompiledFunction> {
+): Map<string, CompiledFunction> | null {
   const reached = new Map<string, CompiledFunction>();
-  const visit = (fn: CompiledFunction): void => {
-    for (const name of calledBy(fn)) {
-      if (reached.has(name)) continue;
+  const visit = (fn: CompiledFunction): boolean =>
+    [...calledBy(fn)].every((name) => {
+      if (reached.has(name)) return true;
       const callee = find(name);
-      if (callee === null) throw new Error(`${fn.name} calls ${name}, which was not compiled`);
+      if (callee === null) return false;
       reached.set(name, callee);
-      visit(callee);
-    }
-  };
-  visit(entry);
-  return reached;
+      return visit(callee);
+    });
+  return visit(entry) ? reached : null;
 }
 
 function calledBy({ instructions }: CompiledFunction): Set<string> {

@@ -8,7 +8,7 @@ import { TEXT_SECTION } from "../object/elf/format.ts";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/generate.ts";
 import { ConstantPool } from "./constant-pool.ts";
-import { CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
+import { byPlace, CompileError, type Diagnostic, describe } from "./diagnostics/diagnostic.ts";
 import { type LoweredModule, lowerModule } from "./frontend/lower.ts";
 import { isStackExhausted } from "./frontend/reporter.ts";
 import { readSource } from "./frontend/source.ts";
@@ -55,9 +55,8 @@ function nowhere(file: string) {
 
 function compileModule(path: string, options: CompileOptions): Compilation {
   const source = readSource(path, options.overlay);
+  // What is right goes on although something else is wrong: its limits are told in the same run.
   const module = lowerModule(source);
-  if (module.diagnostics.length > 0) throw new CompileError(module.diagnostics);
-
   const types = new ModuleTypes();
   const maps = module.maps.map((map) => mapSpec(types, map));
   const cpu = options.cpu ?? 3;
@@ -71,7 +70,6 @@ function compileModule(path: string, options: CompileOptions): Compilation {
   });
   for (const subprogram of module.subprograms) code.add(subprogram, () => types.subprogram(subprogram));
   for (const program of module.programs) code.add(program, () => types.program(program.name, program.type));
-  if (code.problems.length > 0) throw new CompileError(code.problems);
   const programs = module.programs.map(({ name, section, type, direction }) => ({
     name,
     section,
@@ -79,7 +77,8 @@ function compileModule(path: string, options: CompileOptions): Compilation {
     ...(direction && { direction }),
     functions: code.program(name),
   }));
-  if (code.problems.length > 0) throw new CompileError(code.problems);
+  const problems = [...module.diagnostics, ...code.problems];
+  if (problems.length > 0) throw new CompileError(problems.sort(byPlace));
   if (programs.some(({ section, functions }) => section === TEXT_SECTION && functions.length > 1)) {
     throw new CompileError([{ code: "WS3008", ...nowhere(path), ...describe("WS3008", { hook: "XDP that calls functions" }) }]);
   }

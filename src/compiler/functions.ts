@@ -75,17 +75,19 @@ export class Code {
     }
   }
 
-  /** The functions of the program `name`, its own first. */
+  /** The functions of the program `name`, its own first; none when `problems` says why one of them was not compiled. */
   program(name: string): FunctionSpec[] {
     const entry = this.#find(name);
-    const reached = reachedFrom(entry, (callee) => this.#find(callee));
+    const reached = entry === null ? null : reachedFrom(entry, (callee) => this.#find(callee));
+    if (entry === null || reached === null) return [];
     this.problems.push(...callChainProblems(entry, reached));
     return [entry, ...reached.values()].map((fn) => this.#spec(fn));
   }
 
-  #find(name: string): CompiledFunction {
-    const found = this.#compiled.get(name);
-    if (found === undefined) throw new Error(`${name} was not compiled`);
+  /** `null` when it exceeds a limit. */
+  #find(name: string): CompiledFunction | null {
+    const found = this.#compiled.get(name) ?? null;
+    if (found === null && this.problems.length === 0) throw new Error(`${name} was not compiled`);
     return found;
   }
 

@@ -104,6 +104,30 @@ test("all errors are reported at once, each once", () => {
   expect(codes).toEqual(["WS1001", "WS1012", "TS2322", "TS2322"]);
 });
 
+test("errors of all phases are reported at once: types, the subset, values, records, limits of the kernel", () => {
+  const big = "{ a: bytes(128), b: bytes(128), c: bytes(128), d: bytes(136) }";
+  const large = (name: string) =>
+    `export const ${name} = xdp((ctx) => {\nconst e = n.lookup(1);\nreturn e && m.lookup({ a: e.a, b: e.b, c: e.c, d: e.d }) ? XDP_DROP : XDP_PASS;\n});`;
+  const codes = diagnose(`const Big = struct(${big});
+const m = hash({ key: Big, value: u32, entries: 1 });
+const n = hash({ key: u32, value: Big, entries: 1 });
+const events = ringBuffer({ value: u64, bytes: 4096 });
+${large("first")}
+export const record = xdp(() => {
+  const e = events.reserve();
+  return e ? XDP_PASS : XDP_DROP;
+});
+const f = noinline((ctx: XdpContext): u32 => ctx.at(u8, 70000)?.value ?? 0);
+export const reach = xdp((ctx) => (f(ctx) === 1 ? XDP_DROP : XDP_PASS));
+export const type = xdp(() => 7);
+export const loop = xdp((ctx) => {
+  while (ctx.length > 9) { }
+  return XDP_PASS;
+});
+${large("last")}`).map(({ code }) => code);
+  expect(codes).toEqual(["WS4001", "WS2070", "WS4002", "TS2322", "WS1001", "WS4001"]);
+});
+
 describe("what follows from an error is not said, and what is wrong besides is", () => {
   const lines = (body: string) => diagnose(body).map(({ code, line }) => `${code} in line ${line - 2}`);
 

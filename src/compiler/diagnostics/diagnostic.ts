@@ -36,6 +36,11 @@ export function describe(code: DiagnosticCode, details: Record<string, string | 
   return { what: fill(entry.what), why: fill(entry.why), fix: fill(entry.fix) };
 }
 
+/** The order in which diagnostics are shown. */
+export function byPlace(left: Diagnostic, right: Diagnostic): number {
+  return left.file.localeCompare(right.file) || left.line - right.line || left.column - right.column;
+}
+
 /** The message as a person reads it: place, what, the line with a marker, other places that explain it, why and fix. */
 export function format(diagnostic: Diagnostic): string {
   const { code, what, why, fix, related = [] } = diagnostic;

@@ -2,7 +2,7 @@
 
 import type { ProgramSpec, ProgramType } from "../../object/spec.ts";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
-import { describe } from "../diagnostics/diagnostic.ts";
+import { byPlace, describe } from "../diagnostics/diagnostic.ts";
 import type { Function } from "../ir/ir.ts";
 import { checkAtomics } from "./atomics.ts";
 import { runProgram } from "./chain.ts";
@@ -112,10 +112,6 @@ function checkSource({ source, reporter, faults }: ModuleState): { unparsed: boo
   return { unparsed: right.length < syntax.length, checked: all.map(({ diagnostic }) => diagnostic) };
 }
 
-function byPlace(left: Diagnostic, right: Diagnostic): number {
-  return left.file.localeCompare(right.file) || left.line - right.line || left.column - right.column;
-}
-
 function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredProgram | null {
   const { exportName, call, direction } = declared;
   const reported = state.reporter.diagnostics.length;
@@ -124,7 +120,7 @@ function lowerProgram(state: ModuleState, declared: DeclaredProgram): LoweredPro
     const l = new Lowering(state, exportName, hook);
     const action = runProgram(l, call);
     if (action.kind === "int") l.builder.return(action.ssa);
-    if (state.reporter.diagnostics.length > reported) return null;
+    if (l.leftOut || state.reporter.diagnostics.length > reported) return null;
     l.builder.function.name = name;
     const fn = l.builder.finish();
     checkRecords(l, fn);

@@ -63,6 +63,8 @@ export class Lowering {
   readonly callers: readonly FunctionNode[];
   /** Whether the function has moved the packet somewhere. */
   movesPacket = false;
+  /** Whether something could not be compiled, and the function is not what the source says. */
+  leftOut = false;
   readonly epochs = new Epochs();
   /** Counters of loops that are not unrolled: from the first round's value to the last's. */
   readonly counters = new Map<Ssa, { least: bigint; most: bigint }>();
@@ -182,8 +184,9 @@ export class Lowering {
     try {
       return lower();
     } catch (error) {
-      if (error instanceof Abort) return null;
-      throw error;
+      if (!(error instanceof Abort)) throw error;
+      this.leftOut = true;
+      return null;
     }
   }
 

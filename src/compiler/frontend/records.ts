@@ -26,10 +26,8 @@ interface Path {
 /** Paths that differ in what is known. Programs have a handful of them. */
 const MOST_PATHS = 20_000;
 
-/** Reports what is wrong with the records of `fn`, as `l` has lowered it. */
+/** Reports what is wrong with the records of `fn`, as `l` has lowered it: all of it, since what is left out may be a record's end. */
 export function checkRecords(l: Lowering, fn: Function): void {
-  // What was left out of the program may have been the end of a record.
-  if (l.module.faults.any) return;
   const reserves = fn.blocks.some(({ instructions }) => instructions.some(isReservation));
   if (reserves || l.releases.size > 0) new RecordCheck(l, fn).run();
 }

@@ -134,7 +134,7 @@ function compile(l: Lowering, call: ts.Node, node: FunctionNode, args: readonly 
   });
   const result = inner.at(node, () => buildIn(inner, call, node, values));
   // A function with errors is not compiled again for its next caller.
-  if (module.reporter.diagnostics.length > before) {
+  if (inner.leftOut || module.reporter.diagnostics.length > before) {
     module.brokenSubprograms.add(node);
     throw new Abort();
   }
