@@ -51,7 +51,9 @@ export function at(l: Lowering, node: ts.CallExpression): Value {
 
 function atConstant(l: Lowering, node: ts.Node, layout: SizedLayout, offset: bigint): Value {
   const end = offset + BigInt(layout.size);
-  if (offset < 0n || end > BigInt(MAX_PACKET_OFFSET)) return l.fail(node, "WS4002", { offset: String(offset) });
+  if (offset < 0n || end > BigInt(MAX_PACKET_OFFSET)) {
+    return l.fail(node, "WS4002", { size: layout.size, offset: String(offset) });
+  }
   const memory: Memory = { pointer: l.data, offset: Number(offset), region: "packet", epoch: l.epochs.at(l.builder.block) };
   const valid = l.compare("ule", l.binary("add", l.data, l.builder.const(end)), l.dataEnd);
   return { kind: "nullable", valid, value: viewOf(memory, layout) };

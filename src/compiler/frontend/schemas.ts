@@ -13,11 +13,14 @@ export function argument(l: Lowering, node: ts.CallExpression, index: number): t
   return node.arguments[index] ?? l.fail(node, "WS2003", { name: node.expression.getText() });
 }
 
+/** The number that sizes a schema, at argument `index`. */
 export function schemaNumber(l: Lowering, node: ts.CallExpression, least: number, most: number, index = 0): number {
-  const value = lowerExpression(l, argument(l, node, index));
+  const numberNode = argument(l, node, index);
+  const value = lowerExpression(l, numberNode);
   if (value.kind !== "int" || value.ssa.op !== "const") return l.fail(node, "WS3003");
   const number = Number(value.ssa.value);
-  return number >= least && number <= most ? number : l.fail(node, "WS3003");
+  if (number >= least && number <= most) return number;
+  return l.fail(numberNode, "WS3014", { call: node.getText(), least, most });
 }
 
 export function declareStruct(l: Lowering, node: ts.CallExpression): Value {

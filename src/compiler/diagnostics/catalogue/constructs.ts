@@ -41,7 +41,7 @@ export const CONSTRUCTS = {
   WS1007: {
     what: "Strings are not supported.",
     why: "Kernel code works on integers and bytes.",
-    fix: "Use a byte array (`bytes(n)`), a number, or a trace`…` template for a message.",
+    fix: "Use a byte array (`bytes(n)`), a number (the IPv4 address 10.0.0.1 is `0x0a000001`), or a trace`…` template for a message.",
     example: program('const s = "hello";\n  if (s) return XDP_DROP;'),
   },
   WS1008: {

@@ -84,6 +84,12 @@ export const DECLARATIONS = {
     fix: "Use an integer such as `u8` here, or a struct with the bit fields.",
     example: `const m = array({ value: bits(4), entries: 1 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
   },
+  WS3014: {
+    what: "`{call}`: the number must be from {least} to {most}.",
+    why: "Bit fields fit 32-bit integers. Byte arrays and arrays have something in them, and not more than the kernel reaches of a packet.",
+    fix: "Choose a number in this range; make what is larger of parts: `arrayOf(bytes(1024), 64)`.",
+    example: program("if (ctx.at(bytes(70000))) return XDP_DROP;"),
+  },
   WS3070: {
     what: "`bytes` of a `ringBuffer` must be a constant: a power of two, and at least 4096.",
     why: "The kernel keeps the ring in whole pages, and finds a place in it by a mask.",

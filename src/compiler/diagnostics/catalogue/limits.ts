@@ -11,9 +11,9 @@ export const LIMITS = {
       program("const b = n.lookup(1);\n  if (b && m.lookup({ a: b.a, b: b.b, c: b.c, d: b.d })) return XDP_DROP;"),
   },
   WS4002: {
-    what: "The packet offset {offset} is beyond what the kernel can check.",
-    why: "Offsets into a packet go up to 65535 bytes, the field included.",
-    fix: "Use a smaller offset.",
+    what: "{size} bytes at the packet's offset {offset} lie beyond what the kernel can check.",
+    why: "It reaches the packet's first 65535 bytes.",
+    fix: "Use a smaller offset, or a smaller schema.",
     example: program("if (ctx.at(Ethernet, 65530)) return XDP_DROP;"),
   },
   WS4003: {
