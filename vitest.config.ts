@@ -12,12 +12,20 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "source", include: ["src/**/*.test.ts", "test/**/*.test.ts"], exclude: ["node_modules", "test/cli"] },
+        test: {
+          name: "source",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["node_modules", "test/cli", "test/tutorials"],
+        },
       },
       {
         // These run the built command, so it is built before, once, if it is not.
         extends: true,
-        test: { name: "command", include: ["test/cli/**/*.test.ts"], globalSetup: "test/cli/build-first.ts" },
+        test: {
+          name: "command",
+          include: ["test/cli/**/*.test.ts", "test/tutorials/**/*.test.ts"],
+          globalSetup: "test/cli/build-first.ts",
+        },
       },
     ],
   },

@@ -14,6 +14,7 @@ import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
+import { tutorialCommand } from "./commands/tutorial.ts";
 import { unloadCommand } from "./commands/unload.ts";
 import { teach } from "./examples.ts";
 import { reportFailure } from "./failure.ts";
@@ -52,6 +53,7 @@ function wirescript(finish: (status: number) => void): Command {
     statsCommand(),
     runCommand(),
     labCommand(finish),
+    tutorialCommand(finish),
     reportCommand(),
   ]) {
     program.addCommand(command);

@@ -15,6 +15,7 @@ import type { Lab } from "./setup.ts";
 
 const BPF_PROG_TYPE_XDP = 6;
 const BPF_XDP = 37;
+const PLACEHOLDER = "xdp_pass";
 /** `r0 = 2 (XDP_PASS); exit` */
 const PASS = Uint8Array.of(0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
 
@@ -35,9 +36,14 @@ export function wakePeer(lab: Lab): boolean {
   });
 }
 
+/** Whether it is the program that `wakePeer` attaches, which anybody may replace. */
+export function isPlaceholder({ name, xlatedBytes }: { name: string; xlatedBytes: number }): boolean {
+  return name === PLACEHOLDER && xlatedBytes === PASS.length;
+}
+
 function loadPass(): Fd<"program"> {
   const program = programLoad({
-    name: "xdp_pass",
+    name: PLACEHOLDER,
     type: BPF_PROG_TYPE_XDP,
     expectedAttachType: BPF_XDP,
     flags: 0,

@@ -104,6 +104,12 @@ export class Sandbox implements Disposable {
     return spawn(file, all, { cwd: ROOT, env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
   }
 
+  /** Starts any command, as the leader of a process group of its own. */
+  startGroup(command: string, args: readonly string[], cwd: string): ChildProcess {
+    const [file, all] = this.#enter([command, ...args]);
+    return spawn(file, all, { cwd, env: this.#env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+  }
+
   /** A virtual cable; both ends are in the sandbox. Its driver has native XDP. */
   addVeth(name: string): void {
     this.output("ip", "link", "add", name, "type", "veth", "peer", "name", `${name}p`);

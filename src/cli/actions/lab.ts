@@ -10,6 +10,7 @@ import {
   INSIDE_DEVICE,
   type Lab,
   openLab,
+  pinDirectory,
   reset,
   setup,
   status,
@@ -18,6 +19,8 @@ import {
   teardown,
   wakePeer,
 } from "../../lab/index.ts";
+import { getLink } from "../../sys/netlink/index.ts";
+import { redirectFrames } from "../../tutorials/redirect-params.ts";
 import { loadOptions } from "../commands/load.ts";
 import { statsOptions } from "../commands/stats.ts";
 import { unloadOptions } from "../commands/unload.ts";
@@ -59,6 +62,7 @@ const VERBS: Record<string, Verb> = {
   load: loadVerb,
   unload: unloadVerb,
   stats: statsVerb,
+  redirect: redirectBetween,
   tcpdump: async (args, options) => (await tcpdump(openLab(options), args, { inner: options.inner })).exitCode,
   status: showStatus,
   st: showStatus,
@@ -177,6 +181,27 @@ async function statsVerb(args: string[], options: LabOptions): Promise<number> {
   const { count, interval, json } = options;
   const outer = Object.fromEntries(Object.entries({ count, interval, json }).filter(([, value]) => value !== undefined));
   await stats(openLab(options).name, { ...given, ...outer });
+  return 0;
+}
+
+/** What the tutorial's `t redirect A B` does by its xdp_prog_user: frames of one inside go to the other one's, both ways. */
+function redirectBetween(args: string[], options: LabOptions): number {
+  const [first, second, ...more] = args;
+  if (first === undefined || second === undefined || first === second) {
+    throw new WirescriptError({
+      code: "USAGE",
+      what: "redirect needs two labs.",
+      why: "It tells each of them where the other one is.",
+      fix: "For example: wirescript lab redirect right left",
+    });
+  }
+  nothingMore(more, "redirect");
+  const labs = [first, second].map((name) => openLab({ ...options, name }));
+  for (const [from, to] of [labs, labs.toReversed()] as [Lab, Lab][]) {
+    const { ifindex } = getLink(to.name);
+    redirectFrames(pinDirectory(from.name), { ifindex, source: from.insideMac, destination: to.insideMac });
+    say(`redirect from ${from.name} to ${to.name} (ifindex ${ifindex}), forward: ${from.insideMac} -> ${to.insideMac}`);
+  }
   return 0;
 }
 

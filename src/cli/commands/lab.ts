@@ -18,6 +18,7 @@ const VERBS: readonly (readonly [string, string])[] = [
   ["load FILE", "wirescript load on the lab's device; its options after --"],
   ["unload", "wirescript unload on the lab's device"],
   ["stats", "wirescript stats of the lab's device"],
+  ["redirect A B", "fill the maps of redirect-map.bpf.ts on two labs, so that their insides reach each other"],
   ["tcpdump", "tcpdump on the lab's device, or with --inner on veth0; its options after --"],
   ["status", "the selected lab, and all labs (st, sta)"],
   ["alias", "print a shell alias t for wirescript lab"],

@@ -1,0 +1,36 @@
+/** The workspaces: for each lesson its files, and the commands that its text calls. Pure. */
+
+export interface Tutorial {
+  /** The lesson and what it is about, in a line. */
+  title: string;
+  /** Files of the workspace, and where in the package they come from. */
+  files: Readonly<Record<string, string>>;
+  /** Commands of the workspace, with the tool that each is and the file that it loads unless told otherwise. */
+  launchers: Readonly<Record<string, { tool: string; with?: string }>>;
+}
+
+/** Programs under their own names. */
+function programs(folder: string, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [`${folder}${name}.bpf.ts`, `src/programs/${name}.bpf.ts`]));
+}
+
+/** Files of the lesson's own folder. */
+function own(tutorial: string, ...files: string[]): Record<string, string> {
+  return Object.fromEntries(files.map((file) => [file, `src/tutorials/${tutorial}/${file}`]));
+}
+
+export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
+  packet03: {
+    title: "XDP tutorial, packet03: answer pings, redirect frames, route",
+    files: {
+      ...own("packet03", "README.md", "Makefile", "xdp_prog_kern.bpf.ts"),
+      ...programs("", "echo", "redirect", "redirect-map", "router", "router-devmap", "stats"),
+    },
+    launchers: {
+      xdp_loader: { tool: "xdp_loader", with: "xdp_prog_kern.o" },
+      "xdp-loader": { tool: "xdp-loader" },
+      xdp_stats: { tool: "xdp_stats" },
+      xdp_prog_user: { tool: "xdp_prog_user" },
+    },
+  },
+};

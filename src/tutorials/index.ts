@@ -1,0 +1,2 @@
+export { TUTORIALS, type Tutorial } from "./catalogue.ts";
+export { makeWorkspace, type Workspace } from "./workspace.ts";
