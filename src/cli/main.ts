@@ -10,6 +10,8 @@ import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
 import { loadCommand } from "./commands/load.ts";
+import { mapsCommand } from "./commands/maps.ts";
+import { progsCommand } from "./commands/progs.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { statsCommand } from "./commands/stats.ts";
@@ -52,13 +54,15 @@ function wirescript(finish: (status: number) => void): Command {
     statusCommand(),
     statsCommand(),
     runCommand(),
+    progsCommand(),
+    mapsCommand(),
     labCommand(finish),
     tutorialCommand(finish),
     reportCommand(),
   ]) {
     program.addCommand(command);
   }
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     // Usage errors are thrown, and printed like all others.
     command.exitOverride().configureOutput({ outputError: () => {} });
     command.helpOption("-h, --help", "show this help");

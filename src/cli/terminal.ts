@@ -21,7 +21,12 @@ export function sayJson(value: unknown): void {
 
 /** As `sayJson`, on one line: one of a stream of values. */
 export function sayJsonLine(value: unknown): void {
-  say(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? exact(each) : each)));
+  say(jsonLine(value));
+}
+
+/** What `sayJsonLine` writes, without the end of the line. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value, (_, each) => (typeof each === "bigint" ? exact(each) : each));
 }
 
 function exact(value: bigint): number | string {

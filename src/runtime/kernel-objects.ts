@@ -2,23 +2,22 @@
  * Programs, maps and links in the kernel, whoever brought them there, found as people name them: by id, by name, or by the path of a pin.
  * Needs root.
  */
-import { existsSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import {
   ids,
   type LinkFd,
   linkById,
+  linkInfo,
   type MapFd,
   mapById,
   mapInfo,
-  objectGet,
   type ProgramFd,
   programById,
   programInfo,
   unlessGone,
 } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
-import { onBpffs } from "../sys/mount.ts";
+import { openPin } from "./open-pin.ts";
 import { denied } from "./privileges.ts";
 
 export type ObjectKind = "program" | "map" | "link";
@@ -26,14 +25,29 @@ export type ObjectKind = "program" | "map" | "link";
 interface Access<F extends Disposable> {
   readonly list: "PROG" | "MAP" | "LINK";
   readonly byId: (id: number) => F;
+  readonly idOf: (fd: F) => number;
   readonly nameOf: (fd: F) => string;
   /** The command that lists them. */
   readonly command: string;
 }
 
-const PROGRAMS: Access<ProgramFd> = { list: "PROG", byId: programById, nameOf: (fd) => programInfo(fd).name, command: "progs" };
-const MAPS: Access<MapFd> = { list: "MAP", byId: mapById, nameOf: (fd) => mapInfo(fd).name, command: "maps" };
-const LINKS: Access<LinkFd> = { list: "LINK", byId: linkById, nameOf: () => "", command: "links" };
+const PROGRAMS: Access<ProgramFd> = {
+  ...{ list: "PROG", byId: programById, command: "progs" },
+  idOf: (fd) => programInfo(fd).id,
+  nameOf: (fd) => programInfo(fd).name,
+};
+const MAPS: Access<MapFd> = {
+  ...{ list: "MAP", byId: mapById, command: "maps" },
+  idOf: (fd) => mapInfo(fd).id,
+  nameOf: (fd) => mapInfo(fd).name,
+};
+const LINKS: Access<LinkFd> = {
+  list: "LINK",
+  byId: linkById,
+  command: "links",
+  idOf: (fd) => linkInfo(fd).id,
+  nameOf: () => "",
+};
 
 /** What a person named. */
 export type Selector = { id: number } | { name: string } | { path: string };
@@ -56,7 +70,7 @@ export function parseSelector(words: readonly string[], kind: ObjectKind): Selec
   });
 }
 
-/** Opens a program; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, USAGE when several have the name, NO_PRIVILEGES. */
+/** Opens a program; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, MAP for a path without one, USAGE when several have the name, NO_PRIVILEGES. */
 export function openProgram(selector: Selector): ProgramFd {
   return open(selector, "program", PROGRAMS);
 }
@@ -71,31 +85,32 @@ export function openLink(selector: Selector): LinkFd {
   return open(selector, "link", LINKS);
 }
 
-/** All of a kind, opened one after the other, and closed again; those that go meanwhile are left out. @throws WirescriptError NO_PRIVILEGES */
-export function* allPrograms(): Generator<ProgramFd> {
-  yield* all("program", PROGRAMS);
+/** What `work` makes of each program, opened for it alone; those that go meanwhile are left out. @throws WirescriptError NO_PRIVILEGES */
+export function ofAllPrograms<T>(work: (fd: ProgramFd) => T): T[] {
+  return ofAll("program", PROGRAMS, work);
 }
 
-export function* allMaps(): Generator<MapFd> {
-  yield* all("map", MAPS);
+/** As `ofAllPrograms`. */
+export function ofAllMaps<T>(work: (fd: MapFd) => T): T[] {
+  return ofAll("map", MAPS, work);
 }
 
-export function* allLinks(): Generator<LinkFd> {
-  yield* all("link", LINKS);
+/** As `ofAllPrograms`. */
+export function ofAllLinks<T>(work: (fd: LinkFd) => T): T[] {
+  return ofAll("link", LINKS, work);
 }
 
-function* all<F extends Disposable>(kind: ObjectKind, access: Access<F>): Generator<F> {
-  // The list is read first, so that what the caller does between two of them does not matter.
-  for (const id of permitted(kind, () => [...ids(access.list)])) {
+function ofAll<F extends Disposable, T>(kind: ObjectKind, access: Access<F>, work: (fd: F) => T): T[] {
+  return permitted(kind, () => [...ids(access.list)]).flatMap((id) => {
     const fd = unlessGone(() => access.byId(id));
-    if (fd === null) continue;
+    if (fd === null) return [];
     using opened = fd;
-    yield opened;
-  }
+    return [work(opened)];
+  });
 }
 
 function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access: Access<F>): F {
-  if ("path" in selector) return openPin(selector.path, kind) as unknown as F; // the pin's kind was compared with `kind`
+  if ("path" in selector) return openPin(selector.path, kind) as unknown as F; // `F` is the descriptor of `kind`
   if ("id" in selector) {
     const fd = permitted(kind, () => unlessGone(() => access.byId(selector.id)));
     if (fd !== null) return fd;
@@ -106,7 +121,10 @@ function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access
       access,
     );
   }
-  const found = [...allIdsNamed(selector.name, kind, access)];
+  // The kernel cuts names; whoever gives the whole name of the source means the same object.
+  const kept = selector.name.slice(0, 15);
+  const named = ofAll(kind, access, (fd) => ({ id: access.idOf(fd), name: access.nameOf(fd) }));
+  const found = named.filter(({ name }) => name === kept && name !== "").map(({ id }) => id);
   const [only] = found;
   if (only === undefined) {
     const why =
@@ -124,42 +142,6 @@ function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access
     });
   }
   return open({ id: only }, kind, access);
-}
-
-function* allIdsNamed<F extends Disposable>(name: string, kind: ObjectKind, access: Access<F>): Generator<number> {
-  // The kernel cuts names; whoever gives the whole name of the source means the same object.
-  const kept = name.slice(0, 15);
-  for (const id of permitted(kind, () => [...ids(access.list)])) {
-    const fd = unlessGone(() => access.byId(id));
-    if (fd === null) continue;
-    using opened = fd;
-    const there = access.nameOf(opened);
-    if (there === kept && there !== "") yield id;
-  }
-}
-
-function openPin(path: string, kind: ObjectKind) {
-  const refused = (why: string, cause?: unknown) =>
-    new WirescriptError({
-      code: CODE[kind],
-      what: `There is no pinned ${kind} at ${path}.`,
-      why,
-      fix: "See what is pinned: find /sys/fs/bpf",
-      cause,
-    });
-  let fd: ReturnType<typeof objectGet>;
-  try {
-    fd = objectGet(path);
-  } catch (error) {
-    if (!existsSync(path)) throw refused("The file does not exist.", error);
-    if (!onBpffs(path)) throw refused("The file is not in a BPF file system.", error);
-    if (isErrno(error, "EPERM", "EACCES")) throw denied(`${path} cannot be opened.`, error);
-    throw refused("It is a directory, or nothing that can be opened.", error);
-  }
-  if (fd.kind === kind) return fd;
-  const there = fd.kind;
-  fd.close();
-  throw refused(`What is pinned there is a ${there}.`);
 }
 
 const CODE = { program: "NO_SUCH_PROGRAM", map: "MAP", link: "NOTHING_ATTACHED" } as const;

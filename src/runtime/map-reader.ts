@@ -66,6 +66,11 @@ export class MapReader implements Disposable {
     return !UNREADABLE.has(this.info.type);
   }
 
+  /** Queues, stacks and Bloom filters have values only. */
+  get keyless(): boolean {
+    return KEYLESS.has(this.info.type) || this.info.type === MAP_TYPE.BLOOM_FILTER;
+  }
+
   /** All entries; of a queue or stack the one that would come out next. @throws WirescriptError (MAP) */
   *entries(): Generator<MapEntry> {
     if (!this.readable) throw mapFailure({ ...this.info, fd: this.#fd }, "list", 524);
@@ -87,8 +92,7 @@ export class MapReader implements Disposable {
 
   /** Undefined when there is no such key. @throws WirescriptError USAGE for a key that is none, MAP. */
   get(key: string): MapEntry | undefined {
-    this.#elements.key.set(this.#key(key));
-    return this.#elements.lookup(key) ? this.#entry(this.#elements.key, this.#elements.value) : undefined;
+    return this.#elements.lookup(this.#place(key)) ? this.#entry(this.#elements.key, this.#elements.value) : undefined;
   }
 
   /**
@@ -97,7 +101,7 @@ export class MapReader implements Disposable {
    * @throws WirescriptError USAGE for a key or value that is none, MAP.
    */
   set(key: string | null, value: string, mode: "any" | "noexist" | "exist"): void {
-    const { type, valueSize } = this.info;
+    const { valueSize } = this.info;
     using reference = this.#reference(value);
     let bytes = reference?.bytes ?? this.#value(value);
     if (this.perCpu) {
@@ -105,30 +109,30 @@ export class MapReader implements Disposable {
       bytes = new Uint8Array(this.#stride * possibleCpus());
       for (let at = 0; at < bytes.length; at += this.#stride) bytes.set(one.subarray(0, valueSize), at);
     }
-    if (KEYLESS.has(type) || type === MAP_TYPE.BLOOM_FILTER) {
+    if (this.keyless) {
       const result = mapUpdate(this.#fd, null, bytes, BPF.BPF_ANY);
       if (result < 0) throw mapFailure({ ...this.info, fd: this.#fd }, "push", -result, value);
       return;
     }
-    this.#elements.key.set(this.#key(key ?? ""));
+    const shown = this.#place(key ?? "");
     this.#elements.value.set(bytes);
-    this.#elements.update(mode, key);
+    this.#elements.update(mode, shown);
   }
 
   /** False when there was no such key. @throws WirescriptError USAGE for a key that is none, MAP. */
   delete(key: string): boolean {
-    this.#elements.key.set(this.#key(key));
-    return this.#elements.delete(key);
+    return this.#elements.delete(this.#place(key));
   }
 
   [Symbol.dispose](): void {
     this.#fd.close();
   }
 
-  #key(text: string): Uint8Array {
-    const bytes = new Uint8Array(this.info.keySize);
-    this.types.codecs.key.encode(fromText(this.types.key, this.info.keySize, text, "key"), bytes);
-    return bytes;
+  /** Puts a key where operations take it from, and gives it for messages. */
+  #place(text: string): Plain {
+    const key = fromText(this.types.key, this.info.keySize, text, "key");
+    this.types.codecs.key.encode(key, this.#elements.key);
+    return toPlain(this.types.key, this.types.codecs.key.decode(this.#elements.key));
   }
 
   #value(text: string): Uint8Array {

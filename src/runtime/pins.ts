@@ -14,7 +14,7 @@ export interface Pin {
 
 /** All pins in a directory and below it, sorted by path; in all BPF file systems when no directory is given. */
 export function listPins(directory?: string): Pin[] {
-  return directory === undefined ? bpffsMounts().flatMap(pinsBelow) : pinsBelow(directory);
+  return directory === undefined ? [...new Set(bpffsMounts())].flatMap(pinsBelow) : pinsBelow(directory);
 }
 
 /** What is pinned at exactly this path; null when that is nothing. */

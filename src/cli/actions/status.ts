@@ -2,6 +2,7 @@
 import { attachedXdp, programInfo } from "../../index.ts";
 import { mapById, mapInfo, unlessGone } from "../../sys/bpf.ts";
 import { getLink, listLinks } from "../../sys/netlink/index.ts";
+import { age } from "../age.ts";
 import { pinnedMaps } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { table } from "../table.ts";
@@ -68,13 +69,4 @@ function readStatus(dev: string | undefined): DeviceStatus[] {
       return { mode, name, id, tag, loadedAt: loadedAt.toISOString(), linkId, maps };
     }),
   }));
-}
-
-/** "42 s", "7 min", "3 h", "12 d": one number is enough to know which of two programs is the new one. */
-function age(milliseconds: number): string {
-  const seconds = Math.max(0, milliseconds / 1000);
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} d`;
 }
