@@ -2,7 +2,7 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import { DevMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
 import { INSIDE_DEVICE, type Lab, ping, wakePeer } from "../../src/lab/index.ts";
 import { syscall } from "../../src/sys/ffi.ts";
 import { inNamespace } from "../../src/sys/namespaces.ts";
@@ -47,7 +47,7 @@ describe.skipIf(noKernel).each(FORMS)(`%s, %s${noKernel === null ? "" : ` (skipp
       object.program("xdp_router_func").attach({ dev: lab.name, mode });
       labs.push(lab);
       const { ifindex } = getLink(lab.name);
-      if (file === "router-devmap") object.map<HashMap<number, number>>("router_port", HashMap).set(ifindex, ifindex);
+      if (file === "router-devmap") object.map("router_port", DevMap).set(ifindex, ifindex);
     }
     return { labs, object };
   }
@@ -116,7 +116,7 @@ print(json.dumps(dict(hlim=p.hlim, right=p[ICMPv6EchoRequest].cksum == q[ICMPv6E
     it("leaves by the device that the map names, and directly where it names none", async () => {
       const { labs, object } = await routed(3);
       const [from, to, detour] = labs as [Lab, Lab, Lab];
-      const map = object.map<HashMap<number, number>>("router_port", HashMap);
+      const map = object.map("router_port", DevMap);
       const [toIndex, detourIndex] = [getLink(to.name).ifindex, getLink(detour.name).ifindex];
       const socket = inNamespace(detour.name, () => openPacketSocket(getLink(INSIDE_DEVICE).ifindex));
       try {
