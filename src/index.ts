@@ -55,6 +55,14 @@ export {
   type ProgramReference,
   XskMap,
 } from "./runtime/maps/targets.ts";
+export type {
+  ObjectMap,
+  ObjectMapOfMaps,
+  ObjectProgram,
+  ObjectRecords,
+  ObjectValues,
+  ObjectVariable,
+} from "./runtime/object-types.ts";
 export { openPinnedProgram, openProgram } from "./runtime/open-program.ts";
 export { unpin } from "./runtime/pin.ts";
 export { listPins, type Pin } from "./runtime/pins.ts";

@@ -17,6 +17,7 @@ import { runCommand } from "./commands/run.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
 import { tutorialCommand } from "./commands/tutorial.ts";
+import { typesCommand } from "./commands/types.ts";
 import { unloadCommand } from "./commands/unload.ts";
 import { teach } from "./examples.ts";
 import { reportFailure } from "./failure.ts";
@@ -49,6 +50,7 @@ function wirescript(finish: (status: number) => void): Command {
     demoCommand(),
     checkCommand(finish),
     buildCommand(),
+    typesCommand(),
     loadCommand(),
     unloadCommand(),
     statusCommand(),

@@ -19,9 +19,11 @@ import type { LpmTrieMap } from "./maps/lpm-trie.ts";
 import type { BpfMap, OpaqueMap } from "./maps/map.ts";
 import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
+import type { PerfEventArray } from "./maps/perf-event-array.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { RingBufferMap } from "./maps/ring-buffer.ts";
 import type { CpuMap, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
+import type { ObjectVariable } from "./object-types.ts";
 import type { LoadedProgram } from "./program.ts";
 
 /** What every declaration of a map has; programs have no entries. */
@@ -61,15 +63,17 @@ type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash" }
 
 type LoadedKeylessMap<M> = M extends { readonly kind: "ringBuffer" }
   ? RingBufferMap<M extends { readonly value: infer V extends Schema } ? User<V> : Uint8Array>
-  : M extends { readonly kind: infer Kind; readonly value: infer V }
-    ? Kind extends "queue"
-      ? QueueMap<User<V & Schema>>
-      : Kind extends "stack"
-        ? StackMap<User<V & Schema>>
-        : Kind extends "bloomFilter"
-          ? BloomFilterMap<User<V & Schema>>
-          : OpaqueMap
-    : OpaqueMap;
+  : M extends { readonly kind: "perfEventArray" }
+    ? PerfEventArray
+    : M extends { readonly kind: infer Kind; readonly value: infer V }
+      ? Kind extends "queue"
+        ? QueueMap<User<V & Schema>>
+        : Kind extends "stack"
+          ? StackMap<User<V & Schema>>
+          : Kind extends "bloomFilter"
+            ? BloomFilterMap<User<V & Schema>>
+            : OpaqueMap
+      : OpaqueMap;
 
 /** The name that a program goes by: that of its options, else that of its export. */
 type NameOf<Export, P> = P extends ProgramDeclaration<string, infer Name> ? (string extends Name ? Export : Name) : never;
@@ -87,7 +91,9 @@ export type MapsOf<M> = unknown extends M
   : { readonly [K in keyof M as M[K] extends AnyKernelMap ? K : never]: LoadedMapOf<M[K]> };
 
 /** A module's variable as user space has it: 64-bit integers are bigints, byte arrays `Uint8Array`s; `never` for what is none. */
-type GlobalOf<V> = [V] extends [boolean]
+type GlobalOf<V> = [V] extends [ObjectVariable<infer T>] ? T : ModuleVariable<V>;
+
+type ModuleVariable<V> = [V] extends [boolean]
   ? [boolean] extends [V]
     ? boolean
     : never

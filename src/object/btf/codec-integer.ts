@@ -64,6 +64,19 @@ function booleanPart(typeName: string, size: number): Part {
   };
 }
 
+/** Integers of 16 bytes. */
+export function hugeIntegerPart(typeName: string, size: number, signed: boolean): Part {
+  const range = rangeOf(size * 8, signed);
+  return {
+    ...{ size, typeName, leaves: 1 },
+    read: (view, at) => (signed ? BigInt.asIntN(size * 8, gather(view, at, size)) : gather(view, at, size)),
+    write(view, at, value, path) {
+      const bits = BigInt.asUintN(size * 8, checkedBigint(value, range, typeName, path));
+      for (let i = 0; i < size; i++) view.setUint8(at + i, Number((bits >> BigInt(8 * i)) & 0xffn));
+    },
+  };
+}
+
 /**
  * `bits` bits, the lowest of which is bit `bitOffset` (0 to 7) of the first byte. Fields of more than 32 bits are bigints when
  * the declared type has 8 bytes, for the type alone decides what a value is.

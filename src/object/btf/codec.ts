@@ -6,6 +6,8 @@
  * |---|---|
  * | integers up to 32 bits, enums | number |
  * | 64-bit integers, enum64, pointers | bigint (encoding takes safe integers too) |
+ * | 128-bit integers | bigint |
+ * | float, double | number |
  * | bool | boolean |
  * | arrays of u8 or char | Uint8Array (encoding takes number[] too) |
  * | other arrays | array |
@@ -15,7 +17,8 @@
  */
 import { WirescriptError } from "../../errors.ts";
 import { arrayPart, byteArrayPart } from "./codec-array.ts";
-import { bitFieldPart, integerPart, networkOrderPart } from "./codec-integer.ts";
+import { floatPart } from "./codec-float.ts";
+import { bitFieldPart, hugeIntegerPart, integerPart, networkOrderPart } from "./codec-integer.ts";
 import type { Part } from "./codec-part.ts";
 import { fastReader } from "./codec-source.ts";
 import { compoundPart, fieldNames } from "./codec-struct.ts";
@@ -41,7 +44,7 @@ const LEAF_LIMIT = 1 << 24;
 
 /**
  * The codec of a BTF type. Throws WirescriptError (MAP) for types that are no values (void, functions, forward declarations) or are not
- * supported (floats, 128-bit integers). `name` is how messages call the value.
+ * supported (`long double`). `name` is how messages call the value.
  */
 export function codec(btf: Btf, typeId: number, name = "value"): Codec {
   const part = partOf(btf, typeId, 0, new Map());
@@ -103,7 +106,7 @@ function makePart(btf: Btf, typeId: number, depth: number, known: Map<number, Pa
     case "type_tag":
       return partOf(btf, type.type, depth + 1, known);
     case "int":
-      if (type.size > 8) throw notAValue(btf, typeId, "Integers of 128 bits are not supported.");
+      if (type.size > 8) return hugeIntegerPart(type.name, type.size, type.encoding === "signed");
       if (type.bits !== type.size * 8 && type.encoding !== "bool") {
         return { ...bitFieldPart(type.name, type.size, 0, type.bits, type.encoding === "signed"), size: type.size };
       }
@@ -134,16 +137,18 @@ function makePart(btf: Btf, typeId: number, depth: number, known: Map<number, Pa
       return compoundPart(`${type.kind} ${type.name || "(unnamed)"}`, type.size, members, type.kind === "union");
     }
     case "float":
-      throw notAValue(btf, typeId, "Floating-point numbers do not exist in eBPF.");
+      if (type.size === 4 || type.size === 8) return floatPart(type.name, type.size);
+      throw notAValue(btf, typeId, "JavaScript has no floating-point numbers of this size.");
     default:
       throw notAValue(btf, typeId, `It is ${type === undefined ? "void" : `a ${type.kind}`}.`);
   }
 }
 
-const NETWORK_ORDER = new Set(["__be16", "__be32", "__be64"]);
+/** Typedefs whose numbers are in network order, whatever is under them. */
+export const NETWORK_ORDER: ReadonlySet<string> = new Set(["__be16", "__be32", "__be64"]);
 
 /** Unsigned bytes, and `char`, which clang calls signed on every architecture. */
-function isByte(type: BtfType | undefined): boolean {
+export function isByte(type: BtfType | undefined): boolean {
   return (
     type?.kind === "int" &&
     type.size === 1 &&
