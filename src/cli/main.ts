@@ -11,6 +11,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
 import { loadCommand } from "./commands/load.ts";
 import { mapsCommand } from "./commands/maps.ts";
+import { pinCommand, unpinCommand } from "./commands/pin.ts";
 import { progsCommand } from "./commands/progs.ts";
 import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
@@ -55,6 +56,8 @@ function wirescript(finish: (status: number) => void): Command {
     unloadCommand(),
     statusCommand(),
     statsCommand(),
+    pinCommand(),
+    unpinCommand(),
     runCommand(),
     progsCommand(),
     mapsCommand(),

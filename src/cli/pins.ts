@@ -1,12 +1,16 @@
 /** Where the command line pins maps, and removing what it pinned. */
 import { rmdirSync, unlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { listPins } from "../runtime/pins.ts";
 import { BPFFS_PATH } from "../sys/mount.ts";
 
-/** The device's directory, as in the XDP tutorial. bpffs allows no dots in names, so that of eth0.1 is eth0_1. */
-export function pinDirectoryOf(device: string): string {
-  return join(BPFFS_PATH, device.replaceAll(".", "_"));
+/**
+ * The device's directory, as in the XDP tutorial. bpffs allows no dots in names, so that of eth0.1 is eth0_1. `network` is what `enterNetwork`
+ * gave: devices of the same name in other namespaces have directories of their own.
+ */
+export function pinDirectoryOf(device: string, network: string | null = null): string {
+  const parts = network === null ? [device] : [`netns-${network}`, device];
+  return join(BPFFS_PATH, ...parts.map((part) => part.replaceAll(".", "_")));
 }
 
 export interface PinnedMap {
@@ -25,9 +29,19 @@ export function removePins(pins: readonly { path: string }[], directory: string)
   for (const { path } of pins) unlinkSync(path);
   try {
     rmdirSync(directory);
+    // That of the namespace, when nothing else is in it.
+    if (basename(dirname(directory)).startsWith("netns-")) removeIfEmpty(dirname(directory));
     return true;
   } catch {
     // Somebody else's pins are in it, or it was not there.
     return false;
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Other devices' pins are in it.
   }
 }

@@ -3,7 +3,9 @@
 import { WirescriptError } from "../errors.ts";
 import { countSlots } from "../object/encoding.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
+import { directionOf } from "../runtime/links/tc.ts";
 import { type Origin, readSource } from "../runtime/source.ts";
+import type { Direction } from "../sys/bpf.ts";
 
 export interface ProgramFile {
   spec: ObjectSpec;
@@ -23,24 +25,36 @@ export interface Choice {
   prog?: string;
   /** The ELF section that it is in. */
   section?: string;
+  /** A program for TC. */
+  tc?: boolean;
+  /** A program for TC that may be for this direction. */
+  direction?: Direction;
 }
 
 /**
  * The program that was asked for; without a choice the only one. Where programs for TC stand beside those for XDP, it is one for XDP that
- * is meant: `tc` attaches the others.
+ * is meant, unless the choice says otherwise.
  *
  * @throws WirescriptError NO_SUCH_PROGRAM with the names that there are; USAGE when the choice is missing or not one program.
  */
-export function chooseProgram({ programs }: ObjectSpec, file: string, { prog, section }: Choice): ProgramSpec {
+export function chooseProgram({ programs }: ObjectSpec, file: string, { prog, section, tc, direction }: Choice): ProgramSpec {
   const there = programs.map(({ name, section }) => `${name} (section "${section}")`).join(", ");
+  const isForTc = tc === true || direction !== undefined;
   const asked = programs.filter(
-    (each) => (prog === undefined || each.name === prog) && (section === undefined || each.section === section),
+    (each) =>
+      (prog === undefined || each.name === prog) &&
+      (section === undefined || each.section === section) &&
+      (!isForTc || (each.type === "sched_cls" && (direction === undefined || (directionOf(each) ?? direction) === direction))),
   );
   const forXdp = asked.filter(({ type }) => type === "xdp");
   const fits = forXdp.length > 0 ? forXdp : asked;
   const [only] = fits;
   if (only !== undefined && fits.length === 1) return only;
-  const choice = [prog === undefined ? "" : ` "${prog}"`, section === undefined ? "" : ` in a section "${section}"`].join("");
+  const choice = [
+    prog === undefined ? "" : ` "${prog}"`,
+    section === undefined ? "" : ` in a section "${section}"`,
+    isForTc ? ` for TC${direction === undefined ? "" : ` ${direction}`}` : "",
+  ].join("");
   if (only === undefined) {
     throw new WirescriptError({
       code: "NO_SUCH_PROGRAM",

@@ -1,7 +1,7 @@
 export * from "./alias.ts";
 export * from "./exec.ts";
 export { MESSAGES } from "./messages.ts";
-export { isPlaceholder, wakePeer } from "./peer.ts";
+export { isPlaceholder, needsWaking, wakePeer } from "./peer.ts";
 export * from "./ping.ts";
 export * from "./ping-lab.ts";
 export { pinDirectory } from "./pins.ts";

@@ -8,7 +8,7 @@ import { programLoad } from "../sys/bpf-programs.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { Fd } from "../sys/fd.ts";
 import { inNamespace } from "../sys/namespaces.ts";
-import { getLink } from "../sys/netlink/link.ts";
+import { findLink, getLink } from "../sys/netlink/link.ts";
 import { setXdp } from "../sys/netlink/xdp.ts";
 import { INSIDE_DEVICE } from "./plan.ts";
 import type { Lab } from "./setup.ts";
@@ -39,6 +39,13 @@ export function wakePeer(lab: Lab): boolean {
 /** Whether it is the program that `wakePeer` attaches, which anybody may replace. */
 export function isPlaceholder({ name, xlatedBytes }: { name: string; xlatedBytes: number }): boolean {
   return name === PLACEHOLDER && xlatedBytes === PASS.length;
+}
+
+/** Whether a program on the lab's device may lose what it sends back, because the device inside has none. */
+export function needsWaking(lab: Lab): boolean {
+  const outside = findLink(lab.name);
+  if (outside === null || !outside.xdp.some(({ mode }) => mode === "native")) return false;
+  return inNamespace(lab.name, () => findLink(INSIDE_DEVICE)?.xdp.length === 0);
 }
 
 function loadPass(): Fd<"program"> {

@@ -13,7 +13,7 @@ import { cannotLoad } from "../object/elf/programs.ts";
 import { linkExterns } from "../object/externs/link.ts";
 import type { ObjectSpec, ProgramSpec, ProgramType } from "../object/spec.ts";
 import { btfLoad, Fd } from "../sys/bpf.ts";
-import { errnoName, SyscallError } from "../sys/errno.ts";
+import { errnoName, isErrno, SyscallError } from "../sys/errno.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { resolveExterns } from "./externs.ts";
@@ -62,6 +62,21 @@ export async function load<M = unknown>(source: Source, options: LoadOptions = {
 
 /** As `load`, synchronously: for `inNamespace`, and for those who have the spec. */
 export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {}): LoadedObject<M> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return loadOnce<M>(spec, options);
+    } catch (error) {
+      // Somebody else pinned a map of that name while we were loading ours: now it is there, to be used again.
+      const overtaken =
+        error instanceof WirescriptError && isErrno(error.cause, "EEXIST") && error.cause.message.includes("OBJ_PIN");
+      if (!overtaken || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+const ATTEMPTS = 3;
+
+function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
   const undo = new Undo();
   const undoPins = new Undo();
   undo.push(() => undoPins.run());

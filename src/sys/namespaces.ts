@@ -162,6 +162,11 @@ export function inNamespace<Result>(target: string | number, work: () => Result)
   }
 }
 
+/** Moves the calling thread into a namespace that is open as `fd`, for good. @throws WirescriptError NO_PRIVILEGES */
+export function enterNamespace(fd: number): void {
+  privileged("enter a network namespace", () => syscall("setns", fd, CLONE_NEWNET));
+}
+
 /**
  * Runs `work` with the calling thread in a new network namespace that nobody else knows, and that ends with it: for finding out
  * what the kernel can do, without touching anything. `work` must be synchronous.

@@ -110,6 +110,12 @@ export class Sandbox implements Disposable {
     return spawn(file, all, { cwd, env: this.#env, stdio: ["pipe", "pipe", "pipe"], detached: true });
   }
 
+  /** Starts a script of a test's own; its pid is the script's. */
+  startNode(script: string): ChildProcess {
+    const [file, all] = this.#enter([process.execPath, script]);
+    return spawn(file, all, { cwd: ROOT, env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
+  }
+
   /** A virtual cable; both ends are in the sandbox. Its driver has native XDP. */
   addVeth(name: string): void {
     this.output("ip", "link", "add", name, "type", "veth", "peer", "name", `${name}p`);

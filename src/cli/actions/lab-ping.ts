@@ -1,8 +1,10 @@
 /** `wirescript lab ping`: our prober, told in the words of ping(8). */
 import { WirescriptError } from "../../errors.ts";
 import {
+  INSIDE_DEVICE,
   type Lab,
   MESSAGES,
+  needsWaking,
   type PingResult,
   type PingTarget,
   type Probe,
@@ -10,6 +12,7 @@ import {
   pingFromInside,
 } from "../../lab/index.ts";
 import { Interruption } from "../interruption.ts";
+import { ownFile } from "../own-command.ts";
 import { say } from "../terminal.ts";
 
 interface LabPingOptions extends PingTarget {
@@ -41,9 +44,20 @@ export async function pingLab(lab: Lab, options: LabPingOptions): Promise<number
   throw new WirescriptError({
     code: "LAB",
     what: `${destination} answered none of ${result.sent} pings.`,
-    why: "The program on the lab's device may drop them, or what it sends back is lost on the way.",
-    fix: `Look at what it counts: wirescript lab stats --name ${lab.name}`,
+    ...(needsWaking(lab)
+      ? asleep(lab)
+      : { why: WHY_LOST, fix: `Look at what it counts: wirescript lab stats --name ${lab.name}` }),
   });
+}
+
+const WHY_LOST = "The program on the lab's device may drop them, or what it sends back is lost on the way.";
+
+/** As `wirescript lab load` sees to it, and `wirescript load` does not. */
+function asleep(lab: Lab): { why: string; fix: string } {
+  return {
+    why: `${INSIDE_DEVICE} inside has no XDP program, and without one it does not receive what a program sends back by XDP_TX in native mode.`,
+    fix: `Give it one that passes everything: wirescript load --netns ${lab.name} ${INSIDE_DEVICE} ${ownFile("src/programs/pass.bpf.ts")}; wirescript lab load does that by itself.`,
+  };
 }
 
 function describeProbe(destination: string, { sequence, roundTripMs, bytes, ttl, error, invalid }: Probe): string {

@@ -1,6 +1,6 @@
 /**
- * `wirescript load`: compiles, loads and attaches, and leaves the program there. It attaches by netlink, so that `ip link` and
- * `xdp-loader` see the program and can remove it, in native mode unless told otherwise, as xdp-loader does.
+ * `wirescript load`: compiles, loads and attaches, and leaves the program there. It attaches XDP programs by netlink and TC programs as filters, so
+ * that `ip`, `tc` and `xdp-loader` see the program and can remove it; XDP in native mode unless told otherwise, as xdp-loader does.
  *
  * Attaching is the last step, and it cannot be interrupted: a command that fails or is stopped before it leaves nothing behind, and
  * one that got so far says what it did.
@@ -8,23 +8,27 @@
 import {
   attachedXdp,
   type LoadedObject,
+  type LoadedProgram,
   loadSpec,
   type PersistentAttachment,
-  type ProgramInfo,
+  type PersistentTcAttachment,
   VerifierError,
 } from "../../index.ts";
 import type { ProgramSpec } from "../../object/spec.ts";
+import { directionOf } from "../../runtime/links/tc.ts";
 import { deviceBusy } from "../../runtime/links/xdp-failure.ts";
-import { getLink } from "../../sys/netlink/index.ts";
-import { STATS_MAP } from "../counters.ts";
+import type { Direction } from "../../sys/bpf.ts";
+import { findLink, getLink } from "../../sys/netlink/index.ts";
 import { Interruption } from "../interruption.ts";
+import { enterNetwork, whileAlone } from "../network.ts";
 import { pinDirectoryOf, pinnedMaps } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { chooseProgram, instructionCount, openProgramFile } from "../program-file.ts";
-import { paint, say } from "../terminal.ts";
+import { chooseProgram, openProgramFile } from "../program-file.ts";
+import { followDevice } from "./load-follow.ts";
+import { describeTc, describeXdp, type LoadReport, reportLoad } from "./load-report.ts";
 
 export interface LoadCommandOptions {
-  mode: "native" | "skb" | "auto";
+  mode: "native" | "skb" | "hw" | "auto";
   prog?: string;
   section?: string;
   force?: boolean;
@@ -32,6 +36,13 @@ export interface LoadCommandOptions {
   verbose?: boolean;
   /** Values for the program's settings. */
   set?: Record<string, unknown>;
+  /** A TC program, even where the file has XDP programs too. */
+  tc?: boolean;
+  ingress?: boolean;
+  egress?: boolean;
+  priority?: number;
+  netns?: string;
+  follow?: boolean;
   /** How the XDP tutorial's loaders call `prog` and `section`. */
   progName?: string;
   progname?: string;
@@ -40,73 +51,82 @@ export interface LoadCommandOptions {
 
 export async function load(dev: string, file: string, given: LoadCommandOptions): Promise<void> {
   await mustBeAbleTo("attach programs");
+  const network = enterNetwork(given.netns);
   using interruption = new Interruption();
   const options = { ...given, prog: given.prog ?? given.progName ?? given.progname, section: given.section ?? given.progsec };
-  const device = getLink(dev);
+  const asked = directionAsked(given);
+  if (options.follow !== true) getLink(dev);
   const source = await openProgramFile(file);
-  const program = chooseProgram(source.spec, file, options);
-  const present = attachedXdp(dev);
-  if (present.length > 0 && options.force !== true) throw deviceBusy(device, present);
+  const choice = { prog: options.prog, section: options.section, tc: given.tc === true, direction: asked };
+  const spec = chooseProgram(source.spec, file, choice);
+  const direction = spec.type === "sched_cls" ? (asked ?? directionOf(spec) ?? undefined) : undefined;
+  mustBeFree(dev, spec, options.force === true);
   await interruption.checkpoint(NOTHING_DONE);
 
-  const pinPath = options.pinPath ?? pinDirectoryOf(dev);
-  const before = new Set(pinnedMaps(pinPath).map(({ path }) => path));
-  const begin = performance.now();
-  let object: LoadedObject;
+  const pinPath = options.pinPath ?? pinDirectoryOf(dev, network);
+  const { loaded, program, milliseconds, before, attachment } = await whileAlone(async () => {
+    // Asked again, now that nobody else is at it.
+    mustBeFree(dev, spec, options.force === true);
+    const before = new Set(pinnedMaps(pinPath).map(({ path }) => path));
+    const begin = performance.now();
+    const loaded = loadOrTell(
+      () => loadSpec(source.spec, { pinPath, programs: [spec.name], settings: options.set ?? {} }),
+      options,
+    );
+    const milliseconds = performance.now() - begin;
+    const program = loaded.program(spec.name);
+    try {
+      await interruption.checkpoint(NOTHING_DONE);
+      const attachment = options.follow === true ? null : attach(program, dev, direction, options);
+      return { loaded, program, milliseconds, before, attachment };
+    } catch (error) {
+      loaded.undoPins();
+      loaded.close();
+      throw error;
+    }
+  });
+  using _ = loaded;
+  const report: LoadReport = { dev, spec, source, loaded, program, milliseconds, before, options };
+  if (attachment !== null) {
+    reportLoad(report, "mode" in attachment ? describeXdp(attachment, spec.name) : describeTc(attachment, spec.name));
+    return;
+  }
+  const { mode, force } = options;
+  await followDevice(report, { dev, mode, direction, force, persistent: true }, interruption.signal);
+}
+
+export const NOTHING_DONE = "Nothing is attached, pinned or mounted that was not before.";
+
+function directionAsked({ ingress, egress }: LoadCommandOptions): Direction | undefined {
+  if (ingress === true) return "ingress";
+  return egress === true ? "egress" : undefined;
+}
+
+/** Said before anything is done, and before anybody waits for the verifier. @throws WirescriptError DEVICE_BUSY */
+function mustBeFree(dev: string, { type }: ProgramSpec, force: boolean): void {
+  const device = findLink(dev);
+  if (type !== "xdp" || device === null || force) return;
+  const present = attachedXdp(dev);
+  if (present.length > 0) throw deviceBusy(device, present);
+}
+
+function loadOrTell(work: () => LoadedObject, { verbose }: LoadCommandOptions): LoadedObject {
   try {
-    object = loadSpec(source.spec, { pinPath, programs: [program.name], settings: options.set ?? {} });
+    return work();
   } catch (error) {
-    if (options.verbose === true && error instanceof VerifierError) process.stderr.write(`${error.log}\n`);
+    if (verbose === true && error instanceof VerifierError) process.stderr.write(`${error.log}\n`);
     throw error;
   }
-  using loaded = object;
-  const loading = performance.now() - begin;
-  const loadedProgram = loaded.program(program.name);
-  let attachment: PersistentAttachment;
-  try {
-    await interruption.checkpoint(NOTHING_DONE);
-    attachment = loadedProgram.attachPersistently({ dev, mode: options.mode, force: options.force === true });
-  } catch (error) {
-    loaded.undoPins();
-    throw error;
-  }
-
-  for (const line of describeAttachment(attachment, program.name)) say(line);
-  say(`  program   ${describeProgram(program, loadedProgram.info())}`);
-  say(
-    `  time      ${ORIGIN[source.origin]} in ${milliseconds(source.milliseconds)}, loaded and verified in ${milliseconds(loading)}`,
-  );
-  if (loaded.mountedBpffs !== null)
-    say(`  mounted   the BPF file system at ${loaded.mountedBpffs}, for the pins; it stays mounted`);
-  for (const path of loaded.spec.maps.map(({ name }) => loaded.map(name).pinnedAt)) {
-    if (path !== null) say(`  pinned    ${path}${before.has(path) ? " (it was there: used again, with its contents)" : ""}`);
-  }
-  say();
-  if (loaded.spec.maps.some(({ name, pinning }) => name === STATS_MAP && pinning === "by-name")) {
-    say(`Watch it:   wirescript stats ${dev}${options.pinPath === undefined ? "" : ` --pin-path ${options.pinPath}`}`);
-  }
-  say(`Remove it:  wirescript unload ${dev}`);
 }
 
-const NOTHING_DONE = "Nothing is attached, pinned or mounted that was not before.";
-
-const ORIGIN = { compiled: "compiled", cache: "taken from the compiler's cache", object: "read" } as const;
-
-function describeAttachment({ dev, mode, fallback, replaced, atomic }: PersistentAttachment, name: string): string[] {
-  const lines = [`${paint("green", "Attached")} ${paint("bold", name)} to ${dev} in ${mode} mode.`];
-  if (fallback !== null) lines.push(`  mode      skb, because native was refused: ${fallback}`);
-  for (const old of replaced) {
-    const how = atomic ? "at once, no packet met neither" : "with a moment in between without a program";
-    lines.push(`  replaced  ${old.name} (id ${old.id}, ${old.mode} mode), ${how}`);
-  }
-  return lines;
-}
-
-function describeProgram(program: ProgramSpec, info: ProgramInfo): string {
-  const compiled = info.jitedBytes > 0 ? `${info.jitedBytes} bytes of machine code` : "interpreted";
-  return `id ${info.id}, tag ${info.tag}, section "${program.section}", ${instructionCount(program)} instructions, ${compiled}`;
-}
-
-function milliseconds(value: number): string {
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+function attach(
+  program: LoadedProgram,
+  dev: string,
+  direction: Direction | undefined,
+  options: LoadCommandOptions,
+): PersistentAttachment | PersistentTcAttachment {
+  const force = options.force === true;
+  // What a program for TC lacks when its direction is not known, `attachPersistently` says.
+  if (program.type === "xdp" || direction === undefined) return program.attachPersistently({ dev, mode: options.mode, force });
+  return program.attachPersistently({ dev, direction, priority: options.priority, force });
 }

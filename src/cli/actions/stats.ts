@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { WirescriptError } from "../../errors.ts";
 import { attachedXdp } from "../../index.ts";
+import { findLink } from "../../sys/netlink/index.ts";
 import { ACTION_HEADING, actionLine, actionRows } from "../counter-table.ts";
 import { type Counter, openCounters, readCounters, STATS_MAP } from "../counters.ts";
 import { Interruption, interrupted } from "../interruption.ts";
+import { enterNetwork } from "../network.ts";
 import { pinDirectoryOf } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { say, sayJsonLine } from "../terminal.ts";
@@ -16,6 +18,7 @@ export interface StatsOptions {
   count?: number;
   json?: boolean;
   pinPath?: string;
+  netns?: string;
 }
 
 /** The tutorial's first block comes soon, so that nobody waits for the first numbers. */
@@ -29,7 +32,7 @@ interface Reading {
 
 export async function stats(dev: string, options: StatsOptions): Promise<void> {
   await mustBeAbleTo("read maps");
-  const directory = options.pinPath ?? pinDirectoryOf(dev);
+  const directory = options.pinPath ?? pinDirectoryOf(dev, enterNetwork(options.netns));
   const take = (): Reading => {
     try {
       using map = openCounters(directory);
@@ -41,6 +44,8 @@ export async function stats(dev: string, options: StatsOptions): Promise<void> {
 
   using interruption = new Interruption();
   let last = take();
+  // The map of another program's pin directory may be watched under any name.
+  const wasThere = findLink(dev) !== null;
   const announce = () => {
     if (options.json === true) return;
     say();
@@ -52,6 +57,7 @@ export async function stats(dev: string, options: StatsOptions): Promise<void> {
   for (let block = 0; options.count === undefined || block < options.count; ) {
     await pause(period * 1000, undefined, { signal: interruption.signal }).catch(() => {});
     if (interruption.signal.aborted) throw interrupted(`Only the watching ended; nothing was changed on ${dev}.`);
+    if (wasThere && findLink(dev) === null) throw vanished(dev, directory);
     const now = take();
     if (now.mapId !== last.mapId) {
       if (options.json !== true) say(`BPF map ${STATS_MAP} changed its ID, restarting`);
@@ -67,6 +73,15 @@ export async function stats(dev: string, options: StatsOptions): Promise<void> {
     period = options.interval;
     block++;
   }
+}
+
+function vanished(dev: string, directory: string): WirescriptError {
+  return new WirescriptError({
+    code: "NO_SUCH_DEVICE",
+    what: `${dev} is gone, and its programs with it: nothing counts any more.`,
+    why: `It was removed, renamed, or moved to another network namespace. What was counted is still pinned in ${directory}.`,
+    fix: `Load the program again when it is back (wirescript load --follow does so by itself); remove the pins: wirescript unload ${dev}`,
+  });
 }
 
 /** No map is an everyday answer, with several reasons. */

@@ -27,6 +27,7 @@ export function statsOptions(): Option[] {
       .default(2),
     new Option("-c, --count <blocks>", "end after so many blocks").argParser(wholePositive),
     new Option("-p, --pin-path <dir>", "where the map is pinned (default: /sys/fs/bpf/DEV)"),
+    new Option("--netns <name>", "the device's network namespace: a name, a process's id, or a path"),
     new Option("--json", "one JSON value a line for each block: { dev, mapId, actions: [{ action, packets, bytes, pps, … }] }"),
   ];
 }

@@ -41,6 +41,7 @@ export interface AddFilter {
 /** Adds a filter, and the qdisc when there is none. @throws WirescriptError DEVICE_BUSY when the priority and handle are taken. */
 export function addFilter(program: Attachable, { device, direction, priority, handle }: AddFilter): Filter {
   const { ifindex } = device;
+  if (!Number.isInteger(priority) || priority < 0 || priority > LOWEST_PRIORITY) throw noPriority(priority);
   const madeQdisc = ensureClsact(device, direction, program.name);
   const programId = programInfo(program.fd).id;
   try {
@@ -65,6 +66,18 @@ export function addFilter(program: Attachable, { device, direction, priority, ha
       cause: error,
     });
   }
+}
+
+/** It has 16 bits, of which 0 leaves the choice to the kernel. */
+const LOWEST_PRIORITY = 0xffff;
+
+function noPriority(priority: number): WirescriptError {
+  return new WirescriptError({
+    code: "USAGE",
+    what: `${priority} is no priority of a filter.`,
+    why: `Priorities are whole numbers from 1 to ${LOWEST_PRIORITY}; filters run from the lowest on.`,
+    fix: "Take one of these, or none: then the filter runs first.",
+  });
 }
 
 /** Gives a filter another program; every packet meets one of the two. @throws WirescriptError */

@@ -1,0 +1,188 @@
+/** TC programs, other namespaces, devices that come and go, pins, and two commands at once: the command line's whole life of a program. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { cannotRun, ECHO, ended, needs, PASS, printed, ROOT, Sandbox, titled } from "./sandbox.ts";
+
+const METADATA = join(ROOT, "src/programs/metadata.bpf.ts");
+
+describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
+  let box: Sandbox;
+  let dev: string;
+  let count = 0;
+
+  beforeAll(() => {
+    box = new Sandbox();
+  });
+  afterAll(() => box[Symbol.dispose]());
+  beforeEach(() => {
+    dev = `t${process.pid.toString(36)}${count++}`;
+    box.addVeth(dev);
+  });
+
+  const works = (...args: string[]): string => {
+    const { status, stdout, stderr } = box.wirescript(...args);
+    if (status !== 0) throw new Error(`wirescript ${args.join(" ")}: ${status}\n${stdout}${stderr}`);
+    return stdout;
+  };
+  const statusOf = (...args: string[]) => JSON.parse(works("status", "--json", ...args));
+
+  test.skipIf(needs("tc") !== "")(`a TC program is attached where tc sees it, and taken off${needs("tc")}`, () => {
+    const said = works("load", "--tc", dev, METADATA);
+    expect(said).toContain(`Attached tc_mark to the ingress of ${dev}.`);
+    expect(box.output("tc", "filter", "show", "dev", dev, "ingress")).toContain("tc_mark:[wirescript+clsact] direct-action");
+    const [{ programs }] = statusOf(dev);
+    expect(programs).toMatchObject([{ hook: "ingress", mode: "clsact", name: "tc_mark", linkId: null, priority: 49152 }]);
+    expect(works("status", dev)).toMatch(/ingress clsact 49152 +tc_mark/);
+
+    const twice = box.wirescript("load", "--ingress", dev, METADATA);
+    expect(twice.status).toBe(7);
+    expect(twice.stderr).toContain('already has the program "tc_mark"');
+    expect(works("load", "--ingress", "--force", dev, METADATA)).toContain("replaced  tc_mark");
+    const nothing = box.wirescript("unload", dev);
+    expect(nothing.stderr).toContain(`wirescript unload ${dev} --ingress`);
+    expect(works("unload", dev, "--ingress")).toMatch(/^Removed "tc_mark" \(id \d+\) from the ingress of .*: clsact\.$/m);
+    expect(box.output("tc", "qdisc", "show", "dev", dev)).not.toContain("clsact");
+    expect(box.wirescript("unload", dev, "--tc").status).toBe(15);
+  });
+
+  test("several TC programs are taken off one by one", () => {
+    works("load", "--tc", dev, METADATA);
+    works("load", "--tc", "--priority", "5", dev, METADATA);
+    const several = box.wirescript("unload", dev, "--tc");
+    expect(several.status).toBe(2);
+    expect(several.stderr).toContain("has several TC programs");
+    const [{ programs }] = statusOf(dev);
+    expect(programs.map(({ priority }: { priority: number }) => priority)).toEqual([5, 49152]);
+    works("unload", dev, "--tc", "--prog", `${programs[0].id}`);
+    works("unload", dev, "--tc");
+    expect(box.wirescript("load", "--tc", "--priority", "70000", dev, METADATA).stderr).toContain("70000 is no priority");
+    expect(box.wirescript("load", "--egress", dev, METADATA).stderr).toContain("no program for TC egress");
+  });
+
+  test("another network namespace is named, or given by a process in it; its pins are kept apart", () => {
+    const name = `n${process.pid.toString(36)}`;
+    box.output("ip", "netns", "add", name);
+    try {
+      box.output("ip", "link", "set", "dev", `${dev}p`, "netns", name);
+      box.output("ip", "-n", name, "link", "set", "dev", `${dev}p`, "name", dev);
+      const said = works("load", "--netns", name, dev, ECHO);
+      expect(said).toContain(`pinned    /sys/fs/bpf/netns-${name}/${dev}/xdp_stats_map`);
+      expect(said).toContain(`wirescript unload ${dev} --netns ${name}`);
+      expect(JSON.parse(box.output("ip", "-n", name, "-j", "-d", "link", "show", "dev", dev))[0].xdp.prog.name).toBe("echo");
+      expect(statusOf(dev)[0].programs).toEqual([]);
+      expect(statusOf("--netns", `/run/netns/${name}`, dev)[0].programs).toMatchObject([{ hook: "xdp", name: "echo" }]);
+      works("stats", "--netns", name, dev, "--count", "1");
+      expect(works("unload", "--netns", `/run/netns/${name}`, dev)).toContain(
+        `Removed the empty directory /sys/fs/bpf/netns-${name}/${dev}.`,
+      );
+      expect(box.output("ls", "/sys/fs/bpf")).not.toContain(name);
+    } finally {
+      box.output("ip", "netns", "delete", name);
+    }
+    const gone = box.wirescript("load", "--netns", name, dev, ECHO);
+    expect(gone.status).toBe(16);
+    expect(gone.stderr).toContain(`There is no network namespace "${name}".`);
+    expect(box.wirescript("status", "--netns", "4000000").stderr).toContain("There is no process 4000000.");
+  });
+
+  test("--follow attaches again when the device comes back, keeps the counters, and ends with Ctrl-C", async () => {
+    box.output("ip", "link", "delete", "dev", dev);
+    const child = box.start("load", "--follow", dev, ECHO);
+    const end = ended(child);
+    try {
+      await printed(child, `There is no ${dev} yet: waiting for it.`);
+      box.addVeth(dev);
+      await printed(child, `Attached echo to ${dev}`);
+      const [{ programs: first }] = statusOf(dev);
+      box.output("ip", "link", "delete", "dev", dev);
+      await printed(child, "is gone: waiting until it comes back.");
+      box.addVeth(dev);
+      await printed(child, `Attached echo to ${dev}`);
+      expect(statusOf(dev)[0].programs).toMatchObject([{ id: first[0].id, maps: first[0].maps }]);
+      child.kill("SIGINT");
+      const { status, stdout } = await end;
+      expect(status).toBe(0);
+      expect(stdout).toContain(`Stopped following ${dev}; echo stays on ${dev}.`);
+      expect(statusOf(dev)[0].programs).toMatchObject([{ id: first[0].id }]);
+      works("unload", dev);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  test("stats says that its device vanished, and unload then removes what is left", async () => {
+    works("load", dev, ECHO);
+    const child = box.start("stats", dev, "--interval", "0.05");
+    const end = ended(child);
+    await printed(child, "XDP_REDIRECT");
+    box.output("ip", "link", "delete", "dev", dev);
+    const { status, stderr } = await end;
+    expect(status).toBe(5);
+    expect(stderr).toContain(`${dev} is gone, and its programs with it`);
+    expect(works("unload", dev)).toContain(`Unpinned /sys/fs/bpf/${dev}/xdp_stats_map.`);
+    expect(box.wirescript("unload", dev).status).toBe(5);
+  });
+
+  test("pins are made and removed, and those that somebody else made are named", () => {
+    works("load", dev, ECHO);
+    const [{ id, maps }] = statusOf(dev)[0].programs;
+    const pins = "/sys/fs/bpf/own";
+    expect(works("pin", "map", `${maps[0].id}`, `${pins}/counters`)).toBe(`Pinned map ${maps[0].id} at ${pins}/counters.\n`);
+    works("pin", "prog", `${id}`, `${pins}/program`);
+    expect(box.wirescript("pin", "prog", `${id}`, `${pins}/program`).stderr).toContain("The path is taken.");
+    expect(works("unload", dev)).toContain(`Left ${pins}/counters, a pin of its map that was not made here`);
+    expect(works("unpin", `${pins}/counters`, `${pins}/program`)).toBe(
+      `Unpinned ${pins}/counters: map ${maps[0].id}.\nUnpinned ${pins}/program: prog ${id}.\n`.replace("prog ", "program "),
+    );
+    expect(box.wirescript("unpin", `${pins}/program`).status).toBe(12);
+    expect(box.wirescript("pin", "prog", "zero", `${pins}/x`).status).toBe(2);
+    expect(box.wirescript("pin", "cat", "1", `${pins}/x`).status).toBe(2);
+    expect(box.wirescript("pin", "map", "4294967290", `${pins}/x`).status).toBe(12);
+    box.output("rmdir", pins);
+  });
+
+  test("of two loads at once one wins, and the other says who did", async () => {
+    const both = [box.start("load", dev, ECHO), box.start("load", dev, PASS)];
+    const outcomes = await Promise.all(both.map(ended));
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual([0, 7]);
+    const loser = outcomes.find(({ status }) => status === 7);
+    const [{ name, id }] = statusOf(dev)[0].programs;
+    expect(loser?.stderr).toContain(`${dev} already has the XDP program "${name}" (id ${id}, `);
+    expect(statusOf(dev)[0].programs[0].maps[0].pins).toEqual([`/sys/fs/bpf/${dev}/xdp_stats_map`]);
+    works("unload", dev);
+  });
+
+  test("a busy device names the process and the pin that hold its link", async () => {
+    const script = join(box.directory, "hold.mjs");
+    writeFileSync(
+      script,
+      `import { load } from ${JSON.stringify(join(ROOT, "dist/index.js"))};
+      const object = await load(${JSON.stringify(PASS)});
+      const link = object.program("pass").attach({ dev: ${JSON.stringify(dev)} });
+      link.pin("/sys/fs/bpf/held");
+      console.log("attached", process.pid);
+      setInterval(() => {}, 1000);`,
+    );
+    box.output("mkdir", "-p", "/sys/fs/bpf");
+    const child = box.startNode(script);
+    const end = ended(child);
+    try {
+      await printed(child, "attached");
+      const busy = box.wirescript("load", dev, ECHO);
+      expect(busy.status).toBe(7);
+      expect(busy.stderr).toMatch(new RegExp(`held by process ${child.pid} \\(.+\\) and the pin /sys/fs/bpf/held`));
+      expect(works("status", dev)).toMatch(new RegExp(`native, link \\d+: .+ ${child.pid}, /sys/fs/bpf/held`));
+      const refused = box.wirescript("unload", dev);
+      expect(refused.status).toBe(7);
+      expect(refused.stderr).toContain("wirescript unpin /sys/fs/bpf/held");
+      child.kill("SIGKILL");
+      await end;
+      works("unpin", "/sys/fs/bpf/held");
+      expect(statusOf(dev)[0].programs).toEqual([]);
+    } finally {
+      child.kill("SIGKILL");
+      rmSync(script, { force: true });
+    }
+  });
+});
