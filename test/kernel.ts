@@ -7,6 +7,9 @@ import { type LoadedObject, loadSpec } from "../src/index.ts";
 export const noKernel: string | null =
   process.platform !== "linux" ? "needs Linux" : process.getuid?.() === 0 ? null : "needs root";
 
+/** The same behind a test's title, where those who read the summary of skipped tests find it. */
+export const withoutKernel: string = noKernel === null ? "" : ` (skipped: ${noKernel})`;
+
 export const PRELUDE = `import {
   array, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, hash, i16, i32, i64, i8, ktimeGetNs, lruHash, perCpuArray,
   perCpuHash, range, redirect, struct, trace, u16, u32, u64, u8, xdp, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX,

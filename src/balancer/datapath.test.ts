@@ -19,6 +19,8 @@ import {
 import { compile } from "../compiler/compile.ts";
 import { loadSpec } from "../runtime/load.ts";
 import type { LoadedObject } from "../runtime/loaded-object.ts";
+import { PerCpuArrayMap } from "../runtime/maps/array.ts";
+import { TableMap } from "../runtime/maps/table.ts";
 
 const { IPV4 } = ETHERTYPE;
 const { TCP, UDP } = PROTOCOL;
@@ -43,8 +45,7 @@ describe.skipIf(noKernel)(`the balancer's datapath${noKernel === null ? "" : ` (
   });
   afterAll(() => object?.close());
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the map's types are
-  const table = (name: string): any => object.map(name);
+  const table = (name: string) => object.map<TableMap<unknown, unknown>>(name, TableMap);
 
   /** The service HOST:80 over `protocol`, all its ring going to one backend. */
   function serve(mode: number, protocol: number = TCP, backend: number = BACKEND.number): void {
@@ -79,7 +80,10 @@ describe.skipIf(noKernel)(`the balancer's datapath${noKernel === null ? "" : ` (
     const packet = request();
     const expected = join(BACKEND.mac, HOST.mac, packet.subarray(12));
     expect(run(packet)).toMatchObject({ action: XDP_TX, packet: expected });
-    expect(table("service_stats").sum(1)).toEqual({ packets: 1n, bytes: BigInt(packet.length) });
+    expect(object.map<PerCpuArrayMap<unknown>>("service_stats", PerCpuArrayMap).sum(1)).toEqual({
+      packets: 1n,
+      bytes: BigInt(packet.length),
+    });
   });
 
   it("TUNNEL: puts the packet whole into another, whose header is right", () => {

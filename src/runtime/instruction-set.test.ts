@@ -24,7 +24,7 @@ describe("the newest instruction set", () => {
     expect(newestOf(() => false)).toBeNull();
   });
 
-  it.skipIf(!isRoot)("is one that this kernel takes", () => {
+  it.skipIf(!isRoot)("is one that this kernel takes (needs root on Linux)", () => {
     const [major = 0, minor = 0] = release().split(".").map(Number);
     const at = (wantedMajor: number, wantedMinor: number) =>
       major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);

@@ -11,7 +11,7 @@ import { inNamespace } from "../sys/namespaces.ts";
 import { addVethPair, getLink, setLinkUp } from "../sys/netlink/index.ts";
 import { loadSpec } from "./load.ts";
 import type { LoadedObject } from "./loaded-object.ts";
-import type { PerCpuArrayMap } from "./maps/array.ts";
+import { PerCpuArrayMap } from "./maps/array.ts";
 import { CONTEXT_LAYOUT } from "./test-context.ts";
 
 const noKernel = process.platform !== "linux" ? " (skipped: needs Linux)" : lacking("root");
@@ -115,7 +115,7 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
   test("runs on the CPU that it is told to, and nowhere else", () => {
     const online = readFileSync("/sys/devices/system/cpu/online", "utf8").trim();
     const last = Number(online.split(/[-,]/).at(-1));
-    const counts = object.maps.counts as unknown as PerCpuArrayMap<bigint>;
+    const counts = object.map<PerCpuArrayMap<bigint>>("counts", PerCpuArrayMap);
     for (const cpu of [0, last]) {
       counts.set(
         0,
@@ -136,7 +136,7 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
   test("live packets that XDP_TX sends leave the device that they are said to come from", async () => {
     const namespace = freshNamespace();
     const name = uniqueName();
-    const counts = object.maps.counts as unknown as PerCpuArrayMap<bigint>;
+    const counts = object.map<PerCpuArrayMap<bigint>>("counts", PerCpuArrayMap);
     counts.set(
       0,
       Array.from({ length: counts.cpus }, () => 0n),

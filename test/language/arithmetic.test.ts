@@ -1,6 +1,6 @@
 /** Operators, widths and signs: what the kernel computes equals what docs/language.md says. */
 import { describe, expect, test } from "vitest";
-import { frame, noKernel, runOnce, start, word } from "../kernel.ts";
+import { frame, noKernel, runOnce, start, withoutKernel, word } from "../kernel.ts";
 
 const INTERESTING = [
   0n,
@@ -73,7 +73,7 @@ const SIGNED: Record<string, Meaning> = {
   "a >= b ? 1 : 0": (a, b) => (s(a) >= s(b) ? 1n : 0n),
 };
 
-describe.skipIf(noKernel)("byte order", () => {
+describe.skipIf(noKernel)(`byte order${withoutKernel}`, () => {
   test("byteSwap16, byteSwap32 and byteSwap64 reverse the bytes of their width", () => {
     using running = start(
       `const Numbers = struct({ a: u64, two: u64, four: u64, eight: u64, known: u64 });
@@ -104,7 +104,7 @@ describe.skipIf(noKernel)("byte order", () => {
   });
 });
 
-describe.skipIf(noKernel)("operators", () => {
+describe.skipIf(noKernel)(`operators${withoutKernel}`, () => {
   for (const [type, table] of [
     ["u64", UNSIGNED],
     ["i64", SIGNED],
@@ -200,7 +200,7 @@ describe.skipIf(noKernel)("operators", () => {
 
 const WIDTHS = { u8: [8, false], u16: [16, false], u32: [32, false], i8: [8, true], i16: [16, true], i32: [32, true] } as const;
 
-describe.skipIf(noKernel)("wrapping", () => {
+describe.skipIf(noKernel)(`wrapping${withoutKernel}`, () => {
   for (const [type, [bits, signed]] of Object.entries(WIDTHS)) {
     const wrap = (value: bigint) => u(signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value));
     test(`${type}: casts, variables, parameters, results, fields, ++ and +=`, () => {

@@ -5,7 +5,7 @@ import { compile } from "../../src/compiler/compile.ts";
 import { CompileError } from "../../src/compiler/diagnostics/diagnostic.ts";
 import { ArrayMap, HashMap, type LoadedObject, loadSpec } from "../../src/index.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, withoutKernel, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const IMPORTS = 'import { arrayOf, atomicAdd, local, setting } from "wirescript/kernel";\n';
@@ -133,7 +133,7 @@ const changed = (change: (list: List) => void): List => {
 };
 const at = <T>(list: readonly T[], index: number): T => list[index] as T;
 
-describe.skipIf(noKernel)("arrays", () => {
+describe.skipIf(noKernel)(`arrays${withoutKernel}`, () => {
   let object: LoadedObject;
   let vm: Vm;
   beforeAll(() => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
 import { loadSpec } from "../../src/index.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { noKernel } from "../kernel.ts";
+import { noKernel, withoutKernel } from "../kernel.ts";
 
 const FILE = resolve("test/example.bpf.ts");
 const PARTS = resolve("test/parts.bpf.ts");
@@ -45,7 +45,7 @@ const frame = (...types: number[]) => {
 };
 const [ARP, IPV4] = [0x0806, 0x0800];
 
-describe.skipIf(noKernel)("a chain of XDP programs", () => {
+describe.skipIf(noKernel)(`a chain of XDP programs${withoutKernel}`, () => {
   test("ends with the first verdict that is not XDP_PASS, else with the last", () => {
     const spec = specOf("const back = xdp(() => XDP_TX);\nexport const p = chain(count, noArp, back);\nexport { seen };");
     using object = loadSpec(spec);
@@ -93,7 +93,7 @@ describe.skipIf(noKernel)("a chain of XDP programs", () => {
   });
 });
 
-describe.skipIf(noKernel)("a chain of TC programs", () => {
+describe.skipIf(noKernel)(`a chain of TC programs${withoutKernel}`, () => {
   test.each([
     ["TC_ACT_OK", 2],
     ["TC_ACT_UNSPEC", 2],

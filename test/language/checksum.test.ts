@@ -1,7 +1,7 @@
 /** `replaceInChecksum` against RFC 1624 as it is written. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { frame, noKernel, start, word } from "../kernel.ts";
+import { frame, noKernel, start, withoutKernel, word } from "../kernel.ts";
 
 /** One's complement addition of 16-bit numbers. */
 const add = (a: number, b: number) => ((a + b) & 0xffff) + ((a + b) >> 16);
@@ -9,7 +9,7 @@ const complement = (a: number) => ~a & 0xffff;
 const updated = (checksum: number, from: number, to: number) =>
   complement(add(add(complement(checksum), complement(from)), to));
 
-describe.skipIf(noKernel)("replaceInChecksum", () => {
+describe.skipIf(noKernel)(`replaceInChecksum${withoutKernel}`, () => {
   test("is HC' = ~(~HC + ~m + m') for extreme and random words", () => {
     using running = start(
       `const InOut = struct({ checksum: u64, from: u64, to: u64, result: u64 });
@@ -32,7 +32,7 @@ describe.skipIf(noKernel)("replaceInChecksum", () => {
   });
 });
 
-describe.skipIf(noKernel)("checksums of whole headers and words", () => {
+describe.skipIf(noKernel)(`checksums of whole headers and words${withoutKernel}`, () => {
   /** Runs `result`, an expression of `io.checksum`, `io.from` and `io.to`, on the kernel. */
   const kernel = (result: string, work: (run: (checksum: number, from: number, to: number) => number) => void) => {
     using running = start(

@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check } from "../../src/compiler/compile.ts";
-import { frame, noKernel, PRELUDE, runOnce, start, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, start, withoutKernel, word } from "../kernel.ts";
 
 /** Runs `body` for each input; `input` and `out` are u64s in the packet. */
 function results(body: string, inputs: readonly bigint[], declarations = ""): bigint[] {
@@ -23,7 +23,7 @@ function results(body: string, inputs: readonly bigint[], declarations = ""): bi
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => BigInt(index));
 
-describe.skipIf(noKernel)("control flow", () => {
+describe.skipIf(noKernel)(`control flow${withoutKernel}`, () => {
   test("switch: fallthrough, default in the middle, break, return", () => {
     const body = `let r = 0;
       switch (input) {
@@ -122,7 +122,7 @@ describe.skipIf(noKernel)("control flow", () => {
   });
 });
 
-describe.skipIf(noKernel)("null", () => {
+describe.skipIf(noKernel)(`null${withoutKernel}`, () => {
   test("?., ??, null in variables and results, checks that are kept in a boolean", () => {
     const declarations = `
       function pick(ctx: XdpContext, which: u64) {
@@ -176,7 +176,7 @@ describe.skipIf(noKernel)("null", () => {
   });
 });
 
-describe.skipIf(noKernel)("maps", () => {
+describe.skipIf(noKernel)(`maps${withoutKernel}`, () => {
   test("update modes, delete, and their results", () => {
     using running = start(
       `export const table = hash({ key: be32, value: u64, entries: 2 });
@@ -244,7 +244,7 @@ describe.skipIf(noKernel)("maps", () => {
   });
 });
 
-describe.skipIf(noKernel)("helpers", () => {
+describe.skipIf(noKernel)(`helpers${withoutKernel}`, () => {
   test("csumDiff agrees with RFC 1071", () => {
     const { packet } = runOnce(
       `const io = ctx.at(struct({ from: bytes(8), to: bytes(4), sum: u64 }), 16);
@@ -292,7 +292,7 @@ test("a counter that wraps before its limit is refused, and one that just fits i
   expect(check8("let i: i8 = -128; i < 127; i++")).toEqual([]);
 });
 
-describe.skipIf(noKernel)("optional chains and variables around loops", () => {
+describe.skipIf(noKernel)(`optional chains and variables around loops${withoutKernel}`, () => {
   test("a?.b.c and a?.b[0] are left as a whole when a is null", () => {
     const body = `const pair = ctx.at(Pair, input === 0 ? 32 : 5000);
       const n = pair?.inner.n ?? 77;

@@ -1,11 +1,11 @@
 /** Structs, byte orders, bit fields, byte arrays, object literals: what is written is what is read, byte by byte. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { frame, noKernel, runOnce, start, word } from "../kernel.ts";
+import { frame, noKernel, runOnce, start, withoutKernel, word } from "../kernel.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
-describe.skipIf(noKernel)("byte order", () => {
+describe.skipIf(noKernel)(`byte order${withoutKernel}`, () => {
   test("be fields read and write in host order, and stay as they are when copied", () => {
     const packet = frame([], 80);
     packet.set(Buffer.from("0102030405060708090a0b0c0d0e", "hex"), 20);
@@ -43,7 +43,7 @@ describe.skipIf(noKernel)("byte order", () => {
   });
 });
 
-describe.skipIf(noKernel)("bit fields", () => {
+describe.skipIf(noKernel)(`bit fields${withoutKernel}`, () => {
   const runs = [
     [4, 4],
     [1, 7],
@@ -101,7 +101,7 @@ describe.skipIf(noKernel)("bit fields", () => {
   }
 });
 
-describe.skipIf(noKernel)("byte arrays", () => {
+describe.skipIf(noKernel)(`byte arrays${withoutKernel}`, () => {
   const content = (length: number) => Uint8Array.from({ length }, (_, index) => index * 7 + 1);
   const lastDiffers = (bytes: Uint8Array) =>
     Uint8Array.from(bytes, (byte, index) => (index === bytes.length - 1 ? byte ^ 0x80 : byte));
@@ -174,7 +174,7 @@ describe.skipIf(noKernel)("byte arrays", () => {
   });
 });
 
-describe.skipIf(noKernel)("structs and object literals", () => {
+describe.skipIf(noKernel)(`structs and object literals${withoutKernel}`, () => {
   test("nested structs are views into the outer one, and are copied by assignment", () => {
     const { packet } = runOnce(
       `const o = ctx.at(Outer, 20); if (!o) return XDP_DROP;
@@ -209,7 +209,7 @@ describe.skipIf(noKernel)("structs and object literals", () => {
   });
 });
 
-describe.skipIf(noKernel)("packed structs on the stack", () => {
+describe.skipIf(noKernel)(`packed structs on the stack${withoutKernel}`, () => {
   test("have their fields at any offset, each written and read as a whole", () => {
     const { action } = runOnce(
       `const input = ctx.at(u64, 16);
@@ -226,7 +226,7 @@ describe.skipIf(noKernel)("packed structs on the stack", () => {
   });
 });
 
-describe.skipIf(noKernel)("map types with bit fields", () => {
+describe.skipIf(noKernel)(`map types with bit fields${withoutKernel}`, () => {
   test("load and are decoded in user space, whatever the fields' order in a byte", () => {
     using running = start(
       `export const table = hash({ key: struct({ high: bits(4), low: bits(4) }), value: struct({ a: bits(1), b: bits(7), n: u8 }), entries: 2 });

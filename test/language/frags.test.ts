@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
 import { loadSpec } from "../../src/index.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { noKernel } from "../kernel.ts";
+import { noKernel, withoutKernel } from "../kernel.ts";
 import { hex } from "../packets/index.ts";
 
 const FILE = resolve("test/example.bpf.ts");
@@ -35,7 +35,7 @@ const BOTH = [
   ["tc.ingress", "TC_ACT_SHOT", "TC_ACT_OK", 0],
 ] as const;
 
-describe.skipIf(noKernel).each(BOTH)("copies on %s", (hook, drop, verdict, pass) => {
+describe.skipIf(noKernel).each(BOTH)(`copies on %s${withoutKernel}`, (hook, drop, verdict, pass) => {
   const module = (body: string) =>
     `const drop = ${drop};\nconst pass = ${verdict};\nexport const p = ${hook}((ctx) => {${body}});`;
 
@@ -80,7 +80,7 @@ describe.skipIf(noKernel).each(BOTH)("copies on %s", (hook, drop, verdict, pass)
   });
 });
 
-test.skipIf(noKernel)("views live on when bytes are stored on XDP, and die on TC", () => {
+test.skipIf(noKernel)(`views live on when bytes are stored on XDP, and die on TC${withoutKernel}`, () => {
   const body = `
     const eth = ctx.at(Ethernet);
     if (!eth || !ctx.storeBytes(0, mac, mac(9, 8, 7))) return drop;
@@ -91,7 +91,7 @@ test.skipIf(noKernel)("views live on when bytes are stored on XDP, and die on TC
   expect(diagnose(module("tc.egress", "TC_ACT_SHOT", "TC_ACT_OK"))).toContain("WS2022");
 });
 
-describe.skipIf(noKernel)("frames in several buffers", () => {
+describe.skipIf(noKernel)(`frames in several buffers${withoutKernel}`, () => {
   const frags = (body: string) => `export const p = xdp((ctx) => {${body}}, { frags: true });`;
 
   test("are as long as all of them together, of which at reaches the first", () => {

@@ -7,7 +7,7 @@ import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
 import { isolated, lacking, output, temporaryDirectory } from "../foreign-tools.ts";
-import { frame, noKernel, PRELUDE, runOnce } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, withoutKernel } from "../kernel.ts";
 
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
@@ -144,7 +144,7 @@ describe.skipIf(noKernel !== null)(`functions of their own${reason}`, () => {
 });
 
 test.skipIf(noKernel !== null)(
-  "a tree of calls that would be too large built in is compiled function by function",
+  `a tree of calls that would be too large built in is compiled function by function${withoutKernel}`,
   () => {
     const names = [...Array(11).keys()].map((index) => `f${index}`);
     const functions = names.map((name, index) =>

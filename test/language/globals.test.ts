@@ -9,7 +9,7 @@ import { type LoadedObject, loadSpec } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const IMPORTS = 'import { arrayOf, atomicAdd, global, noinline, setting } from "wirescript/kernel";\n';
@@ -81,7 +81,7 @@ const packetOf = (in0: bigint) => {
 };
 const outs = (packet: Uint8Array) => [1, 2, 3, 4].map((index) => BigInt.asIntN(64, word(packet, index)));
 
-describe.skipIf(noKernel)("module variables", () => {
+describe.skipIf(noKernel)(`module variables${withoutKernel}`, () => {
   let object: LoadedObject;
   beforeAll(() => {
     object = loadSpec(build(MODULE));
@@ -171,7 +171,7 @@ describe.skipIf(noKernel)("module variables", () => {
   });
 });
 
-test.skipIf(noKernel)("large variables are reached at every offset", () => {
+test.skipIf(noKernel)(`large variables are reached at every offset${withoutKernel}`, () => {
   using object = loadSpec(
     build(`const Big = struct({ a: arrayOf(u64, 5000), b: u16, c: arrayOf(u32, 20000) });
       export const big = global(Big);
@@ -189,7 +189,7 @@ describe("atomicAdd", () => {
      export const p = xdp((ctx) => { let e = m.lookup(1); if (!e) return XDP_PASS;
        for (let i = 0; i < 100; i++) { ${body} const next = m.lookup(i); if (next) e = next; }
        return XDP_PASS; });`;
-  test.skipIf(noKernel)("takes an element that a long loop changes", () =>
+  test.skipIf(noKernel)(`takes an element that a long loop changes${withoutKernel}`, () =>
     loadSpec(build(program("atomicAdd(e.a, 1);"))).close(),
   );
   test("refuses what is not aligned there", () => expect(codes(program("atomicAdd(e.b, 1);"))).toEqual(["WS2021"]));

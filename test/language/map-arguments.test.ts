@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
 import { loadSpec } from "../../src/index.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel } from "../kernel.ts";
 
 /** Expressions for a struct and a byte array that lie in each place, and the statements in front of them. */
 const PLACES: Record<string, { before: string; struct: string; bytes: string; after?: string }> = {
@@ -93,7 +93,7 @@ const module = (place: string) => {
     ${programs.join("\n")}`;
 };
 
-describe.skipIf(noKernel).each(Object.keys(PLACES))("keys and values in %s", (place) => {
+describe.skipIf(noKernel).each(Object.keys(PLACES))(`keys and values in %s${withoutKernel}`, (place) => {
   test.each([
     ["optimised", []],
     ["not optimised", ["simplify", "forward-loads", "merge-copies", "merge-stores", "remove-dead-stores"]],

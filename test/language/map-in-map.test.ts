@@ -7,7 +7,7 @@ import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
 import { VmMapOfMaps } from "../../src/vm/maps/map-in-map.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 import { takeRecords } from "../ring-buffer.ts";
 
 const IMPORTS = `import { arrayOfMaps, devMap, hashOfMaps, inline, lpmTrie, noinline, queue, ringBuffer } from "wirescript/kernel";
@@ -43,7 +43,7 @@ const LOOKUP = `${TABLES}
     return XDP_TX;
   });`;
 
-describe.skipIf(noKernel)("an arrayOfMaps", () => {
+describe.skipIf(noKernel)(`an arrayOfMaps${withoutKernel}`, () => {
   test("gives programs the maps that user space puts in, and typed maps to user space", () => {
     for (const spec of [build(LOOKUP), build(LOOKUP, ["forward-loads", "thread-jumps", "number-values", "simplify"])]) {
       using object = loadSpec(spec);
@@ -104,7 +104,7 @@ describe.skipIf(noKernel)("an arrayOfMaps", () => {
   });
 });
 
-describe.skipIf(noKernel)("maps inside", () => {
+describe.skipIf(noKernel)(`maps inside${withoutKernel}`, () => {
   test("are passed to functions, chosen, and kept in variables", () => {
     const spec = build(`${TABLES}
       function bump(table: HashMap<typeof Key, typeof u64> | null, port: u16): u64 {

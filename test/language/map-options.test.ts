@@ -6,7 +6,7 @@ import { ArrayMap, HashMap, loadSpec, PerCpuArrayMap } from "../../src/index.ts"
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const source = (text: string) => `${PRELUDE}import { arrayOf, atomicAdd, lpmTrie } from "wirescript/kernel";\n${text}`;
@@ -18,7 +18,7 @@ const LIMITS = `
   export const limits = hash({ key: u32, value: Limit, entries: 8, readOnly: true, noPrealloc: true });
   export const levels = array({ value: u64, entries: 2, readOnly: true });`;
 
-describe.skipIf(noKernel)("a map that is readOnly", () => {
+describe.skipIf(noKernel)(`a map that is readOnly${withoutKernel}`, () => {
   test("is read by programs and filled by user space", () => {
     using object = loadSpec(
       build(`${LIMITS}
@@ -65,7 +65,7 @@ test("a view of a map that is readOnly does not become one of another map", () =
   expect(codes(text)).toEqual(["WS2007"]);
 });
 
-describe.skipIf(noKernel)("lookupPerCpu", () => {
+describe.skipIf(noKernel)(`lookupPerCpu${withoutKernel}`, () => {
   test("gives each CPU's copy, and null where there is no CPU", () => {
     const spec = build(`
       export const counts = perCpuArray({ value: u64, entries: 2 });
@@ -94,7 +94,7 @@ describe.skipIf(noKernel)("lookupPerCpu", () => {
   });
 });
 
-describe.skipIf(noKernel)("the largest elements that the compiler takes", () => {
+describe.skipIf(noKernel)(`the largest elements that the compiler takes${withoutKernel}`, () => {
   const module = (key: number, value: number, trie: number) => `
     const Prefix = struct({ prefixLength: u32, name: bytes(${trie}) });
     const Large = struct({ rows: arrayOf(bytes(1024), ${value}) });

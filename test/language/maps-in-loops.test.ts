@@ -7,7 +7,7 @@ import { HELPER } from "../../src/object/helpers.ts";
 import { Vm } from "../../src/vm/index.ts";
 import type { VmMapOfMaps } from "../../src/vm/maps/map-in-map.ts";
 import type { VmRingBuffer } from "../../src/vm/maps/ring-buffer.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 import { takeRecords } from "../ring-buffer.ts";
 
 const file = resolve("test/example.bpf.ts");
@@ -69,7 +69,7 @@ const CASES: Record<string, string> = {
   }`,
 };
 
-describe.skipIf(noKernel).each(Object.entries(CASES))("%s", (_, body) => {
+describe.skipIf(noKernel).each(Object.entries(CASES))(`%s${withoutKernel}`, (_, body) => {
   test.each([
     ["optimised", []],
     ["not optimised", ["simplify", "number-values", "forward-loads", "thread-jumps"]],
@@ -122,7 +122,7 @@ test("a record that is forgotten in a long loop is reported", () => {
   expect(check(file, { overlay: overlay(body) }).map((each) => each.code)).toEqual(["WS2070"]);
 });
 
-describe.skipIf(noKernel)("a loop that the verifier walks", () => {
+describe.skipIf(noKernel)(`a loop that the verifier walks${withoutKernel}`, () => {
   test.each([
     [
       "fills in a record",

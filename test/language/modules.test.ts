@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
-import { loadSpec } from "../../src/index.ts";
+import { HashMap, loadSpec } from "../../src/index.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { temporaryDirectory } from "../foreign-tools.ts";
-import { noKernel } from "../kernel.ts";
+import { noKernel, withoutKernel } from "../kernel.ts";
 
 /** A directory with these files. */
 function project(files: Record<string, string>): string {
@@ -65,13 +65,13 @@ const PACKAGES: [string, Record<string, string>, string][] = [
   ["a file beside it", { "lib/blocklist.bpf.ts": BLOCKLIST }, "./lib/blocklist.bpf.ts"],
 ];
 
-describe.skipIf(noKernel)("kernel code is imported from", () => {
+describe.skipIf(noKernel)(`kernel code is imported from${withoutKernel}`, () => {
   test.each(PACKAGES)("%s", (_title, files, specifier) => {
     const directory = project({ ...files, "guard.bpf.ts": USER(specifier) });
     const { spec } = compile(join(directory, "guard.bpf.ts"));
     expect(spec.maps.map(({ name }) => name)).toEqual(["blocked"]);
     using object = loadSpec(spec);
-    const blocked = object.map("blocked") as unknown as { set(key: number, value: bigint): void; get(key: number): bigint };
+    const blocked = object.map<HashMap<number, bigint>>("blocked", HashMap);
     blocked.set(0xc0000201, 0n);
     const packet = new Uint8Array(60);
     packet.set([0x08, 0x00, 0x45], 12);

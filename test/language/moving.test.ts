@@ -2,12 +2,12 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check } from "../../src/compiler/compile.ts";
-import { frame, noKernel, PRELUDE, runOnce } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, withoutKernel } from "../kernel.ts";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const numbered = (length: number) => Uint8Array.from({ length }, (_, index) => index + 1);
 
-describe.skipIf(noKernel)("the packet", () => {
+describe.skipIf(noKernel)(`the packet${withoutKernel}`, () => {
   test("loses a VLAN tag, or gains one", () => {
     const toggle = `
       const eth = ctx.at(Ethernet);
@@ -110,7 +110,7 @@ describe("a view", () => {
   });
 });
 
-describe.skipIf(noKernel)("what the compiler lets live, the verifier does too", () => {
+describe.skipIf(noKernel)(`what the compiler lets live, the verifier does too${withoutKernel}`, () => {
   const view = "let eth = ctx.at(Ethernet); if (!eth) return XDP_DROP;";
   const bodies = [
     `${view} if (ctx.length > 90) { ctx.adjustHead(4); return XDP_PASS; } eth.type = 1; return XDP_TX;`,

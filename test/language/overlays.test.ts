@@ -6,7 +6,7 @@ import { HashMap, type LoadedObject, loadSpec } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const IMPORTS = 'import { arrayOf, equals, global, local, overlay, setting, swap, viewAs } from "wirescript/kernel";\n';
@@ -62,7 +62,7 @@ const packetOf = (in0: number) => {
   return packet;
 };
 
-describe.skipIf(noKernel)("overlays", () => {
+describe.skipIf(noKernel)(`overlays${withoutKernel}`, () => {
   let object: LoadedObject;
   let vm: Vm;
   beforeAll(() => {

@@ -1,7 +1,7 @@
 /** Functions in which many independent decisions come together: the verifier must not have to walk every combination of them. */
 import { describe, expect, test } from "vitest";
 import { Vm } from "../../src/vm/index.ts";
-import { noKernel, start } from "../kernel.ts";
+import { noKernel, start, withoutKernel } from "../kernel.ts";
 
 /** `count` flags that bits of the input set, each compared with bits of another number in the end. */
 function flags(count: number): string {
@@ -29,7 +29,7 @@ function expected(count: number, set: bigint, against: bigint): bigint {
   return sum;
 }
 
-describe.skipIf(noKernel)("many decisions", () => {
+describe.skipIf(noKernel)(`many decisions${withoutKernel}`, () => {
   test.each([4, 12, 20, 48])("%i flags that are set on the way and tested at the end", (count) => {
     using running = start(flags(count));
     const vm = new Vm(running.object.spec);

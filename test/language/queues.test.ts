@@ -6,7 +6,7 @@ import { BloomFilterMap, loadSpec, QueueMap, StackMap } from "../../src/index.ts
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 
 function build(text: string) {
   const file = resolve("test/example.bpf.ts");
@@ -37,7 +37,7 @@ const WAITING = (kind: string) => `
 describe.skipIf(noKernel).each([
   ["queue", ["TX 5", "TX 5", "PASS", "PASS", "ABORTED", "PASS", "TX 7", "TX 8", "TX 1001", "DROP"]],
   ["stack", ["TX 6", "TX 6", "PASS", "PASS", "ABORTED", "PASS", "TX 1001", "TX 8", "TX 7", "DROP"]],
-])("a %s", (kind, expected) => {
+])(`a %s${withoutKernel}`, (kind, expected) => {
   const spec = build(WAITING(kind));
   const names = ["ABORTED", "DROP", "PASS", "TX"];
   // With 5 and 6 in it: peek, pop, two pushes that fill it, one that fails, one by force, then all is taken out.
@@ -78,7 +78,7 @@ describe.skipIf(noKernel).each([
   });
 });
 
-describe.skipIf(noKernel)("values", () => {
+describe.skipIf(noKernel)(`values${withoutKernel}`, () => {
   test("of a scalar queue are reached through `value`, and come from the packet as they lie there", () => {
     const spec = build(`
       const mac = bytes(6);
@@ -113,7 +113,7 @@ describe.skipIf(noKernel)("values", () => {
   });
 });
 
-describe.skipIf(noKernel)("a bloomFilter", () => {
+describe.skipIf(noKernel)(`a bloomFilter${withoutKernel}`, () => {
   const spec = build(`
     const Flow = struct({ source: be32, port: be16 });
     export const known = bloomFilter({ value: Flow, entries: 1000, hashes: 7 });

@@ -9,7 +9,7 @@ import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
 import { VmRingBuffer } from "../../src/vm/maps/ring-buffer.ts";
-import { frame, noKernel, PRELUDE, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
 import { takeRecords } from "../ring-buffer.ts";
 
 const IMPORTS = `${PRELUDE}import { arrayOfMaps, noinline, progArray, ringBuffer } from "wirescript/kernel";\n`;
@@ -43,7 +43,7 @@ function bothRuns(spec: ReturnType<typeof build>, packets: Uint8Array[]) {
 const EVENT = `const Event = struct({ id: u64, source: be32, kind: u8, mac: bytes(6) });
   export const events = ringBuffer({ value: Event, bytes: 4096 });`;
 
-describe.skipIf(noKernel)("records", () => {
+describe.skipIf(noKernel)(`records${withoutKernel}`, () => {
   test("that are submitted come out as they were filled in; those that are discarded do not", () => {
     const spec = build(`${EVENT}
       export const p = xdp((ctx) => {
@@ -149,7 +149,7 @@ describe.skipIf(noKernel)("records", () => {
   });
 });
 
-describe.skipIf(noKernel)("a record may be", () => {
+describe.skipIf(noKernel)(`a record may be${withoutKernel}`, () => {
   const body = (text: string) => `${EVENT}
     function begin(ctx: XdpContext) {
       const event = events.reserve();
@@ -211,7 +211,7 @@ describe.skipIf(noKernel)("a record may be", () => {
   });
 });
 
-describe.skipIf(noKernel)("a record of a ring buffer that may not be there, with each pass and without", () => {
+describe.skipIf(noKernel)(`a record of a ring buffer that may not be there, with each pass and without${withoutKernel}`, () => {
   test.each([
     ["the record first", "const e = ring?.reserve(); if (!e || !ring) return XDP_DROP; e.value = 1; ring.submit(e);"],
     ["the ring buffer first", "const e = ring?.reserve(); if (ring && e) { e.value = 1; ring.submit(e); }"],
@@ -229,7 +229,7 @@ describe.skipIf(noKernel)("a record of a ring buffer that may not be there, with
   });
 });
 
-test.skipIf(noKernel)("a function that gives a record away is built in, however large the program is", () => {
+test.skipIf(noKernel)(`a function that gives a record away is built in, however large the program is${withoutKernel}`, () => {
   // Each costs the compiler something, and the program nothing.
   const lines = Array.from({ length: 1600 }, (_, k) => `sum += ${k};`);
   const spec = build(`${EVENT}

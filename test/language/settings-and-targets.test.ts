@@ -6,7 +6,7 @@ import { check, compile } from "../../src/compiler/compile.ts";
 import { CpuMap, DevMap, type LoadedMap, LpmTrieMap, loadSpec, ProgArray } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
-import { frame, noKernel, PRELUDE, runOnce, start, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, start, withoutKernel, word } from "../kernel.ts";
 
 const DECLARATIONS = `import { atomicAdd, cpuMap, devMap, devMapHash, lpmTrie, lruPerCpuHash, progArray, setting, xskMap } from "wirescript/kernel";
 const mac = bytes(6);
@@ -25,7 +25,7 @@ function table(map: LoadedMap): { set(key: unknown, value: number): void } {
   throw new Error(`a ${map.kind} map`);
 }
 
-describe.skipIf(noKernel)("settings", () => {
+describe.skipIf(noKernel)(`settings${withoutKernel}`, () => {
   const text = `
     const port = setting(u16, 7999);
     const network = setting(be16, 0x0102);
@@ -88,7 +88,7 @@ describe.skipIf(noKernel)("settings", () => {
   });
 });
 
-describe.skipIf(noKernel)("maps", () => {
+describe.skipIf(noKernel)(`maps${withoutKernel}`, () => {
   test("an lpmTrie finds the longest prefix", () => {
     using object = loadSpec(
       build(`

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
 import { loadSpec } from "../../src/index.ts";
-import { noKernel } from "../kernel.ts";
+import { noKernel, withoutKernel } from "../kernel.ts";
 
 const PRELUDE = `import {
   be16, be32, bytes, csumDiff, devMap, local, noinline, struct, tc, u16, u32, u64, u8, xdp, XDP_DROP, XDP_PASS, TC_ACT_OK, TC_ACT_PIPE, TC_ACT_RECLASSIFY,
@@ -27,7 +27,7 @@ function run(body: string, packet: Uint8Array, declarations = "") {
   return object.program("p").run(packet);
 }
 
-describe.skipIf(noKernel)("a TC program", () => {
+describe.skipIf(noKernel)(`a TC program${withoutKernel}`, () => {
   test("answers with its own actions", () => {
     for (const [name, value] of [
       ["TC_ACT_UNSPEC", -1],
@@ -58,7 +58,7 @@ describe.skipIf(noKernel)("a TC program", () => {
   });
 });
 
-describe.skipIf(noKernel)("the kernel takes", () => {
+describe.skipIf(noKernel)(`the kernel takes${withoutKernel}`, () => {
   const uses = [
     "return ctx.redirect(1, { ingress: true });",
     "return ctx.redirectNeigh(1);",

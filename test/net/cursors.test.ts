@@ -1,5 +1,6 @@
 /** The cursors of `wirescript/net` find in packets made by scapy what scapy put there, on the kernel; and nothing in what is cut off. */
 import { describe, expect, test } from "vitest";
+import { ArrayMap } from "../../src/index.ts";
 import { noKernel, start } from "../kernel.ts";
 import { lackingScapy, scapy } from "./scapy.ts";
 
@@ -32,7 +33,7 @@ interface Packet {
 /** The program, and what it finds in a packet. */
 function started(program: string) {
   const running = start(`${FOUND}\nexport const p = xdp((ctx) => {\n${program}\n});`);
-  const map = running.object.map("found") as unknown as Table; // The module is text, so its maps have no static type.
+  const map = running.object.map<ArrayMap<NonNullable<Packet["found"]>>>("found", ArrayMap);
   const find = (bytes: Uint8Array): Packet["found"] => {
     map.set(0, { what: 0, offset: 0, more: 0 });
     return running.run(bytes).action === 2 ? map.get(0) : undefined;
@@ -59,11 +60,6 @@ function agree(program: string, packets: readonly Packet[], needed = 0): void {
       expect(part, `${length} bytes of ${hex}`).toEqual(enough ? found : undefined);
     }
   }
-}
-
-interface Table {
-  get(key: number): NonNullable<Packet["found"]>;
-  set(key: number, value: NonNullable<Packet["found"]>): void;
 }
 
 /** What the packets of all tests are made with. */

@@ -1,8 +1,9 @@
 /** The firewall, rule by rule: which one decides about a packet, and that it counts it. */
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { type LoadedObject, loadSpec } from "../../src/index.ts";
+import { type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
 import type { Settings } from "../../src/runtime/data-section.ts";
+import { TableMap } from "../../src/runtime/maps/table.ts";
 import { noKernel } from "../kernel.ts";
 import {
   arpRequest,
@@ -38,13 +39,12 @@ describe.skipIf(noKernel)(`firewall${noKernel === null ? "" : ` (skipped: ${noKe
   beforeEach(() => start());
   afterAll(() => object?.close());
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the map's types are
-  const table = (name: string): any => object.map(name);
+  const table = (name: string) => object.map<TableMap<unknown, unknown>>(name, TableMap);
 
   /** The verdict, and the rules that counted the packet. */
   function judge(packet: Uint8Array): { action: number; rules: number[] } {
-    const counted = () =>
-      new Map<number, bigint>([...table("rule_counters").sums()].map(([rule, { packets }]) => [rule, packets]));
+    const counters = object.map<PerCpuArrayMap<{ packets: bigint }>>("rule_counters", PerCpuArrayMap);
+    const counted = () => new Map<number, bigint>([...counters.sums()].map(([rule, { packets }]) => [rule, packets]));
     const before = counted();
     const { action } = object.program("firewall").run(packet);
     return { action, rules: [...counted()].flatMap(([rule, packets]) => (packets === before.get(rule) ? [] : [rule])) };

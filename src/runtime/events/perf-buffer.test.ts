@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lacking } from "../../../test/foreign-tools.ts";
 import { frame } from "../../../test/kernel.ts";
-import { type LoadedObject, loadSpec, PerfEventArray } from "../../index.ts";
+import { ArrayMap, type LoadedObject, loadSpec, PerfEventArray } from "../../index.ts";
 import { readElf } from "../../object/elf/read.ts";
 import { pageSize } from "../../sys/page-size.ts";
 
@@ -102,10 +102,11 @@ describe.skipIf(missing !== "")(`a perf buffer${missing}`, () => {
 
   test("counts what was lost", () => {
     using reader = events.reader<Event>({ type: "event", bytesPerCpu: pageSize() });
-    const counts = object.maps.counts as unknown as { get(key: number): bigint };
-    const before = counts.get(1);
+    const counts = object.map<ArrayMap<bigint>>("counts", ArrayMap);
+    const lost = () => Number(counts.get(1));
+    const before = lost();
     run(1000);
-    const failed = Number(counts.get(1) - before);
+    const failed = lost() - before;
     let got = reader.drain(() => {});
     expect(got + failed).toBe(1000);
     // The count comes with the next record on the CPU that lost some.

@@ -310,7 +310,7 @@ describe.skipIf(noKernel)(`a ring buffer (skipped: ${noKernel})`, () => {
   });
 });
 
-describe.skipIf(process.platform !== "linux")("a ring buffer's memory, played by a file", () => {
+describe.skipIf(process.platform !== "linux")("a ring buffer's memory, played by a file (needs Linux)", () => {
   const SIZE = 4096;
 
   /** A file laid out as the kernel maps a ring buffer; the second copy of the data is written too. */

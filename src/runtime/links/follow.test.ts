@@ -146,7 +146,7 @@ describe.skipIf(reason !== "")(`following a device${reason}`, () => {
   });
 
   const hasTcx = reason === "" && queryTcx(1, "ingress") !== null;
-  it.skipIf(!hasTcx).each([false, true])("works for TC too, persistent: %s", async (persistent) => {
+  it.skipIf(!hasTcx).each([false, true])("works for TC too, persistent: %s (needs TCX, Linux 6.6)", async (persistent) => {
     const { netns, addPair, ip } = prepare();
     const name = uniqueName();
     const loaded = loadSpec(object([{ ...constant(`t_${name}`, -1), section: "tc", type: "sched_cls" }], []));
