@@ -1,6 +1,6 @@
 /** The same object loaded by us and by libbpf (bpftool): what the kernel has of both afterwards, in the same words. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { onTestFinished } from "vitest";
@@ -29,15 +29,22 @@ export const CLANGS = ["clang-14", "clang-19"] as const;
 /** "" when a test with this compiler can run. */
 export const missing = (clang: string, ...tools: string[]) => lacking(clang, "root", ...tools);
 
-/** The object that `clang` makes of `test/objects/c/NAME.c`, in a directory that is gone when the test ends. */
+/** The object that `clang` makes of `test/objects/c/NAME.c`. */
+export function compiledBytes(clang: string, name: string, ...flags: string[]): Uint8Array {
+  const include = `-I/usr/include/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
+  const source = resolve("test/objects/c", `${name}.c`);
+  const command = ["-O2", "-g", "--target=bpf", include, ...flags, "-c", source, "-o", "-"];
+  const { status, stdout, stderr } = spawnSync(clang, command, { maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error(String(stderr));
+  return new Uint8Array(stdout);
+}
+
+/** The same, as the path of a file in a directory that is gone when the test ends. */
 export function compiled(clang: string, name: string, ...flags: string[]): string {
   const directory = mkdtempSync(join(tmpdir(), "wirescript-c-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   const object = join(directory, `${name}.o`);
-  const include = `-I/usr/include/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`;
-  const source = resolve("test/objects/c", `${name}.c`);
-  const { status, stderr } = spawnSync(clang, ["-O2", "-g", "--target=bpf", include, ...flags, "-c", source, "-o", object]);
-  if (status !== 0) throw new Error(String(stderr));
+  writeFileSync(object, compiledBytes(clang, name, ...flags));
   return object;
 }
 
