@@ -47,8 +47,8 @@ function isChecked(value: Value, uses: Uses): boolean {
   return uses.of(value).some((user) => isCompare(user.op as Value["op"]));
 }
 
-/** What holds at the block's start: what its dominator knew, unless a call stands on some way from there. */
-function inherited(block: Block, dominators: Dominators, last: ReadonlyMap<Block, Map<Value, Value>>): Map<Value, Value> {
+/** What holds at the block's start of what registers hold: what its dominator knew, unless a call stands on some way from there. */
+export function inherited<K, V>(block: Block, dominators: Dominators, last: ReadonlyMap<Block, Map<K, V>>): Map<K, V> {
   const dominator = dominators.parent(block);
   if (dominator === null) return new Map();
   const between = new Set<Block>();

@@ -6,7 +6,8 @@
  */
 import type * as ir from "../ir/ir.ts";
 import { isBinary, isCompare } from "../ir/ir.ts";
-import { type Chains, findChains } from "./chains.ts";
+import { Dominators } from "../ir/dominators.ts";
+import { type Chains, findChains, inherited } from "./chains.ts";
 import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";
 import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, peelAddress, U32_MAX } from "./facts.ts";
@@ -68,8 +69,11 @@ class Selection {
   readonly #registers = new Map<ir.Value, Register>();
   readonly #slots = new Map<ir.Value, Slot>();
   readonly #entries = new Map<ir.Block, MachineBlock>();
-  /** Wide constants and section addresses already in a register in this block; calls end it, since few registers survive them. */
-  readonly #shared = new Map<string, Register>();
+  /** Wide constants and section addresses already in a register; calls end it, since few registers survive them. */
+  #shared = new Map<string, Register>();
+  /** The same at the ends of blocks, where others may go on from there. */
+  readonly #sharedAfter = new Map<ir.Block, Map<string, Register>>();
+  readonly #dominators: Dominators | null;
   readonly #chains: Chains;
   #block: MachineBlock;
   #span: ir.Span | null = null;
@@ -77,6 +81,7 @@ class Selection {
   constructor(fn: ir.Function, cpu: Cpu, withChains: boolean) {
     this.cpu = cpu;
     this.uses = findUses(fn);
+    this.#dominators = withChains ? new Dominators(fn) : null;
     this.#chains = withChains ? findChains(fn, this.uses) : new Map();
     this.#source = fn;
     this.#fn = { name: fn.name, cpu, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, nextBlock: 0 };
@@ -88,6 +93,7 @@ class Selection {
     for (const block of this.#source.blocks) {
       if (!this.uses.reachable.has(block)) continue;
       this.#enter(this.#entryOf(block));
+      if (this.#dominators !== null) this.#shared = inherited(block, this.#dominators, this.#sharedAfter);
       if (block === this.#source.blocks[0]) this.#receiveArguments();
       for (const instruction of block.instructions) {
         if (!this.uses.isLive(instruction)) continue;
@@ -95,6 +101,7 @@ class Selection {
         this.#instruction(instruction);
       }
       this.#span = block.terminator.span;
+      this.#sharedAfter.set(block, this.#shared);
       this.#terminator(block);
     }
     return this.#fn;
@@ -215,7 +222,7 @@ class Selection {
   #enter(block: MachineBlock): void {
     this.#fn.blocks.push(block);
     this.#block = block;
-    this.#shared.clear();
+    this.#shared = new Map();
   }
 
   #emit(body: Body): void {
