@@ -40,6 +40,14 @@ export function edgeIndex(block: Block, which: number): number {
   return twice && which === 1 ? target.predecessors.lastIndexOf(block) : target.predecessors.indexOf(block);
 }
 
+/** Do the two edges, each a block and the number of its target, go to the same place with the same values? */
+export function leadAlike(one: [Block, number], other: [Block, number]): boolean {
+  const [target, another] = [one, other].map(([block, which]) => block.terminator.targets[which]) as [Block, Block];
+  if (target !== another) return false;
+  const [edge, twin] = [one, other].map(([block, which]) => edgeIndex(block, which)) as [number, number];
+  return phisOf(target).every((phi) => phi.args[edge] === phi.args[twin]);
+}
+
 /** Drops the blocks that no path reaches, and their edges into others. True when there were any. */
 export function removeUnreachable(fn: Function, reachable: ReadonlySet<Block>): boolean {
   const dead = fn.blocks.filter((block) => !reachable.has(block));

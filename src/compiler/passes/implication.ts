@@ -95,7 +95,8 @@ export function reachInside(fact: Fact): { pointer: Value; bytes: number } | nul
   return reach?.isInside ? { pointer: reach.pointer, bytes: Number(reach.bytes) } : null;
 }
 
-interface Reach {
+/** What a comparison with the packet's end says. */
+export interface Reach {
   pointer: Value;
   bytes: bigint;
   end: Value;
@@ -106,7 +107,8 @@ interface Reach {
 /** The farthest byte of a packet that the verifier lets a program ask for. */
 const FARTHEST = 0xffffn;
 
-function reachOf({ op, left, right }: Comparison): Reach | null {
+/** `null` for a comparison of anything else. */
+export function reachOf({ op, left, right }: Comparison): Reach | null {
   if (op === "uge" || op === "ult") return reachOf({ op: mirrored(op), left: right, right: left });
   if ((op !== "ule" && op !== "ugt") || left.op !== "add" || right.type !== "ptr") return null;
   const { pointer, bytes } = startOf(left);

@@ -7,7 +7,7 @@
  * The wider load stands where the first test was, so it may only read what a check before that has found inside the packet.
  */
 import { Dominators } from "../ir/dominators.ts";
-import { edgeIndex, keepOnlyTarget, phisOf } from "../ir/edges.ts";
+import { keepOnlyTarget, leadAlike } from "../ir/edges.ts";
 import type { AccessSize, Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { hasSideEffect, isCompare } from "../ir/ir.ts";
 import { maskOf } from "../ir/known-bits.ts";
@@ -99,7 +99,7 @@ class Merger {
       const next = last.block.terminator.targets[last.passes] as Block; // a branch has two
       if (next.predecessors.length !== 1 || next.instructions.some((each) => each.op === "phi" || hasSideEffect(each))) return;
       const test = this.#testIn(next);
-      if (test === null || !failsAlike(first, test)) return;
+      if (test === null || !leadAlike([first.block, 1 - first.passes], [test.block, 1 - test.passes])) return;
       yield test;
       last = test;
     }
@@ -221,12 +221,4 @@ function fieldOf(left: Value, constant: bigint): { load: Load; mask: bigint; val
 
 function isPacketLoad(value: Value): value is Load {
   return value.op === "load" && value.region === "packet" && value.type === "int" && value.size <= WIDEST;
-}
-
-/** Do both go to the same place with the same values when they fail? */
-function failsAlike(one: Test, other: Test): boolean {
-  const [target, another] = [one, other].map(({ block, passes }) => block.terminator.targets[1 - passes]) as [Block, Block];
-  if (target !== another) return false;
-  const [edge, twin] = [one, other].map(({ block, passes }) => edgeIndex(block, 1 - passes)) as [number, number];
-  return phisOf(target).every((phi) => phi.args[edge] === phi.args[twin]);
 }

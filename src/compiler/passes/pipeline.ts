@@ -12,6 +12,7 @@ import { forwardLoads } from "./forward-loads.ts";
 import { gatherConstants } from "./gather-constants.ts";
 import { keepConstants } from "./keep-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
+import { mergeChecks } from "./merge-checks.ts";
 import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
 import { mergeTests } from "./merge-tests.ts";
@@ -55,6 +56,7 @@ export const PASSES: readonly Pass[] = [
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
+  { name: "merge-checks", run: mergeChecks, description: "checks the packet's length once, for the farthest byte", stage: 1 },
   { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
