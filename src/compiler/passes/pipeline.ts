@@ -7,6 +7,7 @@ import type { Function } from "../ir/ir.ts";
 import { validate } from "../ir/validate.ts";
 import { advancePointers } from "./advance-pointers.ts";
 import { carryPointers } from "./carry-pointers.ts";
+import { exchangeNeighbours } from "./exchange-neighbours.ts";
 import { foldBranches } from "./fold-branches.ts";
 import { forwardLoads } from "./forward-loads.ts";
 import { gatherConstants } from "./gather-constants.ts";
@@ -58,6 +59,7 @@ export const PASSES: readonly Pass[] = [
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
   { name: "merge-checks", run: mergeChecks, description: "checks the packet's length once, for the farthest byte", stage: 1 },
   { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
+  { name: "exchange-neighbours", run: exchangeNeighbours, description: "exchanges MAC addresses in wider pieces", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
   { name: "keep-constants", run: keepConstants, description: "keeps constant keys and values in read-only data", stage: 2 },
