@@ -4,9 +4,10 @@
  * and 32-bit arithmetic. Constants and addresses are made again at every use, since one instruction costs less than a register.
  * Code that is no longer needed because of folding is swept away by `sweep.ts`.
  */
+
+import { Dominators } from "../ir/dominators.ts";
 import type * as ir from "../ir/ir.ts";
 import { isBinary, isCompare } from "../ir/ir.ts";
-import { Dominators } from "../ir/dominators.ts";
 import { type Chains, findChains, inherited } from "./chains.ts";
 import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";

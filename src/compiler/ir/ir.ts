@@ -8,7 +8,8 @@
  * - Pointers: the verifier proves packet bounds per pointer *value*. `add` of a pointer and a variable must stay one value: never
  *   duplicate, reassociate or rematerialise it. Adding constants to it is free. A comparison of a packet pointer with
  *   `data_end` keeps its shape: `ugt(add(p, N), end)` and its negation.
- * - Loads and stores are control dependent on such checks: never move one up past a branch. Removing is fine.
+ * - Loads and stores are control dependent on such checks: never move one up past a branch. Removing is fine. Only the context's numbers can
+ *   be read anywhere, as long as nothing changes them in between.
  * - A ring buffer's record (region "record") is forgotten by the verifier when it is submitted or discarded: nothing that hangs on its
  *   address, comparisons included, may be computed later than the program says.
  * - Phi arguments stand in the order of `block.predecessors`.

@@ -18,6 +18,7 @@ import { mergeCopies } from "./merge-copies.ts";
 import { mergeStores } from "./merge-stores.ts";
 import { mergeTests } from "./merge-tests.ts";
 import { numberValues } from "./number-values.ts";
+import { readContextEarly } from "./read-context-early.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
 import { removeOverwritten } from "./remove-overwritten.ts";
@@ -62,6 +63,12 @@ export const PASSES: readonly Pass[] = [
   { name: "exchange-neighbours", run: exchangeNeighbours, description: "exchanges MAC addresses in wider pieces", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
+  {
+    name: "read-context-early",
+    run: readContextEarly,
+    description: "reads the context before calls instead of keeping it",
+    stage: 2,
+  },
   { name: "keep-constants", run: keepConstants, description: "keeps constant keys and values in read-only data", stage: 2 },
 ];
 
