@@ -516,3 +516,51 @@ b2: from b1
     expect(process.cpuUsage(start).user).toBeLessThan(1_500_000); // microseconds, of which it usually takes a fifth
   });
 });
+
+describe("homes", () => {
+  const meeting = (last: string): string => `
+b0:
+  v1 = context
+  v2 = load.4 context v1
+  v3 = const 7
+  v4 = slot 8 align 8
+  v5 = const 2
+  v6 = const 3
+  v7 = eq v2, v3
+  branch v7, b3, b1
+b1: from b0
+  v8 = load.4 context v1 + 4
+  v9 = eq v8, v3
+  branch v9, b3, b2
+b2: from b1
+  v10 = load.4 context v1 + 8
+  v11 = eq v10, v3
+  branch v11, b3, b4
+b4: from b2
+  ${last}
+  jump b3
+b3: from b0, b1, b2, b4
+  v13 = phi v5, v5, v5, v14
+  store.4 stack v4, v13
+  v15 = map "m"
+  v16: ptr = call map_lookup_elem(v15, v4)
+  v17 = const 0
+  v18 = eq v16, v17
+  branch v18, b5, b6
+b5: from b3
+  return v17
+b6: from b3
+  atomic_add.8 map v16, v5
+  return v13`;
+
+  test("paths write what they bring into the key, the most frequent constant ahead of all branches", () => {
+    const lines = assembly(meeting("v14 = const 3"));
+    expect(lines.filter((line) => line.startsWith("*(u32 *)(r10"))).toEqual(["*(u32 *)(r10 -8) = 2", "*(u32 *)(r10 -8) = 3"]);
+    expect(lines).toContain("r0 = *(u32 *)(r10 -8)");
+    expect(lines.join()).not.toMatch(/r[6-9]/);
+  });
+
+  test("a number that may have more bits than the key stays in a register", () => {
+    expect(assembly(meeting("v14 = call ktime_get_ns()")).join()).toMatch(/r[6-9]/);
+  });
+});

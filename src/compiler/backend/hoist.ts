@@ -19,6 +19,7 @@ import {
   successors,
   written,
 } from "./machine.ts";
+import { isHomeStore, isNeeded } from "./preset-homes.ts";
 
 const MOST_HOISTED = 2;
 
@@ -30,6 +31,11 @@ export function hoistCopies(fn: MachineFunction): boolean {
 /** The same for constants alone, before registers are assigned: one of its own is found for what is made earlier. */
 export function hoistConstants(fn: MachineFunction): void {
   hoist(fn, ["const"]);
+}
+
+/** The same for numbers that are written to their homes; before places on the stack are shared. */
+export function hoistStores(fn: MachineFunction): void {
+  hoist(fn, ["store"]);
 }
 
 function hoist(fn: MachineFunction, movable: readonly MachineInstruction["op"][]): boolean {
@@ -46,7 +52,8 @@ function hoist(fn: MachineFunction, movable: readonly MachineInstruction["op"][]
     if (join === block || !before.get(join)?.some((other) => other !== block && other.terminator.op === "jump")) continue;
     const branch = from.terminator;
     const other = branch.then === block ? branch.otherwise : branch.then;
-    if (!instructions.every(({ op }) => movable.includes(op)) || !canMove(instructions, branch, live.liveIn(other))) continue;
+    if (!instructions.every(({ op }) => movable.includes(op)) || !canMove(instructions, branch, other, live.liveIn(other)))
+      continue;
     from.instructions.push(...instructions);
     block.instructions = [];
     live = liveness(fn);
@@ -55,10 +62,16 @@ function hoist(fn: MachineFunction, movable: readonly MachineInstruction["op"][]
   return changed;
 }
 
-function canMove(instructions: readonly MachineInstruction[], branch: MachineBlock["terminator"], liveOther: Bits): boolean {
+function canMove(
+  instructions: readonly MachineInstruction[],
+  branch: MachineBlock["terminator"],
+  other: MachineBlock,
+  liveOther: Bits,
+): boolean {
   const read = new Set<number>();
   forEachRead(branch, (register) => read.add(register));
   return instructions.every((instruction) => {
+    if (isHomeStore(instruction)) return !isNeeded(instruction.slot, other);
     if (!("dst" in instruction)) return false;
     return !read.has(instruction.dst) && !liveOther.has(instruction.dst);
   });
@@ -116,7 +129,11 @@ function touchesTerminator(block: MachineBlock, register: number): boolean {
 }
 
 /** Blocks on a way from behind `from` to `to`, both ends apart unless a cycle leads through them. */
-function blocksBetween(from: MachineBlock, to: MachineBlock, before: Map<MachineBlock, MachineBlock[]>): Set<MachineBlock> {
+export function blocksBetween(
+  from: MachineBlock,
+  to: MachineBlock,
+  before: Map<MachineBlock, MachineBlock[]>,
+): Set<MachineBlock> {
   const backwards = reach(before.get(to) ?? [], (block) => before.get(block) ?? []);
   const forwards = reach(successors(from), successors);
   return new Set([...backwards].filter((block) => forwards.has(block)));
@@ -139,7 +156,7 @@ interface Dominators {
 }
 
 /** Source: Cooper, Harvey & Kennedy, "A Simple, Fast Dominance Algorithm" (2001). */
-function findDominators(fn: MachineFunction, before: Map<MachineBlock, MachineBlock[]>): Dominators {
+export function findDominators(fn: MachineFunction, before: Map<MachineBlock, MachineBlock[]>): Dominators {
   const entry = fn.blocks[0] as MachineBlock;
   const postorder: MachineBlock[] = [];
   const seen = new Set([entry]);
@@ -172,7 +189,7 @@ function findDominators(fn: MachineFunction, before: Map<MachineBlock, MachineBl
   return dominators;
 }
 
-function commonDominator({ order, immediate }: Dominators, left: MachineBlock, right: MachineBlock): MachineBlock {
+export function commonDominator({ order, immediate }: Dominators, left: MachineBlock, right: MachineBlock): MachineBlock {
   const number = (block: MachineBlock): number => order.get(block) as number;
   const up = (block: MachineBlock): MachineBlock => immediate.get(block) as MachineBlock;
   let [a, b] = [left, right];

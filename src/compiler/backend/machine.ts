@@ -27,6 +27,8 @@ export interface Slot {
   escapes: boolean;
   /** Made by the allocator for a value without a register. */
   spill: boolean;
+  /** A number's home (`homes.ts`): the id of the block where the paths meet that write it. */
+  home?: number;
 }
 
 export type AluCode =

@@ -12,6 +12,7 @@ import { type Chains, findChains, inherited } from "./chains.ts";
 import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";
 import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, peelAddress, U32_MAX } from "./facts.ts";
+import { findHomes, type Home, type Homes } from "./homes.ts";
 import {
   type Address,
   type AluCode,
@@ -76,12 +77,14 @@ class Selection {
   readonly #sharedAfter = new Map<ir.Block, Map<string, Register>>();
   readonly #dominators: Dominators | null;
   readonly #chains: Chains;
+  readonly #homes: Homes;
   #block: MachineBlock;
   #span: ir.Span | null = null;
 
   constructor(fn: ir.Function, cpu: Cpu, withChains: boolean) {
     this.cpu = cpu;
     this.uses = findUses(fn);
+    this.#homes = findHomes(fn, this.uses);
     this.#dominators = withChains ? new Dominators(fn) : null;
     this.#chains = withChains ? findChains(fn, this.uses) : new Map();
     this.#source = fn;
@@ -164,10 +167,15 @@ class Selection {
   /** Whether the value is made again at each use instead of being kept. */
   #isRemade(value: ir.Value): boolean {
     const { op } = value;
-    return REMADE.has(op) || peelAddress(value, 0).base.op === "slot";
+    return REMADE.has(op) || this.#homes.has(value) || peelAddress(value, 0).base.op === "slot";
   }
 
   #into(dst: Register, value: ir.Value): void {
+    const home = this.#homes.get(value);
+    if (home !== undefined) {
+      const slot = this.#slotOf(home.slot);
+      return this.#emit({ op: "load", dst, base: FRAME_POINTER, slot, offset: 0, size: home.size, region: "stack" });
+    }
     const { base, offset } = peelAddress(value, 0);
     if (value.op === "const") this.#emit({ op: "const", dst, value: value.value });
     else if (value.op === "map") this.#emit({ op: "address", dst, reference: { kind: "map", name: value.name } });
@@ -295,6 +303,10 @@ class Selection {
     const made: { dst: Register; value: ir.Value }[] = [];
     for (const phi of to.instructions) {
       if (phi.op !== "phi" || !this.uses.isLive(phi)) continue;
+      if (this.#homes.has(phi)) {
+        this.#bringHome(phi, phi.args[index] as ir.Value, this.#entryOf(to));
+        continue;
+      }
       const dst = this.#registerOf(phi);
       const value = phi.args[index] as ir.Value;
       if (this.#isRemade(value)) made.push({ dst, value });
@@ -303,6 +315,17 @@ class Selection {
     this.#span = null;
     for (const copy of sequentialise(copies, () => newRegister(this.#fn))) this.#emit({ op: "mov", ...copy });
     for (const { dst, value } of made) this.#into(dst, value);
+  }
+
+  /** Before the edge's copies, which may write over what is stored. */
+  #bringHome(phi: ir.Value, value: ir.Value, meeting: MachineBlock): void {
+    const home = this.#homes.get(phi) as Home; // the caller looked
+    const slot = this.#slotOf(home.slot);
+    slot.home = meeting.id;
+    const known = constant(value);
+    const isImmediate = known !== null && (home.size < 8 || fitsImmediate(known));
+    const stored = isImmediate ? { src: null, imm: Number(BigInt.asIntN(32, known)) } : { src: this.register(value), imm: 0 };
+    this.#emit({ op: "store", ...stored, base: FRAME_POINTER, slot, offset: 0, size: home.size, region: "stack" });
   }
 
   // -- instructions --
@@ -332,6 +355,7 @@ class Selection {
           });
         }
         case "store":
+          if (this.#homes.get(value.args[1] as ir.Value)?.store === value) return;
           return this.#store(value);
         case "atomic_add": {
           const { size, region } = value;
@@ -446,6 +470,7 @@ class Selection {
   }
 
   #zeroUpperHalf(value: ir.Value, source: ir.Value): void {
+    if (this.#homes.get(source)?.size === 4) return this.#into(this.#registerOf(value), source);
     if (this.#arithmetic32(value, source)) return;
     if (this.cpu >= 3) {
       return this.#emit({ op: "extend", signed: false, bits: 32, dst: this.#registerOf(value), src: this.register(source) });

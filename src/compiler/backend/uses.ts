@@ -3,7 +3,7 @@ import type * as ir from "../ir/ir.ts";
 import { hasSideEffect, isCompare } from "../ir/ir.ts";
 import { constant } from "./facts.ts";
 
-type User = ir.Instruction | ir.Terminator;
+export type User = ir.Instruction | ir.Terminator;
 
 export interface Uses {
   reachable: ReadonlySet<ir.Block>;
