@@ -3,7 +3,7 @@
  * this machine. Prints tables, and keeps them as JSON in bench/results/latest.json.
  *
  * With `--counts` it only counts: seconds instead of minutes, no clock and no comparison of behaviour (which test/bench.test.ts has
- * too), for daily work on the compiler. Names of programs leave out the others.
+ * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts). Names of programs leave out the others.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -32,6 +32,7 @@ import { time } from "./timing.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
+const MAPS = fileURLToPath(new URL("results/maps.json", import.meta.url));
 const COUNTS = fileURLToPath(new URL("results/counts.json", import.meta.url));
 
 /** @returns the exit status. */
@@ -39,6 +40,9 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
   // With a handler Ctrl-C no longer ends this process at once: the measurement that it interrupts cleans up first.
   process.on("SIGINT", () => process.exit(EXIT_STATUS.INTERRUPTED));
   try {
+    const [command, argument] = args;
+    if (command === "--write-events") return await (await import("./write-events.ts")).writeEvents(Number(argument));
+    if (command === "--maps") return await maps();
     const clang = clangOrRefuse();
     const programs = chosen(args.filter((each) => each !== "--counts"));
     if (args.includes("--counts")) {
@@ -58,6 +62,16 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
   }
 }
 
+/** How fast maps are read. Needs no compiler. */
+async function maps(): Promise<number> {
+  rootOrRefuse();
+  const { mapReport, measureMaps } = await import("./map-speed.ts");
+  const results = await measureMaps(progress);
+  keep(MAPS, results);
+  process.stdout.write(`\n${mapReport(results)}\n\nWritten to ${relative(process.cwd(), MAPS)}.\n`);
+  return 0;
+}
+
 /** @throws WirescriptError USAGE for a name that is none. */
 function chosen(names: readonly string[]): readonly ProgramName[] {
   const unknown = names.find((name) => !(PROGRAMS as readonly string[]).includes(name));
@@ -70,13 +84,13 @@ function chosen(names: readonly string[]): readonly ProgramName[] {
   });
 }
 
-function keep(file: string, results: Counts): void {
+function keep(file: string, results: object): void {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 }
 
-/** @throws WirescriptError when there is nothing to measure or to compare with. */
-function clangOrRefuse(): Clang {
+/** @throws WirescriptError */
+function rootOrRefuse(): void {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new WirescriptError({
       code: process.platform === "linux" ? "NO_PRIVILEGES" : "UNSUPPORTED_SYSTEM",
@@ -85,6 +99,11 @@ function clangOrRefuse(): Clang {
       fix: "Run it on Linux as root: sudo npm run bench",
     });
   }
+}
+
+/** @throws WirescriptError when there is nothing to measure or to compare with. */
+function clangOrRefuse(): Clang {
+  rootOrRefuse();
   const clang = findClang();
   const missing = missingForC(clang);
   if (clang !== null && missing === null) return clang;
