@@ -22,7 +22,7 @@ import type { LoadedMap } from "./maps/open.ts";
 import type { PerfEventArray } from "./maps/perf-event-array.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { RingBufferMap } from "./maps/ring-buffer.ts";
-import type { CpuMap, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
+import type { CpuEntry, CpuMap, DeviceEntry, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
 import type { ObjectVariable } from "./object-types.ts";
 import type { LoadedProgram } from "./program.ts";
 
@@ -51,10 +51,10 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
       : never
     : LoadedKeylessMap<M>;
 
-type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash" }
-  ? DevMap<number>
-  : M extends { readonly kind: "cpuMap" }
-    ? CpuMap<number>
+type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash"; readonly programs: infer P }
+  ? DevMap<P extends true ? DeviceEntry : number>
+  : M extends { readonly kind: "cpuMap"; readonly programs: infer P }
+    ? CpuMap<P extends true ? CpuEntry : number>
     : M extends { readonly kind: "xskMap" }
       ? XskMap
       : M extends { readonly kind: "progArray" }

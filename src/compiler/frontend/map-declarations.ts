@@ -4,13 +4,14 @@ import { declarationOf } from "./declarations.ts";
 import { lowerExpression } from "./expressions.ts";
 import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MAP_KINDS, type MapKind } from "./map-kinds.ts";
+import { BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MAP_KINDS, type MapKind, TAKES_PROGRAMS } from "./map-kinds.ts";
 import { readField } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import ts from "./typescript.ts";
 import type { MapDeclaration, RecordValue, Value } from "./values.ts";
 
 const U32_LAYOUT = SCALARS.get("u32") as ScalarLayout; // always there
+const U64_LAYOUT = SCALARS.get("u64") as ScalarLayout; // always there
 
 /** 4 for the length of the prefix, and 256 (LPM_DATA_SIZE_MAX). */
 const LARGEST_TRIE_KEY = 260;
@@ -44,7 +45,8 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
     flags:
       kind.flags |
       (flagOf(l, node, options, "noPrealloc") ? BPF_F_NO_PREALLOC : 0) |
-      (flagOf(l, node, options, "readOnly") ? BPF_F_RDONLY_PROG : 0),
+      (flagOf(l, node, options, "readOnly") ? BPF_F_RDONLY_PROG : 0) |
+      (flagOf(l, node, options, "mmapable") ? BPF_F_MMAPABLE : 0),
     extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
     pinned: flagOf(l, node, options, "pinned"),
     inner: kind.value === "map" ? innerOf(l, node, options) : null,
@@ -94,6 +96,8 @@ function keyOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue):
 }
 
 function valueOf(l: Lowering, node: ts.Node, kind: MapKind, options: RecordValue): SizedLayout | null {
+  // A number in the lower half, a program's descriptor or id in the upper: struct bpf_devmap_val, struct bpf_cpumap_val.
+  if (TAKES_PROGRAMS.has(kind.type) && flagOf(l, node, options, "programs")) return U64_LAYOUT;
   // What user space sees of another map is its descriptor, or its id.
   if (kind.value !== "declared") return U32_LAYOUT;
   return kind.type === "RINGBUF" && !options.fields.has("value") ? null : layoutOption(l, node, options, "value");

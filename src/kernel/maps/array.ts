@@ -10,8 +10,14 @@ interface Updatable<V extends Schema> {
 
 export interface ArrayMap<V extends Schema> extends KernelMap<"array", typeof u32, V>, Updatable<V> {}
 
+interface ArrayOptions<V extends Schema> extends TableOptions {
+  value: V;
+  /** User space can map it into its memory, and read and write it without system calls (BPF_F_MMAPABLE, Linux 5.5). */
+  mmapable?: boolean;
+}
+
 /** An array shared by all CPUs. */
-export function array<V extends Schema>(options: TableOptions & { value: V }): ArrayMap<V> {
+export function array<V extends Schema>(options: ArrayOptions<V>): ArrayMap<V> {
   return declare("array", u32, options.value, options);
 }
 

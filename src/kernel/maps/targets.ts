@@ -19,9 +19,22 @@ interface RedirectMap<Kind extends string> extends TargetMap<Kind> {
   redirect(key: u32, fallback?: XdpAction): XdpAction;
 }
 
-export interface DevMap extends RedirectMap<"devMap"> {}
-export interface DevMapHash extends RedirectMap<"devMapHash"> {}
-export interface CpuMap extends RedirectMap<"cpuMap"> {}
+/** Options of maps whose elements can have a program each. */
+export interface ProgramsOption<P extends boolean> extends MapOptions {
+  /**
+   * Elements have room for a program, which user space sets: it runs on each frame behind the redirect, and is of the section "xdp/devmap"
+   * or "xdp/cpumap".
+   */
+  programs?: P;
+}
+
+interface WithPrograms<Kind extends string, P extends boolean> extends RedirectMap<Kind> {
+  readonly programs: P;
+}
+
+export interface DevMap<P extends boolean = boolean> extends WithPrograms<"devMap", P> {}
+export interface DevMapHash<P extends boolean = boolean> extends WithPrograms<"devMapHash", P> {}
+export interface CpuMap<P extends boolean = boolean> extends WithPrograms<"cpuMap", P> {}
 export interface XskMap extends RedirectMap<"xskMap"> {}
 
 export interface ProgArray extends TargetMap<"progArray"> {
@@ -33,19 +46,24 @@ function redirectMap<Kind extends string>(kind: Kind, options: MapOptions): Redi
   return { kind, key: u32, value: u32, options, redirect: kernelOnly };
 }
 
-/** An array of devices by index: ifindexes. */
-export function devMap(options: MapOptions): DevMap {
-  return redirectMap("devMap", options);
+function withPrograms<Kind extends string, P extends boolean>(kind: Kind, options: ProgramsOption<P>): WithPrograms<Kind, P> {
+  // Left out, it is false, as the type parameter's default says.
+  return { ...redirectMap(kind, options), programs: (options.programs ?? false) as P };
 }
 
-/** A table of devices by any number: ifindexes. */
-export function devMapHash(options: MapOptions): DevMapHash {
-  return redirectMap("devMapHash", options);
+/** An array of devices by index: ifindexes, with a program each if `programs` says so (Linux 5.8). */
+export function devMap<const P extends boolean = false>(options: ProgramsOption<P>): DevMap<P> {
+  return withPrograms("devMap", options);
 }
 
-/** CPUs that take over packets, by CPU number: the length of each one's queue. */
-export function cpuMap(options: MapOptions): CpuMap {
-  return redirectMap("cpuMap", options);
+/** A table of devices by any number: ifindexes, with a program each if `programs` says so (Linux 5.8). */
+export function devMapHash<const P extends boolean = false>(options: ProgramsOption<P>): DevMapHash<P> {
+  return withPrograms("devMapHash", options);
+}
+
+/** CPUs that take over packets, by CPU number: the length of each one's queue, with a program each if `programs` says so (Linux 5.9). */
+export function cpuMap<const P extends boolean = false>(options: ProgramsOption<P>): CpuMap<P> {
+  return withPrograms("cpuMap", options);
 }
 
 /** AF_XDP sockets by receive queue: file descriptors. */

@@ -61,7 +61,7 @@ const MODULE = `
 
 type Event = { id: bigint; kind: number };
 
-describe.skipIf(noKernel)(`a ring buffer (skipped: ${noKernel})`, () => {
+describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
   let running: Running;
   let events: RingBufferMap<Event>;
   beforeAll(() => {

@@ -35,7 +35,7 @@ export function flagNames(flags: number): string[] {
 export interface MapAccess {
   /** Made with these, e.g. "BPF_F_NO_PREALLOC". */
   flags: string[];
-  /** By the map's flags and by how the descriptor was opened. */
+  /** By how the descriptor was opened: the kernel keeps BPF_F_RDONLY and BPF_F_WRONLY with it, not with the map. */
   readable: boolean;
   writable: boolean;
   /** Read-only for user space, for good. */
@@ -54,8 +54,8 @@ export function accessOf(fd: MapFd): MapAccess {
   const memory = file.get("memlock");
   return {
     flags,
-    readable: mode !== 1 && !flags.includes("BPF_F_WRONLY"),
-    writable: mode !== 0 && !flags.includes("BPF_F_RDONLY") && !frozen,
+    readable: mode !== 1,
+    writable: mode !== 0 && !frozen,
     frozen,
     memory: memory === undefined ? null : Number(memory),
   };

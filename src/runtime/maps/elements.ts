@@ -41,6 +41,9 @@ const INDEXED = new Set<number>([
   MAP_TYPE.CPUMAP,
 ]);
 
+/** Types that do not tell whether there was something to delete. */
+const SAYS_ALWAYS_YES = new Set<number>([MAP_TYPE.DEVMAP, MAP_TYPE.CPUMAP]);
+
 /** Several thousand elements of usual size: more does not get faster. */
 const BATCH_BYTES = 1 << 17;
 const MOST_IN_BATCH = 8192;
@@ -96,6 +99,7 @@ export class Elements {
 
   /** False when there was no such key. */
   delete(shown: unknown): boolean {
+    if (SAYS_ALWAYS_YES.has(this.#map.type) && !this.lookup(shown)) return false;
     return this.#found(this.#access.delete(), "delete", shown);
   }
 
@@ -202,7 +206,7 @@ export class Elements {
         if (start === null && isUnsupported(batch.result)) return false;
         // Before Linux 6.14 the kernel gives up when the keys that it wants to read are deleted again and again.
         if (batch.result === -EINTR && seen !== null) return false;
-        throw mapFailure(this.#map, "list", -batch.result);
+        throw mapFailure(this.#map, call === mapLookupBatch ? "list" : "take", -batch.result);
       }
       chunk.count = batch.count;
       seen?.filter(chunk);

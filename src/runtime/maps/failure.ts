@@ -133,26 +133,19 @@ function notAllowed(map: FailedOn, operation: Operation, at: string, errno: numb
       "Give the value before loading: load(source, { settings: { … } }).",
     );
   }
+  // The kernel keeps BPF_F_RDONLY and BPF_F_WRONLY with the descriptor, and does not tell them as the map's flags.
   if (writes && !access.writable) {
     return failure(
-      `The map "${map.name}" is read-only for user space: nothing was changed${at}.`,
-      access.flags.includes("BPF_F_RDONLY")
-        ? "It was made with the flag BPF_F_RDONLY: only programs write to it."
-        : "It was opened for reading only.",
-      access.flags.includes("BPF_F_RDONLY")
-        ? "Make it without the flag if user space has to write."
-        : "Open it for reading and writing.",
+      `The map "${map.name}" is read-only for user space here: nothing was changed${at}.`,
+      "It was opened for reading only, or made with the flag BPF_F_RDONLY.",
+      "Open it for reading and writing, for example by its pin.",
     );
   }
   if (operation !== "set" && operation !== "push" && !access.readable) {
     return failure(
-      `The map "${map.name}" is write-only for user space: nothing was read${at}.`,
-      access.flags.includes("BPF_F_WRONLY")
-        ? "It was made with the flag BPF_F_WRONLY: only programs read it."
-        : "It was opened for writing only.",
-      access.flags.includes("BPF_F_WRONLY")
-        ? "Make it without the flag if user space has to read."
-        : "Open it for reading and writing.",
+      `The map "${map.name}" is write-only for user space here: nothing was read${at}.`,
+      "It was opened for writing only, or made with the flag BPF_F_WRONLY.",
+      "Open it for reading and writing, for example by its pin.",
     );
   }
   return denied(`The kernel does not let this process ${operation} entries of the map "${map.name}".`);

@@ -39,7 +39,7 @@ export interface MapInfo extends KernelMapInfo {
   memory: number | null;
   /** Read-only for user space, for good. */
   frozen: boolean;
-  /** What this process may do with its elements, by the map's flags and by how it was opened. */
+  /** What this process may do with its elements, by how it was opened. */
   readable: boolean;
   writable: boolean;
 }
@@ -89,6 +89,7 @@ export class BpfMap implements Disposable {
       if (!isErrno(error, "EBUSY", "EPERM", "EOPNOTSUPP", "ENOTSUPP")) throw error;
       const refused = (why: string, fix: string) =>
         new WirescriptError({ code: "MAP", what: `The map "${this.name}" was not frozen.`, why, fix, cause: error });
+      if (accessOf(this.fd).frozen) throw refused("It is frozen already.", "Nothing is left to do.");
       if (error.errnoName === "EPERM") {
         if (accessOf(this.fd).writable)
           throw denied(`The kernel does not let this process freeze the map "${this.name}".`, error);
@@ -97,12 +98,10 @@ export class BpfMap implements Disposable {
       if (error.errnoName !== "EBUSY") {
         throw refused(`A ${mapTypeName(this.type)} cannot be frozen: ${errnoName(error.errno)}.`, "Leave it as it is.");
       }
-      throw accessOf(this.fd).frozen
-        ? refused("It is frozen already.", "Nothing is left to do.")
-        : refused(
-            "Somebody writes to it through mapped memory.",
-            "Close what map() and globals have mapped, here and elsewhere, first.",
-          );
+      throw refused(
+        "Somebody has mapped it to write to it.",
+        "Close what mmap() and globals have mapped, here and elsewhere, first.",
+      );
     }
   }
 

@@ -8,16 +8,12 @@ interface Refusal {
 
 const DEVICE: Record<string, Refusal> = {
   EINVAL: {
-    why: "There is no device with that ifindex in this network namespace, or the program beside it was not loaded for devices.",
+    why: "There is no device with that ifindex in this network namespace, or what is beside it is no program that was loaded for devices.",
     fix: 'Take the ifindex from this namespace (ip link), and a program of the section "xdp/devmap".',
   },
   ENODEV: {
     why: "There is no device with that ifindex in this network namespace.",
     fix: "Take the ifindex from this namespace: ip link",
-  },
-  EBADF: {
-    why: "The program's descriptor is not open, or is none of a program.",
-    fix: "Keep the program open until it is set; the map keeps it from then on.",
   },
 };
 
@@ -26,12 +22,16 @@ const REFUSALS: Readonly<Record<number, Record<string, Refusal>>> = {
   [MAP_TYPE.DEVMAP_HASH]: DEVICE,
   [MAP_TYPE.CPUMAP]: {
     EINVAL: {
-      why: "The program beside it was not loaded for CPUs, or wants frames in several buffers while others do not.",
+      why: "What is beside it is no program that was loaded for CPUs.",
       fix: 'Use a program of the section "xdp/cpumap".',
     },
     EOVERFLOW: { why: "A CPU's queue holds 16384 frames at most.", fix: "Use a shorter queue, for example 2048." },
     ENODEV: { why: "There is no such CPU in this machine.", fix: "Use the number of a CPU that is there: lscpu" },
-    EBADF: DEVICE.EBADF as Refusal, // just above
+    // What the kernel says when it cannot make the CPU's thread, for whatever reason.
+    ENOMEM: {
+      why: "What is beside it is no program that was loaded for CPUs, or the kernel has no memory for the CPU's queue and thread.",
+      fix: 'Use a program of the section "xdp/cpumap", or free memory.',
+    },
   },
   [MAP_TYPE.XSKMAP]: {
     EBADF: { why: "That descriptor is not open.", fix: "Keep the socket open until it is set." },

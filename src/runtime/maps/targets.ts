@@ -73,17 +73,13 @@ export class XskMap extends BpfMap {
     if (result < 0) throw mapFailure(this, "set", -result, queue);
   }
 
-  /** False when there was none. @throws WirescriptError (MAP) */
-  delete(queue: number): boolean {
+  /** Takes the socket out; the kernel does not tell whether there was one. @throws WirescriptError (MAP) */
+  delete(queue: number): void {
     numberCodec.encode(queue, this.#access.key);
     const result = this.#access.delete();
-    if (result === -ENOENT) return false;
     if (result < 0) throw mapFailure(this, "delete", -result, queue);
-    return true;
   }
 }
-
-const ENOENT = 2;
 
 // The codec of an index takes and gives numbers.
 const numberCodec = indexCodec as Codec;
