@@ -2,7 +2,20 @@
  * Where the kernel would send a packet: its routing table and neighbour table, from inside a program.
  * Source: bpf_fib_lookup in bpf-helpers(7); struct bpf_fib_lookup of linux/bpf.h.
  */
-import { be16, be32, bytes, fibLookup, type i64, local, type PacketContext, struct, u8, u16, u32 } from "../kernel/index.ts";
+import {
+  be16,
+  be32,
+  bytes,
+  fibLookup,
+  type i64,
+  local,
+  type PacketContext,
+  struct,
+  u8,
+  u16,
+  u32,
+  viewAs,
+} from "../kernel/index.ts";
 import { type Mac, mac } from "./ethernet.ts";
 import { type IPv4, type IPv6, ipv6Address } from "./ip.ts";
 
@@ -81,41 +94,27 @@ export interface FibTarget {
 
 /** The route of the packet with the header `ip`. */
 export function fibLookupIPv4(ctx: PacketContext, ip: IPv4, flags: u32 = 0): FibRoute {
-  const params = local(Params4, {
-    family: AF_INET,
-    protocol: ip.protocol,
-    sourcePort: 0,
-    destinationPort: 0,
-    length: ip.totalLength,
-    ifindex: ctx.ingressIfindex,
-    tos: ip.tos,
-    tosRest: Params4.fields.tosRest(),
-    src: ip.src,
-    srcRest: Params4.fields.srcRest(),
-    dst: ip.dst,
-    dstRest: Params4.fields.dstRest(),
-    vlan: Params4.fields.vlan(),
-    smac: mac(),
-    dmac: mac(),
-  });
+  const params = local(Params4); // ports are 0: only rules that ask for them would look
+  params.family = AF_INET;
+  params.protocol = ip.protocol;
+  params.length = ip.totalLength;
+  params.ifindex = ctx.ingressIfindex;
+  params.tos = ip.tos;
+  params.src = ip.src;
+  params.dst = ip.dst;
   return { result: fibLookup(ctx, params, flags), to: params };
 }
 
 /** The route of the packet with the header `ip`. */
 export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0): FibRoute {
-  const params = local(Params6, {
-    family: AF_INET6,
-    protocol: ip.nextHeader,
-    sourcePort: 0,
-    destinationPort: 0,
-    length: ip.payloadLength,
-    ifindex: ctx.ingressIfindex,
-    flowInfo: (ip.trafficClass << 20) | ip.flowLabel,
-    src: ip.src,
-    dst: ip.dst,
-    vlan: Params6.fields.vlan(),
-    smac: mac(),
-    dmac: mac(),
-  });
+  const params = local(Params6);
+  params.family = AF_INET6;
+  params.protocol = ip.nextHeader;
+  params.length = ip.payloadLength;
+  params.ifindex = ctx.ingressIfindex;
+  // Traffic class and flow label, as they lie in the header's first word.
+  params.flowInfo = viewAs(ip, be32).value & 0x0fffffff;
+  params.src = ip.src;
+  params.dst = ip.dst;
   return { result: fibLookup(ctx, params, flags), to: params };
 }
