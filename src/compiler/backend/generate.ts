@@ -42,7 +42,7 @@ export interface Generated {
  * @throws StackOverflow when the function needs more than 512 bytes of stack; WirescriptError COMPILE when a jump is out of reach.
  */
 export function generate(fn: ir.Function, options: GenerateOptions): Generated {
-  // Both need registers, and what is short of them is spilled: only the result tells whether they pay.
+  // Chains and early constants need registers, and what is short of them is spilled: only the result tells whether they pay.
   const [first, ...others] = [
     generateOnce(fn, options, { chained: false, hoisted: false }),
     attempt(() => generateOnce(fn, options, { chained: true, hoisted: false })),
