@@ -33,4 +33,18 @@ export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
       xdp_prog_user: { tool: "xdp_prog_user" },
     },
   },
+  "xdp-redirect": {
+    title: "XDP redirect demo: spread UDP over servers, steered by HTTP",
+    files: {
+      ...own("xdp-redirect", "README.md", "Makefile", "ebpf/Makefile"),
+      "ebpf/xdp_redirect.bpf.ts": "src/programs/loadbal.bpf.ts",
+      ...programs("ebpf/", "stats"),
+    },
+    launchers: {
+      "sbin/load.sh": { tool: "load.sh", with: "ebpf/xdp_redirect.o" },
+      "sbin/unload.sh": { tool: "unload.sh" },
+      "sbin/status.sh": { tool: "status.sh" },
+      "bin/xdplbmgmt": { tool: "xdplbmgmt" },
+    },
+  },
 };

@@ -39,7 +39,10 @@ describe.skipIf(reason !== null).each(DIALECTS.map((each) => [each.dialect, each
     reader.type("make");
   });
   // The labs go with the sandbox's namespaces, which nobody else is in.
-  afterAll(() => box?.[Symbol.dispose]());
+  afterAll(async () => {
+    await reader?.close();
+    box?.[Symbol.dispose]();
+  });
 
   /** One reading of ./xdp_stats. */
   async function statsOf(line: string) {

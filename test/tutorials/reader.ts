@@ -1,9 +1,9 @@
 /**
  * Somebody who follows a lesson: types its command lines into a shell in its workspace, one after the other, and watches what goes on until
- * Ctrl-C. The shell has the alias `t` that the workspace prints, and `sudo` is a function, since the reader is root already.
+ * Ctrl-C. The shell has the alias `t` that the workspace prints, and a `sudo` that only runs what it is given, since the reader is root already.
  */
 import type { ChildProcess } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Outcome, Sandbox } from "../cli/sandbox.ts";
 
@@ -18,6 +18,7 @@ export class Reader {
   readonly #box: Sandbox;
   readonly directory: string;
   readonly #prelude: string;
+  readonly #started: Watched[] = [];
 
   /** Makes the workspace. */
   constructor(box: Sandbox, tutorial: string) {
@@ -26,7 +27,10 @@ export class Reader {
     const { status, stderr } = box.wirescript("tutorial", "new", tutorial, this.directory);
     if (status !== 0) throw new Error(stderr);
     const alias = box.run("./wirescript", ["lab", "alias"], this.directory).stdout;
-    this.#prelude = `shopt -s expand_aliases\n${alias}\nsudo() { "$@"; }\n`;
+    const commands = join(box.directory, `commands-${tutorial}`);
+    mkdirSync(commands);
+    writeFileSync(join(commands, "sudo"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+    this.#prelude = `shopt -s expand_aliases\n${alias}\nPATH=${commands}:$PATH\n`;
   }
 
   /** Runs a line to its end. */
@@ -50,7 +54,15 @@ export class Reader {
 
   /** Starts a line that does not end by itself. */
   start(line: string, folder = "."): Watched {
-    return new Watched(line, this.#box.startGroup("bash", ["-c", `${this.#prelude}${line}`], join(this.directory, folder)));
+    const script = `${this.#prelude}${line}`;
+    const watched = new Watched(line, this.#box.startGroup("bash", ["-c", script], join(this.directory, folder)));
+    this.#started.push(watched);
+    return watched;
+  }
+
+  /** Ends whatever still runs, also after a test that failed. */
+  async close(): Promise<void> {
+    for (const watched of this.#started) await watched.kill();
   }
 
   /** Starts a line, waits until it has printed something, and presses Ctrl-C. All that it printed. */
@@ -75,6 +87,11 @@ export class Watched {
   readonly #child: ChildProcess;
   readonly #closed: Promise<void>;
   output = "";
+  #wake: () => void = () => {};
+  /** Comes true when something more has been printed. */
+  #news: Promise<void> = new Promise((resolve) => {
+    this.#wake = resolve;
+  });
 
   constructor(line: string, child: ChildProcess) {
     this.#line = line;
@@ -82,6 +99,10 @@ export class Watched {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk) => {
         this.output += chunk;
+        this.#wake();
+        this.#news = new Promise((resolve) => {
+          this.#wake = resolve;
+        });
       });
     }
     this.#closed = new Promise((resolve) => child.once("close", () => resolve()));
@@ -98,15 +119,7 @@ export class Watched {
         if (until.test(this.output)) return;
         throw new Error(`${this.#line}: never printed ${until}\n${this.output}`);
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(left, 1000));
-        const wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-        this.#child.stdout?.once("data", wake);
-        this.#child.once("close", wake);
-      });
+      await Promise.race([this.#news, this.#closed, new Promise((resolve) => setTimeout(resolve, left).unref())]);
     }
   }
 
@@ -118,16 +131,24 @@ export class Watched {
   /** Presses Ctrl-C, which reaches all processes of the group, and waits for the end. All that was printed. */
   async interrupt(): Promise<string> {
     this.#child.stdin?.end();
-    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined) {
-      try {
-        process.kill(-this.#child.pid, "SIGINT");
-      } catch (error) {
-        // It has ended since.
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
-    }
+    this.#signal("SIGINT");
     await this.#closed;
     return this.output;
+  }
+
+  async kill(): Promise<void> {
+    this.#signal("SIGKILL");
+    await this.#closed;
+  }
+
+  #signal(name: "SIGINT" | "SIGKILL"): void {
+    if (this.#child.pid === undefined) return;
+    try {
+      // All processes of its group: what it started may outlive it.
+      process.kill(-this.#child.pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
   }
 }
 

@@ -21,6 +21,10 @@ const TOOLS: Record<string, () => Promise<Tool>> = {
   "xdp-loader": async () => (await import("./xdp-tools-loader.ts")).xdpToolsLoader,
   xdp_stats: async () => (await import("./xdp-stats.ts")).xdpStats,
   xdp_prog_user: async () => (await import("./xdp-prog-user.ts")).xdpProgUser,
+  xdplbmgmt: async () => (await import("./xdplbmgmt.ts")).xdplbmgmt,
+  "load.sh": async () => (await import("./sbin.ts")).sbinLoad,
+  "unload.sh": async () => (await import("./sbin.ts")).sbinUnload,
+  "status.sh": async () => (await import("./sbin-status.ts")).sbinStatus,
 };
 
 /** @throws WirescriptError USAGE when there is no such tool, and whatever the tool throws. */
