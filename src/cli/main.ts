@@ -9,6 +9,7 @@ import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { labCommand } from "./commands/lab.ts";
+import { linksCommand } from "./commands/links.ts";
 import { loadCommand } from "./commands/load.ts";
 import { mapsCommand } from "./commands/maps.ts";
 import { pinCommand, unpinCommand } from "./commands/pin.ts";
@@ -17,6 +18,8 @@ import { reportCommand } from "./commands/report.ts";
 import { runCommand } from "./commands/run.ts";
 import { statsCommand } from "./commands/stats.ts";
 import { statusCommand } from "./commands/status.ts";
+import { topCommand } from "./commands/top.ts";
+import { traceCommand } from "./commands/trace.ts";
 import { tutorialCommand } from "./commands/tutorial.ts";
 import { typesCommand } from "./commands/types.ts";
 import { unloadCommand } from "./commands/unload.ts";
@@ -61,6 +64,9 @@ function wirescript(finish: (status: number) => void): Command {
     runCommand(),
     progsCommand(),
     mapsCommand(),
+    linksCommand(),
+    traceCommand(),
+    topCommand(),
     labCommand(finish),
     tutorialCommand(finish),
     reportCommand(),

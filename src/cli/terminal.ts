@@ -14,6 +14,11 @@ export function say(line = ""): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Empties the terminal and goes to its top, for a view that is drawn anew. What scrolled away stays to be scrolled back to. */
+export function clearScreen(): void {
+  process.stdout.write("\x1b[H\x1b[2J");
+}
+
 /** Writes a value as JSON to the standard output; a bigint becomes a number where that is exact, else a string. */
 export function sayJson(value: unknown): void {
   say(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? exact(each) : each), 2));

@@ -1,0 +1,76 @@
+/** `wirescript links`: what is attached where, and who holds it. */
+import { type Attachment, isDeviceLink, listAttachments, listBpfLinks } from "../../runtime/attachments.ts";
+import { holdersOfLinks, type LinkHolders } from "../../runtime/links/holders.ts";
+import { programById, programInfo, unlessGone } from "../../sys/bpf.ts";
+import { mustBeAbleTo } from "../preflight.ts";
+import { table } from "../table.ts";
+import { paint, say, sayJson } from "../terminal.ts";
+
+interface Row extends LinkHolders {
+  /** Null for what is attached without a link. */
+  linkId: number | null;
+  /** "xdp", "tcx ingress", "clsact egress", or the type of a link that is not for devices. */
+  hook: string;
+  mode: string | null;
+  /** Null for links that are not for devices, or whose device is gone. */
+  dev: string | null;
+  ifindex: number | null;
+  netns: string | null;
+  program: { id: number; name: string } | null;
+  filter: Attachment["filter"];
+}
+
+export async function links({ json }: { json?: boolean }): Promise<void> {
+  await mustBeAbleTo("look at links");
+  const rows = readRows();
+  if (json === true) return sayJson(rows);
+  const lines = rows.map(({ linkId, hook, mode, dev, netns, program, filter, pins, processes }) => [
+    linkId === null ? "-" : `${linkId}`,
+    [hook, ...(mode === null ? [] : [mode]), ...(filter === null ? [] : [`priority ${filter.priority}`])].join(" "),
+    dev ?? "-",
+    netns ?? "-",
+    program === null ? "-" : `${program.name || "(no name)"} (${program.id})`,
+    [...pins, ...processes.map(({ pid, command }) => `${command} (${pid})`)].join(" ") ||
+      (linkId === null ? "the device" : "-"),
+  ]);
+  const [headings, ...others] = table(["Link", "Hook", "Device", "Namespace", "Program", "Held by"], lines);
+  say(paint("bold", headings ?? ""));
+  for (const line of others) say(line);
+}
+
+function readRows(): Row[] {
+  const known = listBpfLinks();
+  const attachments = listAttachments(known);
+  const holders = holdersOfLinks();
+  const held = (linkId: number | null): LinkHolders =>
+    (linkId === null ? undefined : holders.get(linkId)) ?? { pins: [], processes: [] };
+  const placed = attachments.map(
+    ({ programId, ...place }): Row => ({ ...place, program: programOf(programId), ...held(place.linkId) }),
+  );
+  const seen = new Set(placed.map(({ linkId }) => linkId));
+  // What is in no list of a device: links of other kinds, of devices that are gone, and of namespaces without a name.
+  const others = known
+    .filter(({ id }) => !seen.has(id))
+    .map((link): Row => {
+      const gone = isDeviceLink(link) && link.ifindex === 0;
+      return {
+        linkId: link.id,
+        hook: [link.type, ...(link.direction === null ? [] : [link.direction])].join(" ") + (gone ? " (detached)" : ""),
+        mode: null,
+        dev: null,
+        ifindex: link.ifindex,
+        netns: null,
+        program: programOf(link.programId),
+        filter: null,
+        ...held(link.id),
+      };
+    });
+  return [...placed, ...others];
+}
+
+function programOf(id: number): Row["program"] {
+  const fd = unlessGone(() => programById(id));
+  if (fd === null) return null;
+  using program = fd;
+  return { id, name: programInfo(program).name };
+}

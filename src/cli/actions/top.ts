@@ -1,0 +1,64 @@
+/** `wirescript top`: which programs keep the CPUs busy. */
+import { setTimeout as pause } from "node:timers/promises";
+import { type ProgramActivity, ProgramStatistics } from "../../runtime/statistics.ts";
+import { Interruption, interrupted } from "../interruption.ts";
+import { mustBeAbleTo } from "../preflight.ts";
+import { table } from "../table.ts";
+import { clearScreen, paint, say, sayJsonLine } from "../terminal.ts";
+
+export interface TopOptions {
+  /** Seconds. */
+  interval: number;
+  count?: number;
+  all?: boolean;
+  json?: boolean;
+}
+
+export async function top({ interval, count, all, json }: TopOptions): Promise<void> {
+  await mustBeAbleTo("count the runs of programs");
+  using interruption = new Interruption();
+  using statistics = new ProgramStatistics();
+  for (let looks = 0; count === undefined || looks < count; looks++) {
+    await pause(interval * 1000, undefined, { signal: interruption.signal }).catch(() => {});
+    if (interruption.signal.aborted) throw interrupted("The kernel has stopped counting; nothing else was changed.");
+    const { seconds, programs } = statistics.sample();
+    const shown = programs
+      .filter(({ runs }) => all === true || runs > 0n)
+      .sort((left, right) => right.cpuShare - left.cpuShare || left.id - right.id);
+    if (json === true) sayJsonLine({ seconds, programs: shown });
+    else sayBlock(programs.length, shown, looks > 0);
+  }
+}
+
+function sayBlock(total: number, shown: readonly ProgramActivity[], again: boolean): void {
+  // On a terminal one block takes the place of the one before; in a pipe they follow each other.
+  if (process.stdout.isTTY) clearScreen();
+  else if (again) say();
+  const room = process.stdout.isTTY ? Math.max(1, (process.stdout.rows ?? 24) - 4) : shown.length;
+  const share = shown.reduce((sum, { cpuShare }) => sum + cpuShare, 0);
+  const running = shown.filter(({ runs }) => runs > 0n).length;
+  say(`${running} of ${total} programs ran, ${percent(share)} of one CPU`);
+  const rows = shown
+    .slice(0, room)
+    .map(({ id, type, name, runsPerSecond, nanosecondsPerRun, cpuShare }) => [
+      `${id}`,
+      type,
+      name || "-",
+      perSecond(runsPerSecond).padStart(8),
+      (nanosecondsPerRun === null ? "-" : nanosecondsPerRun.toFixed(0)).padStart(6),
+      percent(cpuShare).padStart(7),
+    ]);
+  const [headings, ...lines] = table(["ID", "Type", "Name", "  Runs/s", "ns/run", "    CPU"], rows);
+  say(paint("bold", headings ?? ""));
+  for (const line of lines) say(line);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
+/** "12", "3.4 k", "1.2 M" */
+function perSecond(value: number): string {
+  if (value < 1000) return value.toFixed(value < 10 ? 1 : 0);
+  return value < 1e6 ? `${(value / 1e3).toFixed(1)} k` : `${(value / 1e6).toFixed(2)} M`;
+}
