@@ -8,6 +8,7 @@ import { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "../e
 import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { featuresCommand } from "./commands/features.ts";
 import { labCommand } from "./commands/lab.ts";
 import { linksCommand } from "./commands/links.ts";
 import { loadCommand } from "./commands/load.ts";
@@ -65,6 +66,7 @@ function wirescript(finish: (status: number) => void): Command {
     progsCommand(),
     mapsCommand(),
     linksCommand(),
+    featuresCommand(),
     traceCommand(),
     topCommand(),
     labCommand(finish),

@@ -138,7 +138,7 @@ function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access
       code: "USAGE",
       what: `There are ${found.length} ${kind}s named "${selector.name}".`,
       why: `Their ids are ${found.join(", ")}.`,
-      fix: `Name one by its id: ${only}`,
+      fix: `Name one by its id, such as ${only}, or by the path of its pin.`,
     });
   }
   return open({ id: only }, kind, access);

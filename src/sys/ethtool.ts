@@ -10,6 +10,8 @@ export const ETHTOOL = {
   ETHTOOL_STXCSUM: 0x17,
   ETHTOOL_GFLAGS: 0x25,
   ETHTOOL_SFLAGS: 0x26,
+  ETHTOOL_GDRVINFO: 0x3,
+  ETHTOOL_GCHANNELS: 0x3c,
   ETHTOOL_GGRO: 0x2b,
   ETHTOOL_SGRO: 0x2c,
   ETH_FLAG_TXVLAN: 1 << 7,
@@ -47,6 +49,49 @@ export function getOffloads(device: string): Offloads {
       gro: call(fd, device, ETHTOOL.ETHTOOL_GGRO, 0) !== 0,
       txChecksum: call(fd, device, ETHTOOL.ETHTOOL_GTXCSUM, 0) !== 0,
     };
+  });
+}
+
+/** How many queues a device has, now and at most; `combined` ones receive and send. */
+export interface Channels {
+  rx: number;
+  tx: number;
+  combined: number;
+  maxRx: number;
+  maxTx: number;
+  maxCombined: number;
+}
+
+/** The device's queues; null when its driver does not tell. @throws WirescriptError NO_SUCH_DEVICE. */
+export function getChannels(device: string): Channels | null {
+  // struct ethtool_channels: cmd, the most of rx, tx, other, combined, then how many there are.
+  const answer = ask(device, ETHTOOL.ETHTOOL_GCHANNELS, 36);
+  if (answer === null) return null;
+  const word = (index: number): number => answer.getUint32(index * 4, true);
+  return { maxRx: word(1), maxTx: word(2), maxCombined: word(4), rx: word(5), tx: word(6), combined: word(8) };
+}
+
+/** The name of the device's driver, e.g. "veth"; null when it has none. @throws WirescriptError NO_SUCH_DEVICE. */
+export function getDriver(device: string): string | null {
+  // struct ethtool_drvinfo: cmd, then the driver's name in 32 bytes.
+  const answer = ask(device, ETHTOOL.ETHTOOL_GDRVINFO, 196);
+  if (answer === null) return null;
+  const name = new Uint8Array(answer.buffer, 4, 32);
+  return new TextDecoder().decode(name.subarray(0, name.indexOf(0))) || null;
+}
+
+/** A command that fills a structure; null when the driver does not know it. */
+function ask(device: string, command: number, size: number): DataView | null {
+  return withSocket((fd) => {
+    const memory = new Uint8Array(size);
+    new DataView(memory.buffer).setUint32(0, command, true);
+    try {
+      request(fd, device, memory);
+      return new DataView(memory.buffer);
+    } catch (error) {
+      if (isErrno(error, "EOPNOTSUPP")) return null;
+      throw error;
+    }
   });
 }
 
@@ -90,19 +135,28 @@ function call(fd: number, device: string, command: number, data: number, changes
   const valueView = new DataView(value.buffer);
   valueView.setUint32(0, command, true);
   valueView.setUint32(4, data, true);
-  const request = new Uint8Array(IFREQ.size);
-  const name = new TextEncoder().encode(device);
-  if (name.length === 0 || name.length >= IFREQ.nameBytes) throw noSuchDevice(device);
-  request.set(name);
-  new DataView(request.buffer).setBigUint64(IFREQ.data, addressOf(value), true);
   try {
-    syscall("ioctl", fd, ETHTOOL.SIOCETHTOOL, request);
+    request(fd, device, value);
   } catch (error) {
-    if (isErrno(error, "ENODEV")) throw noSuchDevice(device, error);
     if (isErrno(error, "EOPNOTSUPP") && changes !== undefined) throw keptByDriver(device, changes, error);
     throw error;
   }
   return valueView.getUint32(4, true);
+}
+
+/** `command` begins with the command's number. */
+function request(fd: number, device: string, command: Uint8Array): void {
+  const bytes = new Uint8Array(IFREQ.size);
+  const name = new TextEncoder().encode(device);
+  if (name.length === 0 || name.length >= IFREQ.nameBytes) throw noSuchDevice(device);
+  bytes.set(name);
+  new DataView(bytes.buffer).setBigUint64(IFREQ.data, addressOf(command), true);
+  try {
+    syscall("ioctl", fd, ETHTOOL.SIOCETHTOOL, bytes);
+  } catch (error) {
+    if (isErrno(error, "ENODEV")) throw noSuchDevice(device, error);
+    throw error;
+  }
 }
 
 function keptByDriver(device: string, name: keyof Offloads, cause?: unknown): WirescriptError {

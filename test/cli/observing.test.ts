@@ -186,9 +186,13 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
       const child = box.start("maps", "watch", `${unique}a`, "--interval", "0.05", "--json");
       const end = ended(child);
       await new Promise<void>((resolve) => child.stderr?.once("data", () => resolve()) ?? resolve());
-      text("maps", "set", `${unique}a`, "2", "77");
-      await printed(child, '"after":77');
-      child.kill("SIGINT");
+      const seen = printed(child, '"after":77');
+      try {
+        text("maps", "set", `${unique}a`, "2", "77");
+        await seen;
+      } finally {
+        child.kill("SIGINT");
+      }
       const { status, stdout } = await end;
       expect(status).toBe(130);
       expect(JSON.parse(stdout.split("\n")[0] ?? "")).toMatchObject({ key: 2, before: 0, after: 77 });

@@ -100,7 +100,12 @@ export class Sandbox implements Disposable {
 
   /** Starts the command; its pid is the command's own, because nsenter becomes it. */
   start(...args: string[]): ChildProcess {
-    const [file, all] = this.#enter([process.execPath, BIN, ...args]);
+    return this.spawn(process.execPath, [BIN, ...args]);
+  }
+
+  /** As `start`, any program. */
+  spawn(command: string, args: readonly string[]): ChildProcess {
+    const [file, all] = this.#enter([command, ...args]);
     return spawn(file, all, { cwd: ROOT, env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
   }
 

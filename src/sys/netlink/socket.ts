@@ -31,7 +31,12 @@ export interface Request {
  * @throws SyscallError with the kernel's errno; `why` is the kernel's own explanation where it gives one (extended ack, Linux 4.12).
  */
 export function requestRtnetlink(request: Request): Message[] {
-  const fd = openSocket();
+  return requestNetlink(NETLINK.NETLINK_ROUTE, request);
+}
+
+/** As `requestRtnetlink`, of another of netlink's families. @throws SyscallError */
+export function requestNetlink(family: number, request: Request): Message[] {
+  const fd = openSocket(family);
   try {
     return exchange(fd, request);
   } finally {
@@ -39,8 +44,8 @@ export function requestRtnetlink(request: Request): Message[] {
   }
 }
 
-function openSocket(): number {
-  const fd = syscall("socket", NETLINK.AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK.NETLINK_ROUTE);
+function openSocket(family: number): number {
+  const fd = syscall("socket", NETLINK.AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family);
   try {
     const one = new Uint8Array([1, 0, 0, 0]);
     // Explanations in errors, errors without a copy of the request, and dumps that refuse filters they would ignore.
