@@ -114,9 +114,10 @@ function distanceOf(address: Value): Value | null {
 
 const DEEPEST = 10;
 
-/** Made of constants and of counters of the loop alone, by operations through which the verifier follows a number. */
+/** Made of constants, settings and counters of the loop alone, by operations through which the verifier follows a number. */
 function isCounted(value: Value, inside: ReadonlySet<Value>, depth: number): boolean {
-  if (value.op === "const") return true;
+  const [base] = value.args;
+  if (value.op === "const" || (value.op === "load" && base?.op === "data" && base.section === ".rodata")) return true;
   if (depth === 0 || !inside.has(value)) return false;
   if (value.op === "phi") return isCounter(value);
   return (
