@@ -4,6 +4,7 @@
  */
 import { PREFIX, randomGlobal, randomMap, randomSetting, randomStruct, scalarStruct } from "./declarations.ts";
 import { Expressions } from "./expressions.ts";
+import { MOST_TAILS } from "./hooks.ts";
 import { Random } from "./random.ts";
 import { leaves } from "./reachability.ts";
 import { binary, cast, into, isInt, literal, placesIn, Scope } from "./scope.ts";
@@ -18,6 +19,7 @@ import {
   type MapDeclaration,
   type Module,
   type Parameter,
+  type Program,
   type Statement,
   type Struct,
 } from "./tree.ts";
@@ -28,7 +30,21 @@ export function randomModule(seed: number): Module {
   const sizes = new Set<number>();
   const structs: Struct[] = [];
   for (let index = 0; index < random.between(1, 4); index++) structs.push(randomStruct(random, `S${index}`, structs, sizes));
-  const module: Module = { structs: [], byteSizes: [], settings: [], globals: [], maps: [], functions: [], body: [] };
+  const hook = random.chance(15) ? "tc" : "xdp";
+  const frags = hook === "xdp" && random.chance(10);
+  const module: Module = {
+    hook,
+    frags,
+    chain: [],
+    tails: [],
+    structs: [],
+    byteSizes: [],
+    settings: [],
+    globals: [],
+    maps: [],
+    functions: [],
+    body: [],
+  };
   for (let index = 0; index < random.between(0, 3); index++)
     module.settings.push(randomSetting(random, `setting${index}`, structs, sizes));
   for (let index = 0; index < random.between(0, 3); index++)
@@ -48,14 +64,19 @@ export function randomModule(seed: number): Module {
     } else top.bytes.push({ name: setting.name, size: setting.size, mutable: false });
   }
   for (const global of module.globals) declareGlobal(top, global);
-  const expressions = new Expressions(random, structs, module.maps, sizes);
+  const expressions = new Expressions(random, structs, module.maps, sizes, hook);
   const author = new StatementAuthor(random, expressions);
   for (let index = 0; index < random.between(0, 3); index++) {
     const { fn, updates } = author.inFunction(() => randomFunction(random, author, expressions, top, `fn${index}`));
     module.functions.push(fn);
     top.functions.push({ fn, updates });
   }
-  module.body = body(random, author, expressions, structs, top);
+  const program = (): Program => ({ d: "program", body: body(random, author, expressions, structs, top) });
+  const kind = random.below(100);
+  if (kind < 15) for (let index = 0; index < random.between(1, MOST_TAILS - 1); index++) module.tails.push(program());
+  else if (kind < 27) for (let index = 0; index < random.between(1, 2); index++) module.chain.push(program());
+  author.hasTails = module.tails.length > 0;
+  module.body = program().body;
   const usesPrefix = module.maps.some(({ key }) => key === PREFIX);
   module.structs = [...structs, ...(usesPrefix ? [PREFIX] : []), OUT].map((struct) => ({ ...struct, d: "struct" as const }));
   module.byteSizes = [...sizes];
@@ -89,7 +110,13 @@ function finds({ name, value }: MapDeclaration): Fn["returns"] {
   return { struct: value, map: name };
 }
 
-function randomFunction(random: Random, author: StatementAuthor, { structs, maps }: Expressions, top: Scope, name: string): Fn {
+function randomFunction(
+  random: Random,
+  author: StatementAuthor,
+  { structs, tables: maps }: Expressions,
+  top: Scope,
+  name: string,
+): Fn {
   const scope = top.inner();
   const parameters: Parameter[] = [];
   for (let index = 0; index < random.between(0, 3); index++) {
@@ -135,7 +162,9 @@ function body(
   top: Scope,
 ): Statement[] {
   const scope = top.inner();
-  const statements: Statement[] = [];
+  author.refuel();
+  // Some programs take the packet apart before anything else, as most of those do that people write.
+  const statements: Statement[] = random.chance(35) ? author.parse(scope) : [];
   const struct = random.chance(80) ? random.pick(structs) : scalarStruct("u64");
   statements.push(
     author.guard(scope, "start", { w: "at", struct, offset: literal(random.between(0, 20)), through: "at" }, "verdict"),

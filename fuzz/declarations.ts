@@ -19,7 +19,17 @@ import {
 const SCALARS: readonly ScalarName[] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "be16", "be32", "be64"];
 /** Lengths of byte arrays: MAC and IP addresses, odd ones, and one that takes many registers. */
 const BYTE_SIZES = [4, 6, 16, 3, 7, 12, 40];
-const MAP_KINDS: readonly MapKindName[] = ["array", "perCpuArray", "hash", "perCpuHash", "lruHash", "lruPerCpuHash", "lpmTrie"];
+const MAP_KINDS: readonly MapKindName[] = [
+  "array",
+  "perCpuArray",
+  "hash",
+  "perCpuHash",
+  "lruHash",
+  "lruPerCpuHash",
+  "lpmTrie",
+  "queue",
+  "stack",
+];
 
 export const INTERESTING = [
   0n,
@@ -57,6 +67,7 @@ export function scalarStruct(scalar: ScalarName): Struct {
 
 /** A schema of up to eight fields; a run of bit fields fills whole bytes. `inner` are schemas that it may hold. */
 export function randomStruct(random: Random, name: string, inner: readonly Struct[], sizes: Set<number>): Struct {
+  if (random.chance(12)) return randomOverlay(random, name, inner, sizes);
   const fields: Field[] = [];
   let size = 0;
   const add = (type: FieldType, bytes: number) => {
@@ -117,6 +128,32 @@ export function randomStruct(random: Random, name: string, inner: readonly Struc
     ])();
   }
   return { name, scalar: false, size, fields };
+}
+
+/** Two to four schemas over each other. */
+function randomOverlay(random: Random, name: string, inner: readonly Struct[], sizes: Set<number>): Struct {
+  const small = inner.filter(({ size }) => size <= 40);
+  const fields = Array.from({ length: random.between(2, 4) }, (_, index): Field & { bytes: number } => {
+    const field = { name: `f${index}`, offset: 0 };
+    if (small.length > 0 && random.chance(30)) {
+      const struct = random.pick(small);
+      return { ...field, type: { kind: "struct", struct }, bytes: struct.size };
+    }
+    if (random.chance(30)) {
+      const length = random.between(1, 5);
+      const { element, stride } = randomElement(random, [], sizes);
+      return { ...field, type: { kind: "array", element, stride, length }, bytes: stride * length };
+    }
+    if (random.chance(30)) {
+      const size = random.pick(BYTE_SIZES);
+      sizes.add(size);
+      return { ...field, type: { kind: "bytes", size }, bytes: size };
+    }
+    const scalar = random.pick(SCALARS);
+    return { ...field, type: { kind: "scalar", scalar }, bytes: sizeOfScalar(scalar) };
+  });
+  const size = Math.max(...fields.map(({ bytes }) => bytes));
+  return { name, scalar: false, overlay: true, size, fields: fields.map(({ bytes: _, ...field }) => field) };
 }
 
 function randomElement(random: Random, inner: readonly Struct[], sizes: Set<number>): { element: FieldType; stride: number } {
@@ -214,11 +251,8 @@ export function randomGlobal(random: Random, name: string, structs: readonly Str
 
 /** A literal for `struct` that the compiler can compute. */
 function constantOf(random: Random, struct: Struct): Value {
-  return {
-    v: "literal",
-    struct,
-    fields: struct.fields.map((field) => ({ field, value: constantContent(random, field.type) })),
-  };
+  const fields = struct.overlay === true ? [random.pick(struct.fields)] : struct.fields;
+  return { v: "literal", struct, fields: fields.map((field) => ({ field, value: constantContent(random, field.type) })) };
 }
 
 function constantContent(random: Random, type: FieldType): Content {
@@ -263,8 +297,9 @@ export function randomMap(random: Random, name: string, structs: readonly Struct
   // Tables that forget must not have to: which elements the kernel forgets is its own affair.
   const entries = kind.startsWith("lru") ? 256 : random.pick([1, 2, 4, 4]);
   const contents = new Map<string, { key: Uint8Array; value: Uint8Array }>();
+  const byPlace = indexed || kind === "queue" || kind === "stack";
   for (let index = 0; index < Math.min(entries, random.between(0, 4)); index++) {
-    const bytes = indexed ? new Uint8Array([index, 0, 0, 0]) : smallKey(random, key);
+    const bytes = byPlace ? new Uint8Array([index, 0, 0, 0]) : smallKey(random, key);
     contents.set(String(bytes), { key: bytes, value: random.bytes(value.size) });
   }
   return { d: "map", name, kind, key, value, entries, contents: [...contents.values()] };

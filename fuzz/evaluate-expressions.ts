@@ -4,22 +4,26 @@
  */
 import { Frame } from "./frame.ts";
 import { MapModel } from "./map-model.ts";
-import { canonical, readInt, type View, writeInt } from "./memory.ts";
+import { canonical, copyOf, readInt, type View, writeInt } from "./memory.ts";
 import { binary, compare, wrap } from "./operators.ts";
-import type {
-  Argument,
-  Bool,
-  Bytes,
-  Content,
-  FieldType,
-  Fn,
-  Int,
-  Module,
-  Path,
-  Statement,
-  Target,
-  Value,
-  ViewSource,
+import { QueueModel } from "./queue-model.ts";
+import {
+  type Argument,
+  type Bool,
+  type Bytes,
+  type Content,
+  type ContextField,
+  type FieldType,
+  type Fn,
+  type Hook,
+  type Int,
+  isQueue,
+  type Module,
+  type Path,
+  type Statement,
+  type Target,
+  type Value,
+  type ViewSource,
 } from "./tree.ts";
 
 export type RecordOfInts = Map<string, bigint | Map<string, bigint>>;
@@ -27,17 +31,22 @@ export type Named = bigint | boolean | Uint8Array | View | RecordOfInts | Fn | n
 /** How a statement ends: it goes on, leaves a loop or a round, or returns. */
 export type Completion = null | "break" | "continue" | { value: bigint | View | null };
 
-/** Test runs come in by the loopback device. */
-const INGRESS = { ingressIfindex: 1n, rxQueueIndex: 0n };
+/** As test runs have it: XDP's come in by the loopback device. */
+const CONTEXTS: Readonly<Record<Hook, Readonly<Record<ContextField, bigint>>>> = {
+  xdp: { ingressIfindex: 1n, rxQueueIndex: 0n, mark: 0n, priority: 0n },
+  tc: { ingressIfindex: 0n, rxQueueIndex: 0n, mark: 0n, priority: 0n },
+};
 
 export abstract class ExpressionEvaluator {
   protected readonly names = new Map<string, Named>();
   protected readonly frame: Frame;
-  protected readonly maps: ReadonlyMap<string, MapModel>;
+  protected readonly maps: ReadonlyMap<string, MapModel | QueueModel>;
+  readonly #context: Record<ContextField, bigint>;
 
   constructor(module: Module, packet: Uint8Array) {
     this.frame = new Frame(packet);
-    this.maps = new Map(module.maps.map((map) => [map.name, new MapModel(map)]));
+    this.maps = new Map(module.maps.map((map) => [map.name, isQueue(map) ? new QueueModel(map) : new MapModel(map)]));
+    this.#context = { ...CONTEXTS[module.hook] };
   }
 
   protected abstract block(statements: readonly Statement[]): Completion;
@@ -66,7 +75,9 @@ export abstract class ExpressionEvaluator {
       case "length":
         return BigInt(this.frame.length);
       case "context":
-        return INGRESS[e.field];
+        return this.#context[e.field];
+      case "cursor":
+        return this.record(e.cursor, [e.field]);
       case "nothing":
         return 0n;
       case "binary":
@@ -143,12 +154,25 @@ export abstract class ExpressionEvaluator {
       }
       case "equals":
         return Buffer.from(this.bytes(e.left)).equals(this.bytes(e.right));
+      case "same": {
+        const [left, right] = [this.part(e.left), this.part(e.right)];
+        return Buffer.from(copyOf(left, e.size)).equals(copyOf(right, e.size));
+      }
       case "update": {
         const key = this.value(e.key);
         return this.map(e.map).update(key, this.value(e.value), e.mode);
       }
       case "delete":
         return this.map(e.map).delete(this.value(e.key));
+      case "push":
+        return this.queue(e.map).push(this.value(e.value), e.overwrite);
+      case "store-bytes": {
+        const offset = BigInt.asUintN(32, this.int(e.offset));
+        const content = this.value(e.value);
+        const place = this.frame.at(offset, e.struct.size);
+        place?.bytes.set(content, place.at);
+        return place !== null;
+      }
       case "present":
         return this.source(e.source) !== null;
     }
@@ -225,6 +249,14 @@ export abstract class ExpressionEvaluator {
         return this.map(e.map).lookup(this.value(e.key));
       case "meta":
         return this.frame.metadata(e.struct.size);
+      case "take": {
+        const value = this.queue(e.map).next(e.how === "pop");
+        return value === null ? null : { bytes: value, at: 0 };
+      }
+      case "load-bytes": {
+        const place = this.frame.at(BigInt.asUintN(32, this.int(e.offset)), e.struct.size);
+        return place === null ? null : { bytes: copyOf(place, e.struct.size), at: 0 };
+      }
       case "call": {
         const result = this.call(e.callee, e.args);
         if (typeof result === "bigint") throw new Error(`${e.callee} gives no view`);
@@ -288,7 +320,13 @@ export abstract class ExpressionEvaluator {
 
   protected map(name: string): MapModel {
     const map = this.maps.get(name);
-    if (map === undefined) throw new Error(`there is no map ${name}`);
+    if (!(map instanceof MapModel)) throw new Error(`there is no map ${name} with keys`);
+    return map;
+  }
+
+  protected queue(name: string): QueueModel {
+    const map = this.maps.get(name);
+    if (!(map instanceof QueueModel)) throw new Error(`there is no queue ${name}`);
     return map;
   }
 
@@ -328,6 +366,13 @@ export abstract class ExpressionEvaluator {
         return {
           read: () => this.record(target.record, target.path),
           write: (value) => this.writeRecord(target.record, target.path, value),
+        };
+      case "context":
+        return {
+          read: () => this.#context[target.field],
+          write: (value) => {
+            this.#context[target.field] = wrap("u32", value);
+          },
         };
     }
   }

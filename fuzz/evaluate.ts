@@ -3,10 +3,12 @@
  * Here are the statements; frame.ts, map-model.ts, memory.ts and operators.ts say what packets, maps, fields and operators do.
  */
 import { type Completion, constant, ExpressionEvaluator, type Named, type RecordOfInts } from "./evaluate-expressions.ts";
+import { GOES_ON, REDIRECT, VERDICTS } from "./hooks.ts";
 import type { Contents } from "./map-model.ts";
-import { canonical, hex, readInt, type View, writeInt } from "./memory.ts";
+import { canonical, copyOf, hex, readInt, type View, writeInt } from "./memory.ts";
 import { wrap } from "./operators.ts";
-import { type Global, type Module, type Statement, sizeOfScalar } from "./tree.ts";
+import { ethernetPayload, type Found, ipPayload, ipv4Payload, ipv6Payload } from "./payloads.ts";
+import { type Cursor, type Global, type Module, type Statement, sizeOfScalar } from "./tree.ts";
 
 export interface Outcome {
   verdict: number;
@@ -16,7 +18,16 @@ export interface Outcome {
   globals: Map<string, string>;
 }
 
-const XDP_REDIRECT = 4n;
+/** What a tail call ends with: the other program's verdict is the last word. */
+class TailCalled extends Error {
+  readonly verdict: bigint;
+
+  constructor(verdict: bigint) {
+    super("a tail call");
+    this.verdict = verdict;
+  }
+}
+
 const VOID = { value: 0n };
 
 /** What `module` does to `packet`, its maps being as they are declared. */
@@ -40,14 +51,34 @@ class Evaluator extends ExpressionEvaluator {
   }
 
   run(): Outcome {
-    const end = this.block(this.#module.body);
-    if (end === null || typeof end === "string") throw new Error("the program does not return");
     return {
-      verdict: Number(end.value),
+      verdict: Number(this.#verdict()),
       packet: this.frame.content,
       maps: new Map([...this.maps].map(([name, map]) => [name, map.contents()])),
       globals: new Map(this.#module.globals.map((global) => [global.name, this.#last(global)])),
     };
+  }
+
+  #verdict(): bigint {
+    const { chain, body, hook } = this.#module;
+    try {
+      for (const part of chain) {
+        const verdict = this.#program(part.body);
+        if (!VERDICTS[hook].some(({ name, number }) => BigInt(number) === verdict && GOES_ON[hook].includes(name)))
+          return verdict;
+      }
+      return this.#program(body);
+    } catch (error) {
+      if (error instanceof TailCalled) return error.verdict;
+      throw error;
+    }
+  }
+
+  #program(body: readonly Statement[]): bigint {
+    const end = this.block(body);
+    if (end === null || typeof end === "string" || typeof end.value !== "bigint")
+      throw new Error("the program does not return");
+    return end.value;
   }
 
   #first(global: Global): Named {
@@ -136,8 +167,26 @@ class Evaluator extends ExpressionEvaluator {
         return null;
       }
       case "alias":
+      case "view-as":
         this.names.set(st.name, this.part(st));
         return null;
+      case "swap": {
+        const [left, right] = [this.part(st.left), this.part(st.right)];
+        const [first, second] = [copyOf(left, st.size), copyOf(right, st.size)];
+        left.bytes.set(second, left.at);
+        right.bytes.set(first, right.at);
+        return null;
+      }
+      case "cursor": {
+        const found = this.#cursor(st.cursor);
+        this.names.set(st.name, found === null ? null : new Map(Object.entries(found)));
+        return found === null ? this.block(st.otherwise) : null;
+      }
+      case "tail-call": {
+        const program = this.#module.tails[Number(BigInt.asUintN(32, this.int(st.index)))];
+        if (program === undefined) return null;
+        throw new TailCalled(this.#program(program.body));
+      }
       case "each":
         return this.#each(st);
       case "destructure": {
@@ -226,10 +275,28 @@ class Evaluator extends ExpressionEvaluator {
       case "verdict": {
         const { condition, yes, no } = st.verdict;
         const action = condition === null || this.bool(condition) ? yes : no;
-        if (typeof action === "number") return { value: BigInt(action) };
-        this.int(action);
-        return { value: XDP_REDIRECT };
+        const { hook } = this.#module;
+        if (typeof action !== "string") {
+          this.int(action);
+          return { value: REDIRECT[hook] };
+        }
+        return { value: BigInt(VERDICTS[hook].find(({ name }) => name === action)?.number ?? 0) };
       }
+    }
+  }
+
+  #cursor(cursor: Cursor): Found | null {
+    switch (cursor.c) {
+      case "ethernetPayload":
+        return ethernetPayload(this.frame);
+      case "ipPayload": {
+        const type = this.int(cursor.type);
+        return ipPayload(this.frame, wrap("u16", type), wrap("u32", this.int(cursor.offset)));
+      }
+      case "ipv4Payload":
+        return ipv4Payload(this.frame, wrap("u32", this.int(cursor.offset)));
+      case "ipv6Payload":
+        return ipv6Payload(this.frame, wrap("u32", this.int(cursor.offset)));
     }
   }
 

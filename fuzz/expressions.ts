@@ -1,5 +1,6 @@
 /** Random expressions over what a scope has. */
 import { INTERESTING } from "./declarations.ts";
+import { VERDICTS } from "./hooks.ts";
 import type { Random } from "./random.ts";
 import {
   binary,
@@ -21,16 +22,20 @@ import {
   type Bool,
   type Bytes,
   type Content,
+  type CursorField,
   type FieldPlace,
   type FieldType,
   type Finds,
   FLAVOURS,
   flavourOf,
+  type Hook,
   type Int,
+  isQueue,
   isSigned,
   type MapDeclaration,
   type Path,
   type Struct,
+  sizeOfScalar,
   type Target,
   type Value,
   type Verdict,
@@ -43,7 +48,10 @@ const COMPARISONS = ["===", "!==", "<", "<=", ">", ">="] as const;
 export class Expressions {
   readonly random: Random;
   readonly structs: readonly Struct[];
+  /** All; and those with keys, which can be looked up. */
   readonly maps: readonly MapDeclaration[];
+  readonly tables: readonly MapDeclaration[];
+  readonly hook: Hook;
   readonly #sizes: Set<number>;
   /** Keys and values are built without changing anything meanwhile. */
   #pure = 0;
@@ -53,10 +61,12 @@ export class Expressions {
   allowed: (callable: Callable) => boolean = () => true;
   called: (callable: Callable) => void = () => undefined;
 
-  constructor(random: Random, structs: readonly Struct[], maps: readonly MapDeclaration[], sizes: Set<number>) {
+  constructor(random: Random, structs: readonly Struct[], maps: readonly MapDeclaration[], sizes: Set<number>, hook: Hook) {
     this.random = random;
     this.structs = structs;
     this.maps = maps;
+    this.tables = maps.filter((map) => !isQueue(map));
+    this.hook = hook;
     this.#sizes = sizes;
   }
 
@@ -84,6 +94,7 @@ export class Expressions {
       [scope.ints.length > 0 ? 8 : 0, () => this.#name(scope)],
       [fields.length > 0 ? 8 : 0, () => field(random.pick(fields))],
       [scope.records.length > 0 ? 2 : 0, () => this.#record(scope)],
+      [scope.cursors.length > 0 ? 2 : 0, () => this.#cursor(scope, CURSOR_FIELDS)],
       [1, () => ({ k: "length", signed: false, flavour: "u32" })],
       [random.chance(10) ? 1 : 0, () => this.#circumstance()],
       [this.#hasBytes(scope) ? 1 : 0, () => this.#byte(scope)],
@@ -137,7 +148,7 @@ export class Expressions {
   #circumstance(): Int {
     const { random } = this;
     if (random.chance(50)) {
-      const field = random.pick(["ingressIfindex", "rxQueueIndex"] as const);
+      const field = random.pick([...CONTEXT_FIELDS[this.hook]]);
       return { k: "context", field, signed: false, flavour: "u32" };
     }
     const helper = random.pick(["ktimeGetNs", "getPrandomU32", "getSmpProcessorId"] as const);
@@ -147,6 +158,15 @@ export class Expressions {
   #record(scope: Scope): Int {
     const path = this.random.pick([["a"], ["b"], ["inner", "c"]]);
     return { k: "record", record: this.random.pick(scope.records), path, signed: false, flavour: null };
+  }
+
+  /** One of `fields` of a cursor, as far as it has them. */
+  #cursor(scope: Scope, fields: readonly CursorField[]): Int {
+    const { name, isPacket } = this.random.pick(scope.cursors);
+    const own = fields.filter((field) => field === "offset" || (field === "type") !== isPacket);
+    const field = this.random.pick(own);
+    const flavour = field === "offset" ? "u32" : field === "protocol" ? "u8" : "u16";
+    return { k: "cursor", cursor: name, field, signed: false, flavour };
   }
 
   #byte(scope: Scope): Int {
@@ -275,6 +295,7 @@ export class Expressions {
           wrap: null,
         }),
       ),
+      ...(this.hook === "tc" ? TC_TARGETS : []),
     ];
   }
 
@@ -323,6 +344,7 @@ export class Expressions {
       [deep * 2, () => ({ b: "not", operand: this.bool(scope, depth - 1) })],
       [2, () => ({ b: "truth", operand: this.variable(scope, depth - 1) })],
       [this.#hasBytes(scope) ? 2 : 0, () => this.#equals(scope)],
+      [2, () => this.#same(scope, depth)],
       [deep, () => ({ b: "present", source: this.source(scope, depth - 1) })],
     ]);
     return make();
@@ -341,9 +363,25 @@ export class Expressions {
     return { b: "equals", left, right: this.bytes(scope, sizeOfBytes(left), true) };
   }
 
+  /** Two structs or arrays of one schema. */
+  #same(scope: Scope, depth: number): Bool {
+    const left = this.#aggregate(scope);
+    const right = left === null ? null : this.#aggregate(scope, left.type);
+    if (left === null || right === null) return this.#compare(scope, depth - 1);
+    return { b: "same", left, right, size: sizeOfType(left.type) };
+  }
+
+  #aggregate(scope: Scope, like?: FieldType): FieldPlace | null {
+    const places = this.places(scope, (type) => {
+      if (type.kind !== "struct" && type.kind !== "array") return false;
+      return like === undefined ? sizeOfType(type) <= 64 : isSameType(type, like);
+    });
+    return places.length === 0 ? null : this.random.pick(places);
+  }
+
   verdict(scope: Scope): Verdict {
     const { random } = this;
-    const action = (): Action => (random.chance(5) ? into(this.int(scope, 1), "u32") : random.below(4));
+    const action = (): Action => (random.chance(5) ? into(this.int(scope, 1), "u32") : random.pick(VERDICTS[this.hook]).name);
     return { condition: random.chance(50) ? this.bool(scope, 2) : null, yes: action(), no: action() };
   }
 
@@ -381,7 +419,16 @@ export class Expressions {
       if (finds !== null && args !== null) return { w: "call", ...finds, callee: finder.fn.name, args };
     }
     if (random.chance(3)) return { w: "meta", struct: random.pick(this.structs) };
-    const map = this.maps.length > 0 && random.chance(40) ? random.pick(this.maps) : null;
+    const small = this.structs.filter(({ size }) => size <= MOST_STACK);
+    if (small.length > 0 && random.chance(6)) {
+      return { w: "load-bytes", struct: random.pick(small), offset: into(this.offset(scope, depth), "u32") };
+    }
+    const queues = this.#pure > 0 ? [] : this.maps.filter((map) => isQueue(map) && map.value.size <= MOST_STACK);
+    if (queues.length > 0 && random.chance(15)) {
+      const { name, value } = random.pick(queues);
+      return { w: "take", struct: value, map: name, how: random.pick(["pop", "pop", "peek"]) };
+    }
+    const map = this.tables.length > 0 && random.chance(40) ? random.pick(this.tables) : null;
     return this.sourceOf(scope, depth, map === null ? random.pick(this.structs) : map.value, map);
   }
 
@@ -418,8 +465,12 @@ export class Expressions {
     const fields = this.places(scope, (type) => type.kind === "scalar");
     const mask = random.pick([3, 7, 15, 31, 63, 127]);
     const small = () => binary("&", this.int(scope, Math.max(0, depth - 1)), literal(mask));
+    const afterCursor = () => this.#cursor(scope, ["offset"]);
     return random.weighted<() => Int>([
       [6, () => literal(random.below(90))],
+      [scope.cursors.length > 0 ? 10 : 0, afterCursor],
+      [scope.cursors.length > 0 ? 4 : 0, () => binary("+", afterCursor(), literal(random.below(40)))],
+      [scope.cursors.length > 0 ? 3 : 0, () => binary("+", afterCursor(), binary("*", small(), literal(4)))],
       [5, () => binary("+", small(), literal(random.below(40)))],
       [3, () => binary("+", literal(random.below(40)), small())],
       [2, () => binary("+", binary("*", small(), literal(random.pick([2, 4]))), literal(14))],
@@ -458,6 +509,13 @@ export class Expressions {
     };
   }
 
+  /** What is assigned to a view of `struct`; `null` when there is nothing: TypeScript wants all members of an overlay there. */
+  assigned(scope: Scope, struct: Struct): Value | null {
+    if (!holdsOverlay({ kind: "struct", struct })) return this.value(scope, struct);
+    const views = this.viewsOf(scope, struct);
+    return views.length === 0 ? null : { v: "view", struct, ...this.random.pick(views) };
+  }
+
   value(scope: Scope, struct: Struct): Value {
     const views = struct.scalar ? [] : this.viewsOf(scope, struct);
     if (views.length > 0 && this.random.chance(40)) return { v: "view", struct, ...this.random.pick(views) };
@@ -469,7 +527,8 @@ export class Expressions {
 
   /** An object literal for `struct`. For a key most of it is zero, so that programs meet the same key twice. */
   literal(scope: Scope, struct: Struct, key: boolean): Value {
-    const fields = struct.fields.map((each, index) => ({ field: each, value: this.content(scope, each.type, key, index) }));
+    const chosen = struct.overlay === true ? [this.random.pick(struct.fields)] : struct.fields;
+    const fields = chosen.map((each, index) => ({ field: each, value: this.content(scope, each.type, key, index) }));
     return { v: "literal", struct, fields };
   }
 
@@ -501,7 +560,42 @@ export class Expressions {
   }
 }
 
-function isSameType(a: FieldType, b: FieldType): boolean {
+/** Copies on the stack are no larger, since there are 512 bytes for all of them. */
+const MOST_STACK = 40;
+
+const CONTEXT_FIELDS = { xdp: ["ingressIfindex", "rxQueueIndex"], tc: ["ingressIfindex", "mark", "priority"] } as const;
+const CURSOR_FIELDS: readonly CursorField[] = ["type", "offset", "protocol", "fragment"];
+const TC_TARGETS: readonly Target[] = (["mark", "priority"] as const).map((field) => ({
+  t: "context",
+  field,
+  signed: false,
+  wrap: "u32",
+}));
+
+/** Bytes; 0 for bit fields, which have none of their own. */
+export function sizeOfType(type: FieldType): number {
+  switch (type.kind) {
+    case "scalar":
+      return sizeOfScalar(type.scalar);
+    case "bool":
+      return 1;
+    case "bits":
+      return 0;
+    case "bytes":
+      return type.size;
+    case "struct":
+      return type.struct.size;
+    case "array":
+      return type.stride * type.length;
+  }
+}
+
+export function holdsOverlay(type: FieldType): boolean {
+  if (type.kind === "array") return holdsOverlay(type.element);
+  return type.kind === "struct" && (type.struct.overlay === true || type.struct.fields.some((each) => holdsOverlay(each.type)));
+}
+
+export function isSameType(a: FieldType, b: FieldType): boolean {
   switch (a.kind) {
     case "scalar":
       return b.kind === "scalar" && a.scalar === b.scalar;

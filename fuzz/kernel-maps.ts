@@ -1,10 +1,11 @@
 /** The maps of a loaded module, in bytes: set to what the module declares, and read back. */
 import type { LoadedObject } from "../src/index.ts";
-import { type MapFd, mapDelete, mapLookup, mapNextKey, mapUpdate } from "../src/sys/bpf.ts";
+import { type MapFd, mapDelete, mapLookup, mapNextKey, mapTake, mapUpdate } from "../src/sys/bpf.ts";
 import { possibleCpus } from "../src/sys/cpus.ts";
 import { type Contents, element } from "./map-model.ts";
 import { hex } from "./memory.ts";
-import type { MapDeclaration, Module } from "./tree.ts";
+import { placeOf } from "./queue-model.ts";
+import { isQueue, type MapDeclaration, type Module } from "./tree.ts";
 
 export class KernelMaps {
   readonly #maps: { map: MapDeclaration; fd: MapFd }[];
@@ -16,6 +17,11 @@ export class KernelMaps {
   /** Contents as before each packet. */
   reset(): void {
     for (const { map, fd } of this.#maps) {
+      if (isQueue(map)) {
+        takeAll(map, fd);
+        for (const { value } of map.contents) mapUpdate(fd, null, value, 0);
+        continue;
+      }
       for (const key of this.#keys(map, fd)) {
         if (isIndexed(map)) mapUpdate(fd, key, new Uint8Array(bytesOf(map)), 0);
         else mapDelete(fd, key);
@@ -34,8 +40,13 @@ export class KernelMaps {
    * CPU that ran, and all others are what it wants of the others, they are reported as that.
    */
   describe(wanted: ReadonlyMap<string, Contents>): string[] {
-    return this.#maps.flatMap(({ map, fd }) =>
-      this.#keys(map, fd)
+    return this.#maps.flatMap(({ map, fd }) => {
+      if (isQueue(map)) {
+        const values = takeAll(map, fd);
+        if (map.kind === "stack") values.reverse();
+        return values.map((value, index) => element(map.name, placeOf(index), { own: hex(value), others: null }));
+      }
+      return this.#keys(map, fd)
         .map((key) => {
           const bytes = new Uint8Array(bytesOf(map));
           const result = mapLookup(fd, key, bytes);
@@ -44,8 +55,8 @@ export class KernelMaps {
           for (let at = 0; at < bytes.length; at += stride(map)) copies.push(hex(bytes.subarray(at, at + map.value.size)));
           return describeElement(map, hex(key), copies, wanted.get(map.name));
         })
-        .sort(),
-    );
+        .sort();
+    });
   }
 
   #keys(map: MapDeclaration, fd: MapFd): Uint8Array[] {
@@ -57,6 +68,16 @@ export class KernelMaps {
       keys.push(next);
       last = next;
     }
+  }
+}
+
+/** In the order in which they come out. */
+function takeAll(map: MapDeclaration, fd: MapFd): Uint8Array[] {
+  const values: Uint8Array[] = [];
+  for (;;) {
+    const value = new Uint8Array(map.value.size);
+    if (mapTake(fd, value) < 0) return values;
+    values.push(value);
   }
 }
 

@@ -55,6 +55,10 @@ function writeScalar(bytes: Uint8Array, at: number, scalar: ScalarName, value: b
   }
 }
 
+export function copyOf({ bytes, at }: View, size: number): Uint8Array {
+  return bytes.slice(at, at + size);
+}
+
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }

@@ -1,14 +1,17 @@
 /** A tree as TypeScript. Everything is in parentheses: precedence is the parser's business, and TypeScript's parser is not under test. */
+import { HOOKS, MOST_TAILS, TAILS } from "./hooks.ts";
 import {
   type Action,
   type Argument,
   type Bool,
   type Bytes,
   type Content,
+  type Cursor,
   type FieldType,
   type Fn,
   type Global,
   type Int,
+  isQueue,
   type MapDeclaration,
   type Module,
   type Parameter,
@@ -24,21 +27,28 @@ import {
 
 const IMPORTS = `import {
   array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
-  local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
+  local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View,
+  chain, equals, overlay, type PacketContext, progArray, queue, stack, swap, viewAs,
+  TC_ACT_OK, TC_ACT_PIPE, TC_ACT_SHOT, TC_ACT_UNSPEC, type TcAction, type TcContext, tc, type XdpAction, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
+import { ethernetPayload, ipPayload, ipv4Payload, ipv6Payload } from "wirescript/net";
 `;
 
-const GENERICS = `function behind<S extends Schema>(ctx: XdpContext, schema: S, offset: number): View<S> | null {
+/** Sends the packet elsewhere: a helper on XDP, a method of the context on TC. */
+const SEND = {
+  xdp: "function send(_: Context, ifindex: u32): XdpAction {\n  return redirect(ifindex);\n}\n",
+  tc: "function send(ctx: Context, ifindex: u32): TcAction {\n  return ctx.redirect(ifindex);\n}\n",
+} as const;
+
+const GENERICS = `function behind<S extends Schema>(ctx: PacketContext, schema: S, offset: number): View<S> | null {
   return ctx.at(schema, offset);
 }
-function either<S extends Schema>(ctx: XdpContext, schema: S, first: number, second: number): View<S> | null {
+function either<S extends Schema>(ctx: PacketContext, schema: S, first: number, second: number): View<S> | null {
   const found = ctx.at(schema, first);
   if (found) return found;
   return ctx.at(schema, second);
 }
 `;
-
-export const VERDICTS = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX"] as const;
 
 /** The whole module: its program is called `p`. */
 export function print(module: Module): string {
@@ -49,14 +59,29 @@ export function print(module: Module): string {
   for (const global of module.globals) lines.push(printGlobal(global));
   for (const map of module.maps) lines.push(printMap(map));
   for (const fn of module.functions) lines.push(...declaration(fn));
-  const body = ["export const p = xdp((ctx) => {", ...block(module.body, 1), "});"];
+  const { make, context } = HOOKS[module.hook];
+  const options = module.frags ? ", { frags: true }" : "";
+  const program = (name: string, body: readonly Statement[]) => [
+    `${name} = ${make}((ctx) => {`,
+    ...block(body, 1),
+    `}${options});`,
+  ];
+  if (module.tails.length > 0) lines.push(`export const ${TAILS} = progArray({ entries: ${MOST_TAILS} });`);
+  for (const [index, { body }] of module.tails.entries()) lines.push(...program(`export const tail${index}`, body));
+  for (const [index, { body }] of module.chain.entries()) lines.push(...program(`const part${index}`, body));
+  const parts = [...module.chain.map((_, index) => `part${index}`), "last"];
+  const body =
+    module.chain.length === 0
+      ? program("export const p", module.body)
+      : [...program("const last", module.body), `export const p = chain(${parts.join(", ")}${options});`];
   const text = [...lines, ...body].join("\n");
   const generics = /\b(behind|either)\(/.test(text) ? GENERICS : "";
-  return `${IMPORTS}${generics}${text}\n`;
+  const send = /\bsend\(/.test(text) ? SEND[module.hook] : "";
+  return `${IMPORTS}type Context = ${context};\n${generics}${send}${text}\n`;
 }
 
-function schema({ name, fields }: Struct): string {
-  return `const ${name} = struct({ ${fields.map((field) => `${field.name}: ${fieldType(field.type)}`).join(", ")} });`;
+function schema({ name, fields, overlay }: Struct): string {
+  return `const ${name} = ${overlay === true ? "overlay" : "struct"}({ ${fields.map((field) => `${field.name}: ${fieldType(field.type)}`).join(", ")} });`;
 }
 
 function fieldType(type: FieldType): string {
@@ -96,8 +121,9 @@ function printGlobal(global: Global): string {
   }
 }
 
-function printMap({ name, kind, key, value, entries }: MapDeclaration): string {
-  const keys = kind === "array" || kind === "perCpuArray" ? "" : `key: ${key.name}, `;
+function printMap(map: MapDeclaration): string {
+  const { name, kind, key, value, entries } = map;
+  const keys = kind === "array" || kind === "perCpuArray" || isQueue(map) ? "" : `key: ${key.name}, `;
   return `export const ${name} = ${kind}({ ${keys}value: ${value.name}, entries: ${entries} });`;
 }
 
@@ -107,7 +133,7 @@ function declaration(fn: Fn): string[] {
 }
 
 function signature({ parameters, returns }: Fn): string {
-  return `(${["ctx: XdpContext", ...parameters.map(printParameter)].join(", ")}): ${result(returns)}`;
+  return `(${["ctx: Context", ...parameters.map(printParameter)].join(", ")}): ${result(returns)}`;
 }
 
 function result(returns: Fn["returns"]): string {
@@ -176,6 +202,14 @@ function printStatement(st: Statement): string[] {
     }
     case "alias":
       return [`const ${st.name} = ${part(st)};`];
+    case "swap":
+      return [`swap(${part(st.left)}, ${part(st.right)});`];
+    case "view-as":
+      return [`const ${st.name} = viewAs(${part(st)}, ${st.struct.name});`];
+    case "cursor":
+      return [`const ${st.name} = ${cursor(st.cursor)};`, ...braces(`if (!${st.name})`, st.otherwise)];
+    case "tail-call":
+      return [`${TAILS}.tailCall(ctx, ${int(st.index)});`];
     case "destructure":
       return [`const { ${st.fields.map(({ field, name }) => `${field.name}: ${name}`).join(", ")} } = ${st.view};`];
     case "expression":
@@ -243,7 +277,12 @@ function printStatement(st: Statement): string[] {
 const MOVES = { head: "Head", tail: "Tail", meta: "Meta" } as const;
 
 function action(which: Action): string {
-  return typeof which === "number" ? (VERDICTS[which] ?? "XDP_ABORTED") : `redirect(${int(which)})`;
+  return typeof which === "string" ? which : `send(ctx, ${int(which)})`;
+}
+
+function cursor(e: Cursor): string {
+  if (e.c === "ethernetPayload") return "ethernetPayload(ctx)";
+  return e.c === "ipPayload" ? `ipPayload(ctx, ${int(e.type)}, ${int(e.offset)})` : `${e.c}(ctx, ${int(e.offset)})`;
 }
 
 // -- expressions --
@@ -268,6 +307,8 @@ function int(e: Int): string {
       return "ctx.length";
     case "context":
       return `ctx.${e.field}`;
+    case "cursor":
+      return `${e.cursor}.${e.field}`;
     case "nothing":
       return `(${e.helper}() & 0)`;
     case "binary":
@@ -313,6 +354,12 @@ function bool(e: Bool): string {
       return part(e.place);
     case "equals":
       return `${bytes(e.left)}.equals(${bytes(e.right)})`;
+    case "same":
+      return `equals(${part(e.left)}, ${part(e.right)})`;
+    case "push":
+      return `${e.map}.push(${value(e.value)}${e.overwrite ? ', "overwrite"' : ""})`;
+    case "store-bytes":
+      return `ctx.storeBytes(${int(e.offset)}, ${e.struct.name}, ${value(e.value)})`;
     case "update":
       return `${e.map}.update(${value(e.key)}, ${value(e.value)}${e.mode === "any" ? "" : `, "${e.mode}"`})`;
     case "delete":
@@ -378,6 +425,10 @@ function source(e: ViewSource): string {
       return `${e.map}.lookup(${value(e.key)})`;
     case "meta":
       return `ctx.meta(${e.struct.name})`;
+    case "take":
+      return `${e.map}.${e.how}()`;
+    case "load-bytes":
+      return `ctx.loadBytes(${int(e.offset)}, ${e.struct.name})`;
     case "call":
       return call(e.callee, e.args);
     case "view":
@@ -411,6 +462,8 @@ function target(e: Target): string {
       return `${part(e.place)}[${index(e.index)}]`;
     case "record":
       return [e.record, ...e.path].join(".");
+    case "context":
+      return `ctx.${e.field}`;
   }
 }
 

@@ -5,12 +5,15 @@
 import { resolve } from "node:path";
 import { type CompileOptions, compile } from "../src/compiler/compile.ts";
 import { CompileError } from "../src/compiler/diagnostics/diagnostic.ts";
-import { type LoadedObject, loadSpec, type ObjectSpec, VerifierError, WirescriptError } from "../src/index.ts";
+import { type LoadedObject, loadSpec, type ObjectSpec, ProgArray, VerifierError, WirescriptError } from "../src/index.ts";
 import { Vm, VmFault } from "../src/vm/index.ts";
+import { VmQueue } from "../src/vm/maps/queue.ts";
 import { evaluate, type Outcome } from "./evaluate.ts";
+import { TAILS } from "./hooks.ts";
 import { KernelMaps } from "./kernel-maps.ts";
 import { element } from "./map-model.ts";
 import { hex } from "./memory.ts";
+import { forSocketBuffer } from "./packets.ts";
 import { print } from "./print.ts";
 import { resetSections, sectionInKernel, sectionInVm, variables } from "./sections.ts";
 import type { Module } from "./tree.ts";
@@ -63,7 +66,7 @@ export function runCase({ module, packets }: Case, way: Way, kernel = true): Ver
       .join("\n");
     return failed({
       kind: "refused",
-      signature: `refused ${first?.code} ${first?.code === "WS9001" ? first.what : ""}`,
+      signature: `refused ${first?.code} ${/WS9001|^TS/.test(first?.code ?? "") ? first?.what.replace(/\d+/g, "#") : ""}`,
       message,
     });
   }
@@ -94,14 +97,16 @@ export function runCase({ module, packets }: Case, way: Way, kernel = true): Ver
 
 function runPackets(module: Module, packets: readonly Uint8Array[], spec: ObjectSpec, object: LoadedObject | null): Verdict {
   const maps = object === null ? null : new KernelMaps(module, object);
+  for (const index of module.tails.keys()) object?.map(TAILS, ProgArray).set(index, object.program(`tail${index}`));
   let executed = 0;
-  for (const packet of packets) {
+  for (const given of packets) {
+    const packet = module.hook === "tc" ? forSocketBuffer(given) : given;
     const outcome = evaluate(module, packet);
     const evaluation = describe(outcome);
     let interpreter: string;
     try {
       const vm = new Vm(spec, { cpus: 2 });
-      for (const map of module.maps) for (const { key, value } of map.contents) vm.maps.get(map.name)?.set(key, value);
+      fillVm(module, vm);
       const result = vm.run("p", packet);
       executed += result.executed;
       const globals = variables(spec, (section) => sectionInVm(vm, section));
@@ -137,8 +142,19 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
       };
     }
   }
-  const [program] = spec.programs;
+  const program = spec.programs.find(({ name }) => name === "p");
   return { passed: true, instructions: program?.functions[0]?.instructions.length ?? 0, executed };
+}
+
+function fillVm(module: Module, vm: Vm): void {
+  for (const { name, contents } of module.maps) {
+    const map = vm.map(name);
+    for (const { key, value } of contents) {
+      if (map instanceof VmQueue) map.push(value, 0n);
+      else map.set(key, value);
+    }
+  }
+  for (const index of module.tails.keys()) vm.setProgram(TAILS, index, `tail${index}`);
 }
 
 function head(verdict: number, packet: Uint8Array): string[] {

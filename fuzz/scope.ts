@@ -35,6 +35,8 @@ export class Scope {
   views: ViewName[] = [];
   bytes: { name: string; size: number; mutable: boolean }[] = [];
   records: string[] = [];
+  /** `isPacket`: of an IP packet, with a protocol; otherwise of a frame, with an EtherType. */
+  cursors: { name: string; isPacket: boolean }[] = [];
   functions: Callable[] = [];
 
   /** What is declared in it is unknown outside. */
@@ -45,6 +47,7 @@ export class Scope {
       views: this.living(),
       bytes: [...this.bytes],
       records: [...this.records],
+      cursors: [...this.cursors],
       functions: [...this.functions],
     });
   }

@@ -1,10 +1,11 @@
 /** Random statements. What they declare is in the scope afterwards. */
-import { type Expressions, sizeOfBytes } from "./expressions.ts";
+import { type Expressions, holdsOverlay, isSameType, sizeOfBytes, sizeOfType } from "./expressions.ts";
 import type { Random } from "./random.ts";
 import { leaves } from "./reachability.ts";
-import { type IntName, into, isInt, literal, placesIn, type Scope, spelledOut } from "./scope.ts";
+import { binary, type IntName, into, isInt, literal, placesIn, type Scope, spelledOut } from "./scope.ts";
 import {
   type Bool,
+  type CursorField,
   type FieldPlace,
   type Finds,
   FLAVOURS,
@@ -12,7 +13,9 @@ import {
   type Fn,
   flavourOf,
   type Int,
+  isQueue,
   isSigned,
+  type MapDeclaration,
   type Statement,
   type Struct,
   sizeOfScalar,
@@ -40,6 +43,9 @@ export class StatementAuthor {
   #inFunction = false;
   #updates = new Set<string>();
 
+  /** Tail calls go somewhere. */
+  hasTails = false;
+
   constructor(random: Random, expressions: Expressions) {
     this.#random = random;
     this.#e = expressions;
@@ -57,6 +63,11 @@ export class StatementAuthor {
       this.#updates = outer;
       this.#inFunction = wasIn;
     }
+  }
+
+  /** For one more program. */
+  refuel(): void {
+    this.#fuel = Math.max(this.#fuel, 25);
   }
 
   functionBody(scope: Scope, returns: Fn["returns"], count: number): Statement[] {
@@ -96,10 +107,13 @@ export class StatementAuthor {
     const byteFields = e.places(scope, (type) => type.kind === "bytes", "write");
     const structFields = e.places(scope, (type) => type.kind === "struct", "write");
     const arrays = e.places(scope, (type) => type.kind === "array", "write");
+    const settable = arrays.filter(({ type }) => !holdsOverlay(type));
     const flags = e.places(scope, (type) => type.kind === "bool", "write");
     const mutableBools = scope.bools.filter(({ mutable }) => mutable);
     const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
-    const changeable = e.maps.filter((map) => this.#mayChange(scope, map.name, place));
+    const changeable = e.tables.filter((map) => this.#mayChange(scope, map.name, place));
+    const queues = e.maps.filter(isQueue);
+    const isProgram = loops === 0 && place.returns === "verdict" && !this.#inFunction;
     const counters = scope.ints.filter(({ name, flavour }) => name.startsWith("global") && /4|2/.test(flavour ?? ""));
     const atomics = this.#atomics(scope);
     const structs = e.structs.filter(({ size }) => size <= 40);
@@ -125,13 +139,14 @@ export class StatementAuthor {
           const target = random.pick(structFields);
           if (target.type.kind !== "struct") return [];
           const { struct } = target.type;
-          return one({ s: "set-struct", place: target, value: e.pure(() => e.value(scope, struct)) });
+          const value = e.pure(() => e.assigned(scope, struct));
+          return value === null ? [] : one({ s: "set-struct", place: target, value });
         },
       ],
       [
-        arrays.length > 0 ? 3 : 0,
+        settable.length > 0 ? 3 : 0,
         () => {
-          const place = random.pick(arrays);
+          const place = random.pick(settable);
           return one({ s: "set-array", place, value: e.pure(() => e.content(scope, place.type, false, 0)) });
         },
       ],
@@ -150,7 +165,13 @@ export class StatementAuthor {
       [changeable.length > 0 ? 7 : 0, () => one(this.#change(scope, random.pick(changeable).name))],
       [counters.length > 0 ? 2 : 0, () => one(this.#addToGlobal(scope, random.pick(counters)))],
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
-      [loops === 0 && place.returns === "verdict" && !this.#inFunction ? 2 : 0, () => one(this.#move(scope, place.returns))],
+      [isProgram && e.hook === "xdp" ? 2 : 0, () => one(this.#move(scope, place.returns))],
+      [isProgram && this.hasTails ? 3 : 0, () => one({ s: "tail-call", index: binary("&", e.int(scope, 1), literal(3)) })],
+      [isProgram || e.hook === "xdp" ? 2 : 0, () => this.#storeBytes(scope)],
+      [queues.length > 0 ? 6 : 0, () => one(this.#push(scope, random.pick(queues)))],
+      [loops === 0 ? 2 : 0, () => this.#cursor(scope, place.returns)],
+      [3, () => this.#swapPlaces(scope)],
+      [3, () => this.#viewAs(scope)],
       [this.#inFunction || loops > 0 ? 0 : 2, () => one(this.#closure(scope))],
       [structs.length > 0 ? 3 : 0, () => one(this.#local(scope, random.pick(structs)))],
       [random.chance(2) ? 1 : 0, () => one({ s: "trace", values: [e.int(scope, 1), e.int(scope, 2)] })],
@@ -459,6 +480,99 @@ export class StatementAuthor {
     return { s: "move", edge, delta, otherwise: [this.#return(scope, returns)] };
   }
 
+  /** Goes from the Ethernet header to the IP header and behind it. */
+  parse(scope: Scope): Statement[] {
+    const statements: Statement[] = [];
+    while (statements.length < 2) statements.push(...this.#cursor(scope, "verdict"));
+    return statements;
+  }
+
+  /** The next cursor: that of the frame, or that of the IP packet in it. */
+  #cursor(scope: Scope, returns: Returns): Statement[] {
+    const random = this.#random;
+    const otherwise = [this.#return(scope, returns)];
+    const name = this.#name("at");
+    const frame = scope.cursors.find(({ isPacket }) => !isPacket);
+    const packet = scope.cursors.find(({ isPacket }) => isPacket);
+    const part = (cursor: string, field: CursorField, flavour: Flavour): Int => ({
+      k: "cursor",
+      cursor,
+      field,
+      signed: false,
+      flavour,
+    });
+    if (frame === undefined) {
+      scope.cursors.push({ name, isPacket: false });
+      return [{ s: "cursor", name, cursor: { c: "ethernetPayload" }, otherwise }];
+    }
+    const type = random.chance(80) ? part(frame.name, "type", "u16") : literal(random.pick([0x0800, 0x86dd]));
+    // Behind a packet, as in a tunnel, or where the frame's payload is.
+    const offset = part(packet !== undefined && random.chance(30) ? packet.name : frame.name, "offset", "u32");
+    const one = random.pick(["ipPayload", "ipPayload", "ipPayload", "ipv4Payload", "ipv6Payload"] as const);
+    scope.cursors.push({ name, isPacket: true });
+    return [{ s: "cursor", name, cursor: one === "ipPayload" ? { c: one, type, offset } : { c: one, offset }, otherwise }];
+  }
+
+  #storeBytes(scope: Scope): Statement[] {
+    const random = this.#random;
+    const e = this.#e;
+    const structs = e.structs.filter(({ size }) => size <= 40);
+    if (structs.length === 0) return [];
+    const struct = random.pick(structs);
+    const offset = into(
+      e.pure(() => e.offset(scope, 2)),
+      "u32",
+    );
+    const value = e.pure(() => e.assigned(scope, struct));
+    if (value === null) return [];
+    const stored: Bool = { b: "store-bytes", struct, offset, value };
+    // A socket buffer may have moved.
+    if (e.hook === "tc")
+      for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    return [this.#result(scope, stored)];
+  }
+
+  /** For its effect alone, or to be kept. */
+  #result(scope: Scope, value: Bool): Statement {
+    if (this.#random.chance(50)) return { s: "effect", value };
+    const name = this.#name("c");
+    scope.bools.push({ name, mutable: false });
+    return { s: "bool", name, keyword: "const", value };
+  }
+
+  #push(scope: Scope, map: MapDeclaration): Statement {
+    const value = this.#e.pure(() => this.#e.value(scope, map.value));
+    return this.#result(scope, { b: "push", map: map.name, value, overwrite: this.#random.chance(40) });
+  }
+
+  #swapPlaces(scope: Scope): Statement[] {
+    const places = this.#e.places(scope, (type) => sizeOfType(type) > 0 && sizeOfType(type) <= 64, "write");
+    if (places.length === 0) return [];
+    const left = this.#random.pick(places);
+    const alike = places.filter(({ type }) => isSameType(type, left.type));
+    const right = this.#random.pick(alike);
+    // What one index reads must not be what the other place holds.
+    if (left.indexes.length > 0 || right.indexes.length > 0) return [];
+    return [{ s: "swap", left, right, size: sizeOfType(left.type) }];
+  }
+
+  #viewAs(scope: Scope): Statement[] {
+    const random = this.#random;
+    const kinds = ["struct", "array", "bytes"];
+    const places = this.#e
+      .places(scope, ({ kind }) => kinds.includes(kind), "write")
+      .filter(({ indexes }) => indexes.length === 0);
+    if (places.length === 0) return [];
+    const { type, ...path } = random.pick(places);
+    const structs = this.#e.structs.filter(({ size }) => size <= sizeOfType(type));
+    const owner = scope.views.find(({ name }) => name === path.view);
+    if (structs.length === 0 || owner === undefined) return [];
+    const struct = random.pick(structs);
+    const name = this.#name("w");
+    scope.views.push({ ...owner, name, struct });
+    return [{ s: "view-as", name, struct, ...path }];
+  }
+
   // -- functions --
 
   #closure(scope: Scope): Statement {
@@ -563,6 +677,7 @@ const METADATA = "the metadata";
 
 function mapOf(source: ViewSource): string | null {
   if (source.w === "meta") return METADATA;
+  if (source.w === "take" || source.w === "load-bytes") return STACK;
   if (source.w === "lookup" || source.w === "call" || source.w === "view") return source.map;
   return source.w === "choice" ? mapOf(source.yes) : null;
 }

@@ -29,6 +29,8 @@ export interface Struct {
   /** The name of the schema in the source, e.g. "S1" or "u32". */
   name: string;
   scalar: boolean;
+  /** An `overlay`: its fields, of which a literal names one, lie over each other. */
+  overlay?: boolean;
   size: number;
   fields: Field[];
 }
@@ -69,7 +71,9 @@ export type Int = IntNode &
     | { k: "byte"; bytes: Bytes; index: number | Int }
     | { k: "record"; record: string; path: string[] }
     | { k: "length" }
-    | { k: "context"; field: "ingressIfindex" | "rxQueueIndex" }
+    | { k: "context"; field: ContextField }
+    /** What a cursor of `wirescript/net` found. */
+    | { k: "cursor"; cursor: string; field: CursorField }
     /** A helper whose result differs from run to run, masked to nothing. */
     | { k: "nothing"; helper: "ktimeGetNs" | "getPrandomU32" | "getSmpProcessorId" }
     | { k: "binary"; operator: BinaryOperator; left: Int; right: Int }
@@ -86,6 +90,15 @@ export type Int = IntNode &
     | { k: "step"; target: Target; operator: "++" | "--"; prefix: boolean }
   );
 
+/** `mark` and `priority`: on TC only, where they can be written; `rxQueueIndex`: on XDP only. */
+export type ContextField = "ingressIfindex" | "rxQueueIndex" | "mark" | "priority";
+export type CursorField = "type" | "offset" | "protocol" | "fragment";
+
+export type Cursor =
+  | { c: "ethernetPayload" }
+  | { c: "ipPayload"; type: Int; offset: Int }
+  | { c: "ipv4Payload" | "ipv6Payload"; offset: Int };
+
 export type Bool =
   | { b: "compare"; operator: Comparison; left: Int; right: Int }
   | { b: "and" | "or"; left: Bool; right: Bool }
@@ -95,8 +108,12 @@ export type Bool =
   | { b: "constant"; value: boolean }
   | { b: "field"; place: FieldPlace }
   | { b: "equals"; left: Bytes; right: Bytes }
+  /** `equals(left, right)` of two structs or arrays of one schema, of `size` bytes. */
+  | { b: "same"; left: Path; right: Path; size: number }
   | { b: "update"; map: string; key: Key; value: Value; mode: "any" | "noexist" | "exist" }
   | { b: "delete"; map: string; key: Key }
+  | { b: "push"; map: string; value: Value; overwrite: boolean }
+  | { b: "store-bytes"; struct: Struct; offset: Int; value: Value }
   | { b: "present"; source: ViewSource };
 
 export type Bytes =
@@ -131,6 +148,10 @@ export type ViewSource =
   | { w: "either"; struct: Struct; first: Int; second: Int }
   | { w: "lookup"; struct: Struct; map: string; key: Key }
   | { w: "meta"; struct: Struct }
+  /** A copy of a value of a queue or stack. */
+  | { w: "take"; struct: Struct; map: string; how: "pop" | "peek" }
+  /** A copy of the packet's bytes. */
+  | { w: "load-bytes"; struct: Struct; offset: Int }
   /** A function that gives a view or `null`: of the packet, or of `map`. */
   | { w: "call"; struct: Struct; map: string | null; callee: string; args: Argument[] }
   /** A view that is there. */
@@ -145,6 +166,7 @@ export type Target = { signed: boolean; wrap: Flavour | null } & (
   | { t: "field"; place: FieldPlace }
   | { t: "byte"; place: FieldPlace; index: number | Int }
   | { t: "record"; record: string; path: string[] }
+  | { t: "context"; field: "mark" | "priority" }
 );
 
 export type Statement =
@@ -159,6 +181,14 @@ export type Statement =
   | { s: "set-array"; place: FieldPlace; value: Content }
   /** `for (const name of place)`. */
   | { s: "each"; name: string; place: FieldPlace; body: Statement[] }
+  /** `swap(left, right)` of two places of one schema, of `size` bytes. */
+  | { s: "swap"; left: FieldPlace; right: FieldPlace; size: number }
+  /** `const name = viewAs(place, struct)`. */
+  | ({ s: "view-as"; name: string; struct: Struct } & Path)
+  /** `const name = cursor; if (!name) { otherwise }`, where `otherwise` leaves the function. */
+  | { s: "cursor"; name: string; cursor: Cursor; otherwise: Statement[] }
+  /** Goes on in another program, if there is one at `index`. */
+  | { s: "tail-call"; index: Int }
   | { s: "record"; name: string; fields: { name: string; value: Int | { name: string; value: Int }[] }[] }
   | ({ s: "alias"; name: string } & Path)
   | { s: "destructure"; view: string; fields: { field: Field; name: string }[] }
@@ -194,8 +224,8 @@ export type Statement =
   | { s: "return-view"; source: ViewSource | null }
   | { s: "verdict"; verdict: Verdict };
 
-/** An action, or what `redirect(value)` gives. */
-export type Action = number | Int;
+/** An action by its name, or what `redirect(value)` gives. */
+export type Action = string | Int;
 export type Verdict = { condition: Bool | null; yes: Action; no: Action };
 
 export type Parameter =
@@ -220,16 +250,26 @@ export interface Finds {
   map: string | null;
 }
 
-export type MapKindName = "array" | "perCpuArray" | "hash" | "perCpuHash" | "lruHash" | "lruPerCpuHash" | "lpmTrie";
+export type MapKindName =
+  | "array"
+  | "perCpuArray"
+  | "hash"
+  | "perCpuHash"
+  | "lruHash"
+  | "lruPerCpuHash"
+  | "lpmTrie"
+  | "queue"
+  | "stack";
 
 export interface MapDeclaration {
   d: "map";
   name: string;
   kind: MapKindName;
+  /** Not used where `isQueue`. */
   key: Struct;
   value: Struct;
   entries: number;
-  /** Contents before each packet. */
+  /** Contents before each packet; of queues and stacks the oldest first. */
   contents: { key: Uint8Array; value: Uint8Array }[];
 }
 
@@ -249,7 +289,17 @@ export type Global = { d: "global"; name: string } & (
   | { g: "struct"; struct: Struct; first: Value | null }
 );
 
+/** Where the module's programs run. */
+export type Hook = "xdp" | "tc";
+
 export interface Module {
+  hook: Hook;
+  /** The programs take frames in several buffers. */
+  frags: boolean;
+  /** Programs that run before `body`, as parts of a chain. */
+  chain: Program[];
+  /** Programs that tail calls go to, by their index. */
+  tails: Program[];
   structs: (Struct & { d: "struct" })[];
   /** Lengths of byte arrays that have a schema of their own. */
   byteSizes: number[];
@@ -258,6 +308,16 @@ export interface Module {
   maps: MapDeclaration[];
   functions: Fn[];
   body: Statement[];
+}
+
+export interface Program {
+  d: "program";
+  body: Statement[];
+}
+
+/** Maps without keys, whose values wait to be taken out. */
+export function isQueue({ kind }: MapDeclaration): boolean {
+  return kind === "queue" || kind === "stack";
 }
 
 export const FLAVOURS: readonly Flavour[] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"];

@@ -156,4 +156,30 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
       expect(runOnce(body, packet, declarations, { disabledPasses: disabled }).action, `without ${disabled}`).toBe(3);
     }
   });
+
+  test("a length that turns out to be compared with 0", () => {
+    const declarations =
+      'import { setting } from "wirescript/kernel";\nconst zero = setting(u8, 63);\nexport const seen = array({ value: u8, entries: 2 });';
+    const body = `const start = ctx.at(u32, 15);
+      if (!start) return XDP_DROP;
+      if (ctx.length >= (zero ^ i64(zero))) seen.update(1, 7);
+      start.value = 0;
+      return XDP_TX;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+  });
+
+  test("a number of what a function found or did not find in the packet, with each pass off", () => {
+    const declarations = `import { noinline } from "wirescript/kernel";
+      const Five = struct({ a: u32, b: u8 });
+      const find = noinline((ctx: XdpContext, _: u8): View<typeof Five> | null => ctx.at(Five));
+      let count: u64 = 0;`;
+    const body = `const there = find(ctx, 0) !== null;
+      if (count === 4) find(ctx, u8(ctx.length & 1));
+      const out = ctx.at(u64, 36);
+      if (!out) return XDP_ABORTED;
+      out.value = 1 ^ (there ? 1 : 0);
+      return there ? XDP_TX : XDP_PASS;`;
+    for (const { name } of PASSES)
+      expect(runOnce(body, frame([], 64), declarations, { disabledPasses: [name] }).action, name).toBe(3);
+  });
 });

@@ -2,7 +2,7 @@
  * Comparisons as the machine's branches: the constant on the right, as an immediate where it fits; 32-bit comparisons where they
  * save an instruction; "any bit in common" for masks; operands swapped on machines that lack the "less" family.
  */
-import { type CompareOp, isCompare, type Value } from "../ir/ir.ts";
+import { type CompareOp, isCompare, SUBPROGRAM, type Value } from "../ir/ir.ts";
 import { constant, fitsImmediate, fitsU32, lowHalf, U32_MAX } from "./facts.ts";
 import type { Branch, Cpu, JumpCode, Register } from "./machine.ts";
 import { isNegation, type Uses } from "./uses.ts";
@@ -13,6 +13,8 @@ export interface Condition {
   left: Register;
   right: Register | null;
   imm: number;
+  /** The verifier may go on with an address although it was compared equal to 0: it takes no packet's address for that. */
+  staysAddress?: boolean;
   /** The branch is taken when the condition does *not* hold. */
   negated: boolean;
 }
@@ -97,7 +99,10 @@ function compare(source: OperandSource, code: CompareOp, left: Value, right: Val
     const unsigned32 = value >= 0n && value <= U32_MAX;
     if (zext && unsigned32) return { code, width: 32, left: source.register(zext), right: null, imm: lowHalf(value) };
     if (sext && fitsImmediate(value)) return { code, width: 32, left: source.register(sext), right: null, imm: Number(value) };
-    if (fitsImmediate(value)) return { code, width: 64, left: source.register(left), right: null, imm: Number(value) };
+    if (fitsImmediate(value)) {
+      const staysAddress = left.type === "ptr" && !(left.op === "call" && left.helper !== SUBPROGRAM);
+      return { code, width: 64, left: source.register(left), right: null, imm: Number(value), staysAddress };
+    }
     if (source.cpu >= 3 && !signed && unsigned32 && fitsU32(left)) {
       return { code, width: 32, left: source.register(left), right: null, imm: lowHalf(value) };
     }

@@ -1,6 +1,7 @@
 /**
  * Where every way into a block has just compared a register equal to a constant, the register holds it: making it again is
- * superfluous. The everyday case is a failed lookup that returns 0: r0 is 0 already.
+ * superfluous. The everyday case is a failed lookup that returns 0: r0 is 0 already. What may be a packet's address is left out, since the
+ * verifier does not believe that it is 0.
  */
 import { forEachWrite, type MachineBlock, type MachineFunction, predecessors, type Register } from "./machine.ts";
 
@@ -31,6 +32,7 @@ function commonFact(block: MachineBlock, sources: readonly MachineBlock[]): Fact
     if (terminator.op !== "branch" || terminator.then === terminator.otherwise) return null;
     const equal = terminator.then === block ? "eq" : "ne";
     if (terminator.code !== equal || terminator.width !== 64 || terminator.right !== null) return null;
+    if (terminator.staysAddress === true) return null;
     const fact = { register: terminator.left, value: BigInt(terminator.imm) };
     if (common !== null && (common.register !== fact.register || common.value !== fact.value)) return null;
     common = fact;

@@ -96,6 +96,8 @@ export type MachineTerminator = Placed &
         left: Register;
         right: Register | null;
         imm: number;
+        /** As in `Condition`. */
+        staysAddress?: boolean;
         then: MachineBlock;
         otherwise: MachineBlock;
       }

@@ -23,11 +23,19 @@ export const foldCompare: Rule<Compare> = (instruction, make) => {
     instruction.args = [right, left];
     return Object.assign(instruction, { op: mirrored(op) });
   }
+  // A check of the packet's start itself, which the verifier would take for unusable where it fails.
+  if ((op === "ugt" || op === "ule") && isPacketStart(left, right)) return make.bool(op === "ule");
   if (right.op === "const" && right.value === 0n && isNeverNull(left)) {
     if (op === "eq" || op === "ne") return make.bool(op === "ne");
   }
   return null;
 };
+
+/** Whether these are `data` and `data_end` of the context, which lie side by side there. */
+function isPacketStart(left: Value, right: Value): boolean {
+  const areAddresses = left.type === "ptr" && right.type === "ptr" && left.op === "load" && right.op === "load";
+  return areAddresses && left.region === "context" && right.region === "context" && left.offset + 4 === right.offset;
+}
 
 /** Comparisons that every possible value answers alike, as far as the verifier knows it too. */
 export const foldByRange: Rule<Compare> = (instruction, make) => {
