@@ -1,5 +1,6 @@
 /** Runs many cases and collects what fails, each failure made small. */
 import { randomModule } from "./author.ts";
+import { addCoverage, type Coverage, countModule, emptyCoverage } from "./coverage.ts";
 import { randomPackets } from "./packets.ts";
 import { print } from "./print.ts";
 import { type Case, type Failure, runCase, type Way } from "./run-case.ts";
@@ -32,6 +33,8 @@ export interface Tally {
   executed: number;
   /** Modules that exceed a limit, by limit: their seeds. */
   leftOut: Record<string, number[]>;
+  /** Of all modules, compiled in the usual way. */
+  coverage: Coverage;
 }
 
 export interface Finding {
@@ -48,6 +51,7 @@ export function addTally(tally: Tally, other: Tally): void {
   tally.runs += other.runs;
   tally.instructions += other.instructions;
   tally.executed += other.executed;
+  addCoverage(tally.coverage, other.coverage);
   for (const [limit, seeds] of Object.entries(other.leftOut)) leaveOut(tally, limit, ...seeds);
 }
 
@@ -57,7 +61,7 @@ function leaveOut({ leftOut }: Tally, limit: string, ...seeds: number[]): void {
 
 /** At most one finding for each way in which cases fail, and how often each happened. */
 export function runCampaign(campaign: Campaign): { tally: Tally; findings: Finding[]; failures: number } {
-  const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, leftOut: {} };
+  const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, leftOut: {}, coverage: emptyCoverage() };
   const findings = new Map<string, Finding>();
   let failures = 0;
   const { stride = 1, first = 0 } = campaign;
@@ -66,8 +70,9 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     const each: Case = { module: randomModule(seed), packets: randomPackets(seed, campaign.packets) };
     const other = OTHERS[index % OTHERS.length];
     const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];
+    countModule(tally.coverage, each.module);
     for (const way of ways) {
-      const verdict = runCase(each, way, campaign.kernel);
+      const verdict = runCase(each, way, campaign.kernel, way === USUAL ? tally.coverage : undefined);
       if ("limit" in verdict) {
         leaveOut(tally, verdict.limit, seed);
         break; // what is too large in one way would only be so in the next

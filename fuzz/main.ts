@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { addTally, type Campaign, type Finding, runCampaign, type Tally } from "./campaign.ts";
+import { printCoverage } from "./coverage.ts";
 
 const HELP = `Usage: npm run fuzz -- [options]
 
@@ -111,7 +112,8 @@ function worker(index: number, progress: () => void): Promise<Outcome> {
 
 function report({ tally, findings, failures }: Outcome, seconds: number): void {
   for (const finding of findings) console.log(`${"=".repeat(100)}\n${finding.report}\n`);
-  const { programs, runs, executed, leftOut } = tally;
+  const { programs, runs, executed, leftOut, coverage } = tally;
+  for (const line of printCoverage(coverage)) console.log(line);
   console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
   const limits = Object.entries(leftOut).map(
     ([limit, seeds]) =>

@@ -8,6 +8,7 @@ import { CompileError } from "../src/compiler/diagnostics/diagnostic.ts";
 import { type LoadedObject, loadSpec, type ObjectSpec, ProgArray, VerifierError, WirescriptError } from "../src/index.ts";
 import { Vm, VmFault } from "../src/vm/index.ts";
 import { VmQueue } from "../src/vm/maps/queue.ts";
+import { type Coverage, countFunctions, countingPasses } from "./coverage.ts";
 import { evaluate, type Outcome } from "./evaluate.ts";
 import { TAILS } from "./hooks.ts";
 import { KernelMaps } from "./kernel-maps.ts";
@@ -49,12 +50,15 @@ export interface Way extends CompileOptions {
 const LIMITS = new Set(["WS2002", "WS4001", "WS4004"]);
 const FILE = resolve("fuzz.bpf.ts");
 
-/** `kernel` false leaves the kernel out: no root, no Linux. */
-export function runCase({ module, packets }: Case, way: Way, kernel = true): Verdict | LeftOut {
+/** `kernel` false leaves the kernel out: no root, no Linux. What the compiler did is counted in `coverage`. */
+export function runCase({ module, packets }: Case, way: Way, kernel = true, coverage?: Coverage): Verdict | LeftOut {
   const failed = (failure: Failure): Verdict => ({ passed: false, failure });
   let spec: ObjectSpec;
   try {
-    spec = compile(FILE, { ...way, overlay: new Map([[FILE, print(module)]]) }).spec;
+    const build = () => compile(FILE, { ...way, overlay: new Map([[FILE, print(module)]]) });
+    const compilation = coverage === undefined ? build() : countingPasses(coverage, build);
+    if (coverage !== undefined) countFunctions(coverage, compilation.functions);
+    spec = compilation.spec;
   } catch (error) {
     if (!(error instanceof CompileError)) {
       return failed({ kind: "crashed", signature: `crashed ${firstLine(error)}`, message: stack(error) });
