@@ -172,7 +172,9 @@ class Evaluator extends ExpressionEvaluator {
         return null;
       case "swap": {
         const [left, right] = [this.part(st.left), this.part(st.right)];
-        const [first, second] = [copyOf(left, st.size), copyOf(right, st.size)];
+        const isBool = st.left.type.kind === "bool";
+        const copy = (view: View) => (isBool ? Uint8Array.of(view.bytes[view.at] === 0 ? 0 : 1) : copyOf(view, st.size));
+        const [first, second] = [copy(left), copy(right)];
         left.bytes.set(second, left.at);
         right.bytes.set(first, right.at);
         return null;

@@ -36,7 +36,7 @@ export interface Failure {
 
 export type Verdict = { passed: true; instructions: number; executed: number } | { passed: false; failure: Failure };
 
-/** The number of the diagnostic that says which limit the module exceeds, or "a million instructions", which is the verifier's. */
+/** The number of the diagnostic that says which limit the module exceeds, or "a million instructions" or "8,192 jumps", which are the verifier's. */
 export interface LeftOut {
   limit: string;
 }
@@ -88,6 +88,7 @@ export function runCase({ module, packets }: Case, way: Way, kernel = true, cove
     }
     const log = error.log.trimEnd().split("\n");
     if (log.some((line) => line.startsWith("BPF program is too large. Processed"))) return { limit: "a million instructions" };
+    if (log.some((line) => /^The sequence of \d+ jumps is too complex/.test(line))) return { limit: "8,192 jumps" };
     const last = log.findLast((line) => !/^(processed|verification time|stack depth|mark_precise)/.test(line)) ?? "";
     const signature = `rejected ${last.replace(/\d+/g, "#")}`;
     return failed({ kind: "rejected", signature, message: `${error.message}\n${log.slice(-25).join("\n")}` });
