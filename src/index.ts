@@ -6,6 +6,7 @@ export type { PerfEvent } from "./runtime/events/perf-source.ts";
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
 export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/adopt.ts";
 export { BpfLink } from "./runtime/links/bpf-link.ts";
+export { attachChain, Chain, ChainStep, loadStep, type StepOptions } from "./runtime/links/chain.ts";
 export { ClsactLink } from "./runtime/links/clsact-link.ts";
 export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
 export { type FollowEvent, Following, type FollowOptions, follow } from "./runtime/links/follow.ts";

@@ -44,7 +44,9 @@ export function chooseProgram({ programs }: ObjectSpec, file: string, { prog, se
     (each) =>
       (prog === undefined || each.name === prog) &&
       (section === undefined || each.section === section) &&
-      (!isForTc || (each.type === "sched_cls" && (direction === undefined || (directionOf(each) ?? direction) === direction))),
+      (!isForTc ||
+        (each.type === "sched_cls" &&
+          (direction === undefined || (each.direction ?? directionOf(each.section) ?? direction) === direction))),
   );
   const forXdp = asked.filter(({ type }) => type === "xdp");
   const fits = forXdp.length > 0 ? forXdp : asked;

@@ -1,6 +1,6 @@
 /** A program in the kernel: attach it, run it on a packet of your own, look at it, pin it. */
 import { WirescriptError } from "../errors.ts";
-import type { ProgramSpec, ProgramType } from "../object/spec.ts";
+import type { ProgramType } from "../object/spec.ts";
 import { type Direction, type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
 import { bootTime } from "./boot-time.ts";
 import {
@@ -32,7 +32,7 @@ export interface ProgramParts {
   name: string;
   section: string;
   type: ProgramType;
-  direction?: ProgramSpec["direction"];
+  direction?: Direction | null;
   fd: ProgramFd;
 }
 
@@ -56,7 +56,7 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
     this.name = parts.name;
     this.section = parts.section;
     this.type = parts.type;
-    this.direction = parts.type === "sched_cls" ? directionOf(parts) : null;
+    this.direction = parts.type === "sched_cls" ? (parts.direction ?? directionOf(parts.section)) : null;
     this.fd = parts.fd;
     this.#owned = owned;
   }
@@ -102,9 +102,21 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
     });
   }
 
+  /** Actions stand in filters of other people's, which decide when they run. */
+  #mustNotBeAction(): void {
+    if (this.type !== "sched_act") return;
+    throw new WirescriptError({
+      code: "USAGE",
+      what: `The program "${this.name}" cannot be attached to a device.`,
+      why: `It is an action of traffic control (section "${this.section}"), which runs as part of a filter.`,
+      fix: "Make it a classifier (section tc), or attach it with tc: tc filter add … action bpf object-pinned PATH",
+    });
+  }
+
   #forTc<Options extends XdpAttachOptions | TcAttachOptions | TcFilterOptions>(
     options: Options,
   ): Options & { direction: Direction } {
+    this.#mustNotBeAction();
     const direction = ("direction" in options ? options.direction : undefined) ?? this.direction;
     if (direction !== null) return { ...options, direction };
     throw new WirescriptError({

@@ -7,9 +7,17 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { ArrayMap, type LoadedObject, type LoadedProgram, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import {
+  ArrayMap,
+  attachChain,
+  type LoadedObject,
+  type LoadedProgram,
+  loadSpec,
+  loadStep,
+  PerCpuArrayMap,
+} from "../../src/index.ts";
 import { queryTcx } from "../../src/sys/bpf.ts";
 import { lacking } from "../foreign-tools.ts";
 import { freshNamespace } from "../own-network.ts";
@@ -20,7 +28,7 @@ const SWAPS = 1000;
 const LEAST_PACKETS = 10_000n;
 const MOST_PACKETS = 1 << 20;
 
-const MODULE = `import { array, perCpuArray, type PacketContext, tc, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, u32, u64, xdp, XDP_PASS } from "wirescript/kernel";
+const MODULE = `import { array, bytes, perCpuArray, type PacketContext, tc, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, u32, u64, u8, xdp, XDP_PASS } from "wirescript/kernel";
 import { Ethernet, EtherType, IPv4, IpProtocol, Udp } from "wirescript/net";
 
 export const met = perCpuArray({ value: u64, entries: 2 });
@@ -41,16 +49,30 @@ function count(ctx: PacketContext, which: u32): void {
 
 export const xdp0 = xdp((ctx) => { count(ctx, 0); return XDP_PASS; });
 export const xdp1 = xdp((ctx) => { count(ctx, 1); return XDP_PASS; });
+/** Puts a letter behind the packet's number, and behind another letter that is there. */
+function sign(ctx: PacketContext, letter: u8): void {
+  const letters = ctx.at(bytes(2), Ethernet.size + IPv4.size + Udp.size + 4);
+  if (letters && isOurs(ctx)) letters[letters[0] === 0 ? 0 : 1] = letter;
+}
+
+export const one = xdp((ctx) => { sign(ctx, 1); return XDP_PASS; });
+export const two = xdp((ctx) => { sign(ctx, 2); return XDP_PASS; });
+export const orders = perCpuArray({ value: u64, entries: 16 });
 export const tcx0 = tc.ingress((ctx) => { count(ctx, 0); return TC_ACT_UNSPEC; });
 export const tcx1 = tc.ingress((ctx) => { count(ctx, 1); return TC_ACT_UNSPEC; });
 export const receiver = tc.ingress((ctx) => {
   if (!isOurs(ctx)) return TC_ACT_OK;
+  const letters = ctx.at(bytes(2), Ethernet.size + IPv4.size + Udp.size + 4);
+  const order = letters ? orders.lookup(letters[0] * 4 + letters[1]) : null;
+  if (order) order.value++;
   const number = ctx.at(u32, Ethernet.size + IPv4.size + Udp.size);
   const times = number ? seen.lookup(number.value) : null;
   if (times) times.value++;
   return TC_ACT_SHOT;
 });
 `;
+
+const SPEC = compile(FILE, { overlay: new Map([[FILE, MODULE]]) }).spec;
 
 /** Sends numbered packets until its input ends, then prints how many, and which could not be sent. */
 const SENDER = `
@@ -78,6 +100,24 @@ describe.skipIf(missing !== "")(`${SWAPS} exchanges under traffic${missing}`, ()
     await exchange(["xdp0", "xdp1"], (program, netns) => program.attach({ dev: "w", netns, mode: "native" }));
   });
 
+  it("of a chain's order: each packet meets the old one or the new one, and none is lost", { timeout: 180_000 }, async () => {
+    using one = await loadStep(SPEC, { program: "one" });
+    using two = await loadStep(SPEC, { program: "two" });
+    const arrived = await underTraffic((here) => {
+      const chain = attachChain([one, two], { dev: "w", netns: here, mode: "native" });
+      return {
+        swap: (swap) => chain.rearrange(swap % 2 === 0 ? [one, two] : [two, one]),
+        swaps: SWAPS / 5,
+        [Symbol.dispose]: () => chain.detach(),
+      };
+    });
+    const counted = Array.from({ length: 16 }, (_, index) => arrived.orders.sum(index));
+    // 1 then 2, and 2 then 1.
+    const [first, second] = [counted[1 * 4 + 2] ?? 0n, counted[2 * 4 + 1] ?? 0n];
+    expect([first > 0n, second > 0n]).toEqual([true, true]);
+    expect(first + second).toBe(arrived.total);
+  });
+
   const noTcx = missing === "" && queryTcx(1, "ingress") !== null ? "" : " (skipped: needs TCX, Linux 6.6)";
   it.skipIf(noTcx !== "")(`lose no packet of TCX, and show it none twice${noTcx}`, { timeout: 180_000 }, async () => {
     await exchange(["tcx0", "tcx1"], (program, netns) => program.attach({ dev: "w", netns, direction: "ingress", via: "tcx" }));
@@ -86,18 +126,44 @@ describe.skipIf(missing !== "")(`${SWAPS} exchanges under traffic${missing}`, ()
 
 type Exchangeable = Disposable & { update(program: LoadedProgram): void };
 
+/** Exchanges one program for the other and back, and counts how many packets met each. */
 async function exchange(names: readonly [string, string], attach: (program: LoadedProgram, netns: string) => Exchangeable) {
-  const { here, there } = cable();
-  using object = loadSpec(compile(FILE, { overlay: new Map([[FILE, MODULE]]) }).spec);
-  using _receiver = object.program("receiver").attach({ dev: "w", netns: here, direction: "ingress", via: "clsact" });
+  using object = loadSpec(SPEC, { programs: names });
   const programs = names.map((name) => object.program(name)) as [LoadedProgram, LoadedProgram];
-  using link = attach(programs[0], here);
+  const met = object.map<PerCpuArrayMap<bigint>>("met", PerCpuArrayMap);
+  const { total } = await underTraffic((here) => {
+    const link = attach(programs[0], here);
+    return {
+      swap: (swap) => link.update(programs[swap % 2 === 0 ? 0 : 1]),
+      swaps: SWAPS,
+      [Symbol.dispose]: () => link[Symbol.dispose](),
+    };
+  });
+  const [first, second] = [met.sum(0), met.sum(1)];
+  expect(first + second).toBe(total);
+  // Both were at work: it was no exchange of a program that nobody met.
+  expect([first > 0n, second > 0n]).toEqual([true, true]);
+}
+
+interface Subject extends Disposable {
+  swap(round: number): void;
+  /** How often. */
+  swaps: number;
+}
+
+/** Swaps while packets arrive, and checks that each arrived once. Returns how many did, and which letters they had. */
+async function underTraffic(begin: (here: string) => Subject): Promise<{ total: bigint; orders: PerCpuArrayMap<bigint> }> {
+  const { here, there } = cable();
+  const object = loadSpec(SPEC, { programs: ["receiver"] });
+  onTestFinished(() => object.close());
+  object.program("receiver").attach({ dev: "w", netns: here, direction: "ingress", via: "clsact" });
+  const orders = object.map<PerCpuArrayMap<bigint>>("orders", PerCpuArrayMap);
+  const arrived = () => Array.from({ length: 16 }, (_, index) => orders.sum(index)).reduce((sum, each) => sum + each);
+  using subject = begin(here);
   const sender = await startSender(there);
   try {
-    const met = object.map<PerCpuArrayMap<bigint>>("met", PerCpuArrayMap);
-    const arrived = () => met.sum(0) + met.sum(1);
-    for (let swap = 1; swap <= SWAPS || arrived() < LEAST_PACKETS; swap++) {
-      link.update(programs[swap % 2 === 0 ? 0 : 1]);
+    for (let swap = 1; swap <= subject.swaps || arrived() < LEAST_PACKETS; swap++) {
+      subject.swap(swap);
       // The sender runs on another CPU or in between; packets are on their way all the time.
       if (swap % 10 === 0) await nextTurn();
     }
@@ -107,10 +173,7 @@ async function exchange(names: readonly [string, string], attach: (program: Load
     const times = numbers(object);
     expect(times.findIndex((count) => count > 1)).toBe(-1);
     expect(times.subarray(0, sent).reduce((lost, count) => lost + (count === 0 ? 1 : 0), 0)).toBe(sent - total);
-    const [first, second] = [met.sum(0), met.sum(1)];
-    expect(first + second).toBe(BigInt(total));
-    // Both were at work: it was no exchange of a program that nobody met.
-    expect([first > 0n, second > 0n]).toEqual([true, true]);
+    return { total: BigInt(total), orders };
   } finally {
     sender.kill("SIGKILL");
   }

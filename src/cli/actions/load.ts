@@ -59,7 +59,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   const source = await openProgramFile(file);
   const choice = { prog: options.prog, section: options.section, tc: given.tc === true, direction: asked };
   const spec = chooseProgram(source.spec, file, choice);
-  const direction = spec.type === "sched_cls" ? (asked ?? directionOf(spec) ?? undefined) : undefined;
+  const direction = spec.type === "sched_cls" ? (asked ?? spec.direction ?? directionOf(spec.section) ?? undefined) : undefined;
   mustBeFree(dev, spec, options.force === true);
   await interruption.checkpoint(NOTHING_DONE);
 

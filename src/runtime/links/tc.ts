@@ -1,6 +1,5 @@
 /** Attaching TC programs: by a link, or so that they stay. */
 import { WirescriptError } from "../../errors.ts";
-import type { ProgramSpec } from "../../object/spec.ts";
 import { type Direction, linkById, linkDetach, programById, queryTcx } from "../../sys/bpf.ts";
 import { detachTcx } from "../../sys/bpf-tcx.ts";
 import { isErrno } from "../../sys/errno.ts";
@@ -180,12 +179,8 @@ function linkHolds(device: Link, { name, id, direction, linkId }: AttachedTcProg
   });
 }
 
-/**
- * The direction that a program was written for; null when neither its module nor its section tells.
- * "tc/egress", "tcx/ingress" and "classifier/ingress" are libbpf's and others' names.
- */
-export function directionOf({ direction, section }: Pick<ProgramSpec, "direction" | "section">): Direction | null {
-  if (direction !== undefined) return direction;
+/** The direction that a section names: "tc/egress", "tcx/ingress", "classifier/ingress" are libbpf's and others' names; null for "tc". */
+export function directionOf(section: string): Direction | null {
   const named = /(?:^|[/_])(ingress|egress)$/.exec(section)?.[1];
   return named === "ingress" || named === "egress" ? named : null;
 }

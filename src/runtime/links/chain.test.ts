@@ -1,0 +1,191 @@
+/** Chains of programs on the real kernel: which of them run, in which order, and what a packet meets while the order changes. */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { compileC } from "../../../test/compile-c.ts";
+import { lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
+import { namesInKernel } from "../../../test/kernel-objects.ts";
+import { freshNamespace, uniqueName } from "../../../test/own-network.ts";
+import { compile } from "../../compiler/compile.ts";
+import { WirescriptError } from "../../errors.ts";
+import type { ObjectSpec } from "../../object/spec.ts";
+import { queryTcx } from "../../sys/bpf.ts";
+import { inNamespace } from "../../sys/namespaces.ts";
+import { addVethPair } from "../../sys/netlink/index.ts";
+import { ArrayMap } from "../maps/array.ts";
+import { LoadedProgram } from "../program.ts";
+import { attachChain, type Chain, type ChainStep, loadStep } from "./chain.ts";
+import { attachedXdp } from "./device.ts";
+
+const FILE = resolve("test/example.bpf.ts");
+const missing = lacking("root", "bpftool");
+
+/** Writes its letter behind those that are in the packet already, unless the packet's first byte forbids; returns `verdict`. */
+function letterOf(name: string, letter: string, verdict = "XDP_PASS", hook = "xdp"): ObjectSpec {
+  const code = letter.charCodeAt(0);
+  const text = `import { array, tc, TC_ACT_OK, TC_ACT_SHOT, u64, u8, xdp, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX } from "wirescript/kernel";
+    export const runs = array({ value: u64, entries: 1 });
+    export const ${name} = ${hook}((ctx) => {
+      const counter = runs.lookup(0);
+      if (counter) counter.value++;
+      for (let at = 14; at < 40; at++) {
+        const place = ctx.at(u8, at);
+        if (!place) return ${hook === "xdp" ? "XDP_ABORTED" : "TC_ACT_SHOT"};
+        if (place.value === 0) { place.value = ${code}; return ${verdict}; }
+      }
+      return ${hook === "xdp" ? "XDP_ABORTED" : "TC_ACT_SHOT"};
+    });`;
+  return compile(FILE, { overlay: new Map([[FILE, text]]) }).spec;
+}
+
+function failure(work: () => unknown): WirescriptError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof WirescriptError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe.skipIf(missing !== "")(`a chain${missing}`, () => {
+  const steps: ChainStep[] = [];
+  const chains: Chain[] = [];
+  afterEach(() => {
+    for (const chain of chains.splice(0)) chain.detach();
+    for (const step of steps.splice(0)) step.close();
+  });
+
+  const step = async (spec: ObjectSpec | string, options: Parameters<typeof loadStep>[1] = {}) => {
+    const made = await loadStep(spec, options);
+    steps.push(made);
+    return made;
+  };
+  const attach = (of: ChainStep[], netns = wire()) => {
+    const chain = attachChain(of, { dev: "a", netns });
+    chains.push(chain);
+    return chain;
+  };
+  const wire = () => {
+    const netns = freshNamespace();
+    inNamespace(netns, () => addVethPair({ name: "a", peerName: "b" }));
+    return netns;
+  };
+  /** What the first program makes of a packet: its verdict, and the letters that were written. */
+  const run = (chain: Chain, bank: 0 | 1) => {
+    const first = new LoadedProgram(chain.steps[0]?.copy(bank) as LoadedProgram, () => {});
+    const { action, packet } = first.run(new Uint8Array(60));
+    return `${action}:${Buffer.from(packet.subarray(14)).toString("latin1").replaceAll("\0", "")}`;
+  };
+
+  it("runs its programs in their order, until one gives another verdict, and gives the last one's", async () => {
+    const name = uniqueName();
+    const [a, b, tx, drop] = [
+      await step(letterOf(`${name}a`, "a")),
+      await step(letterOf(`${name}b`, "b")),
+      await step(letterOf(`${name}t`, "t", "XDP_TX")),
+      await step(letterOf(`${name}d`, "d", "XDP_DROP")),
+    ];
+    const chain = attach([a, b, tx]);
+    expect(run(chain, 0)).toBe("3:abt");
+    chain.rearrange([b, a]);
+    expect(run(chain, 1)).toBe("2:ba");
+    chain.rearrange([a, drop, b]);
+    expect(run(chain, 0)).toBe("1:ad");
+    chain.rearrange([drop]);
+    expect(run(chain, 1)).toBe("1:d");
+    expect(a.object.map("runs", ArrayMap as typeof ArrayMap<bigint>).get(0)).toBe(3n);
+  });
+
+  it("is on the device as its first program, and gone with it", async () => {
+    const name = uniqueName();
+    const netns = wire();
+    const [a, b] = [await step(letterOf(`${name}a`, "a")), await step(letterOf(`${name}b`, "b"))];
+    const chain = attach([a, b], netns);
+    expect(attachedXdp("a", { netns })).toMatchObject([{ name: `${name}a` }]);
+    chain.rearrange([b]);
+    expect(attachedXdp("a", { netns })).toMatchObject([{ id: b.copy(1).info().id }]);
+    // Left out: it can go, the chain stays.
+    a.close();
+    expect(attachedXdp("a", { netns })).toHaveLength(1);
+    expect(failure(() => b.close())).toMatchObject({ code: "USAGE" });
+    chain.detach();
+    expect(attachedXdp("a", { netns })).toEqual([]);
+    b.close();
+    await expect.poll(() => namesInKernel(name), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it("leaves nothing in the kernel, though its programs hold each other", async () => {
+    const name = uniqueName();
+    const [a, b] = [await step(letterOf(`${name}a`, "a")), await step(letterOf(`${name}b`, "b"))];
+    const chain = attach([a, b]);
+    for (let round = 0; round < 10; round++) chain.rearrange(round % 2 === 0 ? [b, a] : [a, b]);
+    chain.detach();
+    for (const each of [a, b]) each.close();
+    await expect.poll(() => namesInKernel(name), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it("asks goesOn, and keeps settings and global data", async () => {
+    const name = uniqueName();
+    const text = `import { setting, u32, xdp, XDP_DROP, XDP_TX } from "wirescript/kernel";
+      const limit = setting(u32, 100);
+      export let total: u32 = 0;
+      export const ${name} = xdp((ctx) => { total += 1; return ctx.length > limit ? XDP_TX : XDP_DROP; });`;
+    const spec = compile(FILE, { overlay: new Map([[FILE, text]]) }).spec;
+    const first = await step(spec, { settings: { limit: 50 }, goesOn: [3] });
+    const last = await step(letterOf(`${name}a`, "a"));
+    expect(run(attach([first, last]), 0)).toBe("2:a");
+    expect((first.object.globals as { total: number }).total).toBe(1);
+  });
+
+  const noClang = lacking("clang-19", "gcc");
+  it.skipIf(noClang !== "")(`takes programs that clang made, with functions of their own${noClang}`, async () => {
+    const source = `${temporaryDirectory()}/chained.c`;
+    writeFileSync(
+      source,
+      `#include <linux/bpf.h>
+      #define SEC(name) __attribute__((section(name), used))
+      static __attribute__((noinline)) int mark(struct xdp_md *ctx) {
+        unsigned char *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+        if (data + 15 > end) return XDP_ABORTED;
+        data[14] = 'C';
+        return XDP_PASS;
+      }
+      SEC("xdp") int from_c(struct xdp_md *ctx) { return mark(ctx); }
+      char program_license[] SEC("license") = "GPL";`,
+    );
+    const c = await step(compileC(source));
+    const name = uniqueName();
+    const a = await step(letterOf(`${name}a`, "a"));
+    expect(run(attach([c, a]), 0)).toBe("2:Ca");
+  });
+
+  const noTcx = missing === "" && queryTcx(1, "ingress") !== null ? "" : " (skipped: needs TCX, Linux 6.6)";
+  it.skipIf(noTcx !== "")(`works on TC${noTcx}`, async () => {
+    const name = uniqueName();
+    const [a, b] = [
+      await step(letterOf(`${name}a`, "a", "TC_ACT_OK", "tc.ingress")),
+      await step(letterOf(`${name}b`, "b", "TC_ACT_SHOT", "tc.ingress")),
+    ];
+    const chain = attach([a, b]);
+    expect(run(chain, 0)).toBe("2:ab");
+    chain.rearrange([b, a]);
+    expect(run(chain, 1)).toBe("2:b");
+  });
+
+  it("says what does not go together", async () => {
+    const name = uniqueName();
+    const [a, b] = [await step(letterOf(`${name}a`, "a")), await step(letterOf(`${name}b`, "b"))];
+    const tc = await step(letterOf(`${name}t`, "t", "TC_ACT_OK", "tc.ingress"));
+    const chain = attach([a]);
+    expect(failure(() => chain.rearrange([]))).toMatchObject({ code: "USAGE" });
+    expect(failure(() => chain.rearrange([a, a]))).toMatchObject({ code: "USAGE" });
+    expect(failure(() => chain.rearrange([a, tc]))).toMatchObject({
+      code: "USAGE",
+      message: `The program "${name}t" cannot stand behind "${name}a" in a chain.`,
+    });
+    expect(failure(() => attach([b, a]))).toMatchObject({ code: "USAGE" });
+    expect(run(chain, 0)).toBe("2:a");
+    await expect(loadStep({ ...letterOf(`${name}z`, "z"), programs: [] })).rejects.toMatchObject({ code: "NO_SUCH_PROGRAM" });
+  });
+});
