@@ -91,6 +91,11 @@ function mapType(types: TypeScriptTypes | null, map: MapSpec): string {
     case "arrayOfMaps":
     case "hashOfMaps":
       return `ObjectMapOfMaps<"${kind}", ${key}, ${map.inner === undefined ? "unknown" : mapType(types, map.inner)}>`;
+    case "devMap":
+    case "devMapHash":
+    case "cpuMap":
+      // A number, or that and a program: struct bpf_devmap_val, struct bpf_cpumap_val.
+      return `ObjectMap<"${kind}", number, number> & { readonly programs: ${map.valueSize >= 8} }`;
     default:
       return `ObjectMap<"${kind}", ${key}, ${typeOf(map.valueTypeId)}>`;
   }

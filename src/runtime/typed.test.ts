@@ -5,17 +5,27 @@ import type { LoadedObject } from "./loaded-object.ts";
 import type { ArrayMap, PerCpuArrayMap } from "./maps/array.ts";
 import type { BloomFilterMap } from "./maps/bloom-filter.ts";
 import type { HashMap, PerCpuHashMap } from "./maps/hash.ts";
+import type { LpmTrieMap } from "./maps/lpm-trie.ts";
 import type { MapOfMaps } from "./maps/map-in-map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import type { QueueMap, StackMap } from "./maps/queue.ts";
 import type { RingBufferMap } from "./maps/ring-buffer.ts";
+import type { CpuEntry, CpuMap, DeviceEntry, DevMap, ProgArray, XskMap } from "./maps/targets.ts";
+import type { ObjectMap } from "./object-types.ts";
 import type { LoadedProgram } from "./program.ts";
+import type { LoadedMapOf } from "./typed.ts";
 
 const {
   arrayOfMaps,
   hashOfMaps,
   bloomFilter,
   bytes,
+  cpuMap,
+  devMap,
+  devMapHash,
+  lpmTrie,
+  progArray,
+  xskMap,
   hash,
   lruHash,
   array,
@@ -48,6 +58,12 @@ const Module = {
   events: ringBuffer({ value: Value, bytes: 4096 }),
   anything: ringBuffer({ bytes: 4096 }),
   seen: bloomFilter({ value: Key, entries: 8 }),
+  prefixes: lpmTrie({ key: struct({ prefixLength: u32, address: be32 }), value: u64, entries: 8 }),
+  devices: devMap({ entries: 8 }),
+  deviceTable: devMapHash({ entries: 8, programs: true }),
+  cpus: cpuMap({ entries: 8, programs: true }),
+  sockets: xskMap({ entries: 8 }),
+  next: progArray({ entries: 8 }),
   drop: xdp(() => kernel.XDP_DROP),
   total: 0 as kernel.u64,
   enabled: true as boolean,
@@ -88,6 +104,12 @@ it("gives programs and maps of the module, and nothing else", () => {
     | "events"
     | "anything"
     | "seen"
+    | "prefixes"
+    | "devices"
+    | "deviceTable"
+    | "cpus"
+    | "sockets"
+    | "next"
   >();
   expectTypeOf<Object_["programs"]["drop"]>().toEqualTypeOf<LoadedProgram<"xdp">>();
 });
@@ -105,6 +127,15 @@ it("gives keys and values their form in user space", () => {
   expectTypeOf<Object_["maps"]["events"]>().toEqualTypeOf<RingBufferMap<UserValue>>();
   expectTypeOf<Object_["maps"]["anything"]>().toEqualTypeOf<RingBufferMap<Uint8Array>>();
   expectTypeOf<Object_["maps"]["seen"]>().toEqualTypeOf<BloomFilterMap<UserKey>>();
+  expectTypeOf<Object_["maps"]["prefixes"]>().toEqualTypeOf<LpmTrieMap<{ prefixLength: number; address: number }, bigint>>();
+  expectTypeOf<Object_["maps"]["devices"]>().toEqualTypeOf<DevMap<number>>();
+  expectTypeOf<Object_["maps"]["deviceTable"]>().toEqualTypeOf<DevMap<DeviceEntry>>();
+  expectTypeOf<Object_["maps"]["cpus"]>().toEqualTypeOf<CpuMap<CpuEntry>>();
+  expectTypeOf<Object_["maps"]["sockets"]>().toEqualTypeOf<XskMap>();
+  expectTypeOf<Object_["maps"]["next"]>().toEqualTypeOf<ProgArray>();
+  expectTypeOf<LoadedMapOf<ObjectMap<"devMap", number, number> & { readonly programs: true }>>().toEqualTypeOf<
+    DevMap<DeviceEntry>
+  >();
 });
 
 it("gives any name when nothing is known of the module", () => {

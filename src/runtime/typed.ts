@@ -51,10 +51,17 @@ export type LoadedMapOf<M> = M extends { readonly kind: infer Kind; readonly key
       : never
     : LoadedKeylessMap<M>;
 
-type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash"; readonly programs: infer P }
-  ? DevMap<P extends true ? DeviceEntry : number>
-  : M extends { readonly kind: "cpuMap"; readonly programs: infer P }
-    ? CpuMap<P extends true ? CpuEntry : number>
+/** A number, or that and a program, as the declaration says; either where it says nothing. */
+type TargetOf<M, Entry> = M extends { readonly programs: true }
+  ? Entry
+  : M extends { readonly programs: false }
+    ? number
+    : number | Entry;
+
+type LoadedTargetMap<M> = M extends { readonly kind: "devMap" | "devMapHash" }
+  ? DevMap<TargetOf<M, DeviceEntry>>
+  : M extends { readonly kind: "cpuMap" }
+    ? CpuMap<TargetOf<M, CpuEntry>>
     : M extends { readonly kind: "xskMap" }
       ? XskMap
       : M extends { readonly kind: "progArray" }
