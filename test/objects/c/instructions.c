@@ -26,6 +26,14 @@ SEC("xdp") int p(struct xdp_md *ctx)
 #ifdef SIGNED_DIVISION
 	*more = length / divisor + length % divisor;
 #endif
+#ifdef NEWEST	/* a long jump, and a loop that the kernel ends */
+	asm volatile("gotol 1f; 2: %[value] = 0; 1: if %[value] == 12345 goto 2b" : [value] "+r"(length));
+	for (int round = 0; round < 100; round++) {
+		asm volatile goto("may_goto %l[out]" : : : : out);
+		*more += round;
+	}
+out:
+#endif
 	__sync_fetch_and_add(more, 1);
 	return XDP_PASS;
 }
