@@ -5,16 +5,18 @@
 import { underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfType } from "../object/btf/types.ts";
 
-export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: number, depth = 0): boolean {
-  // A struct that contains itself ends here; the kernel's own limit for nesting is 32.
-  if (depth > 32) return true;
+export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: number, known = new Set<string>()): boolean {
+  // A pair that was met before is the same, or the answer is "no" anyway: what contains itself ends, and what is met often is looked at once.
+  const pair = `${leftId} ${rightId}`;
+  if (known.has(pair)) return true;
+  known.add(pair);
   if (networkOrder(left, leftId) !== networkOrder(right, rightId)) return false;
   const a = underlying(left, leftId);
   const b = underlying(right, rightId);
   if (a === undefined || b === undefined) return a === b;
   if (isNumber(a) && isNumber(b)) return a.size === b.size && isSigned(a) === isSigned(b) && isBool(a) === isBool(b);
   if (a.kind === "array" && b.kind === "array") {
-    return a.length === b.length && sameLayout(left, a.type, right, b.type, depth + 1);
+    return a.length === b.length && sameLayout(left, a.type, right, b.type, known);
   }
   if ((a.kind === "struct" || a.kind === "union") && a.kind === b.kind) {
     return (
@@ -27,7 +29,7 @@ export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: numbe
           member.name === other.name &&
           member.bitOffset === other.bitOffset &&
           member.bitSize === other.bitSize &&
-          sameLayout(left, member.type, right, other.type, depth + 1)
+          sameLayout(left, member.type, right, other.type, known)
         );
       })
     );

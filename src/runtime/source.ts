@@ -25,8 +25,8 @@ export async function readSource(source: Source): Promise<{ spec: ObjectSpec; or
   return { spec, origin: fromCache ? "cache" : "compiled" };
 }
 
-/** Far more than any object: the kernel takes a million instructions of 8 bytes. */
-const LARGEST_OBJECT = 256 * 1024 * 1024;
+/** Far more than any object: the kernel takes a million instructions of 8 bytes, and 16 MiB of types. */
+const LARGEST_OBJECT = 64 * 1024 * 1024;
 
 function readBytes(path: string): Uint8Array {
   try {

@@ -22,6 +22,8 @@ export function decodeBtf(bytes: Uint8Array, label = "BTF"): DecodedBtf {
   const { strings, types: table } = openBtf(bytes, label);
   const reader = new ByteReader(table, `The type table of ${label}`);
   const types: BtfType[] = [];
+  if (table.length > LARGEST)
+    throw malformed(`${label} is too large.`, `Its types take ${table.length} bytes; the kernel takes 16 MiB.`);
   while (reader.left > 0) types.push(readType(reader, strings, types.length + 1, label));
   types.forEach((type, index) => {
     for (const id of referencedTypes(type)) {
@@ -35,6 +37,9 @@ export function decodeBtf(bytes: Uint8Array, label = "BTF"): DecodedBtf {
   });
   return { types, strings };
 }
+
+/** `BTF_MAX_SIZE` of the kernel. */
+const LARGEST = 1 << 24;
 
 export interface BtfParts {
   types: Uint8Array;

@@ -3,6 +3,7 @@
  * and what it is called, and a type is decoded when it is asked for. Names are found by searching the string table as one text.
  */
 import { ByteReader } from "../byte-reader.ts";
+import { essentialName } from "../core/flavour.ts";
 import { malformed } from "../malformed.ts";
 import { openBtf, readType } from "./decode.ts";
 import { KIND } from "./kinds.ts";
@@ -23,6 +24,8 @@ const MORE: ReadonlyMap<number, readonly [fixed: number, each: number]> = new Ma
 ]);
 const HEAD = 12;
 const LAST_KIND = KIND.enum64;
+/** Each search goes over all types: who asks for more names than this gets an index of them all. */
+const SEARCHES = 200;
 
 export class KernelTypes implements TypeLookup {
   readonly count: number;
@@ -34,7 +37,8 @@ export class KernelTypes implements TypeLookup {
   readonly #names: Uint32Array;
   readonly #label: string;
   readonly #decoded = new Map<number, BtfType>();
-  readonly #named = new Map<string, readonly number[]>();
+  #named = new Map<string, readonly number[]>();
+  #indexed = false;
 
   /** @throws WirescriptError BAD_FILE when the bytes are no BTF. */
   constructor(bytes: Uint8Array, label = "The kernel's BTF") {
@@ -78,6 +82,8 @@ export class KernelTypes implements TypeLookup {
   /** Ids of all types, of any kind, whose name is `name` or a flavour of it (`name___v2`), ascending. */
   named(name: string): readonly number[] {
     let ids = this.#named.get(name);
+    if (ids === undefined && this.#named.size >= SEARCHES) this.#indexAll();
+    if (this.#indexed) return this.#named.get(name) ?? [];
     if (ids === undefined) {
       const offsets = this.#offsetsOf(name);
       const found: number[] = [];
@@ -91,6 +97,20 @@ export class KernelTypes implements TypeLookup {
       this.#named.set(name, ids);
     }
     return ids;
+  }
+
+  #indexAll(): void {
+    const all = new Map<string, number[]>();
+    for (let index = 0; index < this.count; index++) {
+      const offset = this.#names[index] ?? 0;
+      if (offset === 0) continue;
+      const name = essentialName(this.#text.slice(offset, this.#text.indexOf("\0", offset)));
+      const ids = all.get(name);
+      if (ids === undefined) all.set(name, [index + 1]);
+      else ids.push(index + 1);
+    }
+    this.#named = all;
+    this.#indexed = true;
   }
 
   /** Where the string table has the name: once, if whoever made it put each text there once. */

@@ -2,6 +2,8 @@
  * BTF types as TypeScript: what the codec makes of a value is what these types say, in words of the same table (`codec.ts`). Structs and unions with a name
  * become interfaces, everything else is written out.
  */
+
+import { malformed } from "../malformed.ts";
 import { isByte, NETWORK_ORDER } from "./codec.ts";
 import { typeAt, underlying } from "./layout.ts";
 import type { Btf, BtfMember, BtfType } from "./types.ts";
@@ -9,6 +11,8 @@ import type { Btf, BtfMember, BtfType } from "./types.ts";
 type Compound = Extract<BtfType, { kind: "struct" | "union" }>;
 
 const DEPTH_LIMIT = 32;
+/** Types without a name are written out wherever they are met: a hostile object could make that a text without end. */
+const MEMBER_LIMIT = 1 << 17;
 /** Names that declarations use otherwise. */
 const TAKEN = [
   "Uint8Array",
@@ -25,6 +29,7 @@ export class TypeScriptTypes {
   readonly #names = new Map<Compound, string>();
   readonly #taken = new Set(TAKEN);
   readonly #declarations: string[] = [];
+  #written = 0;
 
   constructor(btf: Btf) {
     this.#btf = btf;
@@ -100,6 +105,8 @@ export class TypeScriptTypes {
   /** Of a union one member is given and all are read; members without a name give theirs to what is around them. */
   #members(type: Compound, depth: number, optional = type.kind === "union"): { text: string; note: string }[] {
     return type.members.flatMap((member) => {
+      if (++this.#written > MEMBER_LIMIT)
+        throw malformed("The object's types are too large to be written out.", `They have more than ${MEMBER_LIMIT} members.`);
       if (member.name !== "") {
         const text = `${member.name}${optional ? "?" : ""}: ${this.#member(member, depth)};`;
         return [{ text, note: note(this.#btf, member) }];

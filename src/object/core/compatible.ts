@@ -141,18 +141,31 @@ function enumeratorsMatch(a: Kinds<"enum" | "enum64">, b: Kinds<"enum" | "enum64
 
 function membersMatch(pair: Pair, a: Kinds<"struct" | "union">, b: Kinds<"struct" | "union">, depth: number): boolean {
   const byName = new Map<string, BtfMember>();
-  for (const member of flattened(pair.target, b.members, 0)) if (!byName.has(member.name)) byName.set(member.name, member);
-  return flattened(pair.local, a.members, 0).every((member) => {
+  for (const member of flattened(pair.target, b.members)) if (!byName.has(member.name)) byName.set(member.name, member);
+  return flattened(pair.local, a.members).every((member) => {
     const other = byName.get(member.name);
     return other !== undefined && matches(pair, member.type, other.type, false, depth + 1);
   });
 }
 
+/** No type of a kernel has so many, and a type that has them twice over at each level might never end. */
+const MEMBER_LIMIT = 1 << 14;
+
 /** Members of unnamed structs and unions count as the outer's. */
-function flattened(types: Types, members: readonly BtfMember[], depth: number): BtfMember[] {
-  return members.flatMap((member) => {
-    if (member.name !== "") return [member];
-    const inner = typeAt(types, member.type);
-    return isCompound(inner) && depth < DEPTH_LIMIT ? flattened(types, inner.members, depth + 1) : [];
-  });
+function flattened(types: Types, members: readonly BtfMember[]): BtfMember[] {
+  const result: BtfMember[] = [];
+  let walked = 0;
+  const walk = (list: readonly BtfMember[], depth: number): void => {
+    for (const member of list) {
+      if (++walked > MEMBER_LIMIT) return;
+      if (member.name !== "") {
+        result.push(member);
+        continue;
+      }
+      const inner = typeAt(types, member.type);
+      if (isCompound(inner) && depth < DEPTH_LIMIT) walk(inner.members, depth + 1);
+    }
+  };
+  walk(members, 0);
+  return result;
 }

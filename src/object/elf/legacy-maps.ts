@@ -9,7 +9,7 @@
  *
  * Source: iproute2's bpf_elf.h and bpf_legacy.c (what `id`, `pinning`, `inner_id` and `inner_idx` mean), libbpf 0.8 `bpf_object__init_user_maps`.
  */
-import { sizeOf, typeAt, underlying } from "../btf/layout.ts";
+import { sizeOf, underlying } from "../btf/layout.ts";
 import type { Btf } from "../btf/types.ts";
 import { malformed, unsupported } from "../malformed.ts";
 import { type InitialValue, MAP_TYPE, type MapSpec } from "../spec.ts";
@@ -59,8 +59,8 @@ export function readLegacyMaps(file: ElfFile, section: ElfSection, btf: Btf | nu
   for (const { map } of read) {
     if (names.has(map.name)) throw malformed(`Map ${map.name} is there twice.`, "Two symbols in maps have this name.");
     names.add(map.name);
-    if (btf !== null) addTypes(btf, map);
   }
+  if (btf !== null) addTypes(btf, new Map(read.map(({ map }) => [`____btf_map_${map.name}`, map])));
   const byId = new Map(read.filter(({ id }) => id !== 0).map(({ id, map }) => [id, map]));
   for (const outer of read) putIn(outer, read);
   return { found: read, byId };
@@ -144,18 +144,19 @@ function putIn({ map, innerId }: LegacyMap, all: readonly LegacyMap[]): void {
 }
 
 /** `BPF_ANNOTATE_KV_PAIR(map, key, value)` of iproute2 and the old bpf_helpers.h says by a struct's name of what types a map is. */
-function addTypes(btf: Btf, map: MapSpec): void {
-  const index = btf.types.findIndex((type) => type.kind === "struct" && type.name === `____btf_map_${map.name}`);
-  const struct = index < 0 ? undefined : typeAt(btf, index + 1);
-  if (struct?.kind !== "struct") return;
-  const [key, value] = ["key", "value"].map((name) => struct.members.find((member) => member.name === name)?.type ?? 0);
-  if (key === undefined || value === undefined || key === 0 || value === 0) return;
-  if (sizeOf(btf, key) !== map.keySize || sizeOf(btf, value) !== map.valueSize) {
-    throw malformed(
-      `The types of map ${map.name} are wrong.`,
-      `BPF_ANNOTATE_KV_PAIR names types of ${sizeOf(btf, key)} and ${sizeOf(btf, value)} bytes, the map has ${map.keySize} and ${map.valueSize}.`,
-    );
+function addTypes(btf: Btf, byStruct: ReadonlyMap<string, MapSpec>): void {
+  for (const struct of btf.types) {
+    const map = struct.kind === "struct" ? byStruct.get(struct.name) : undefined;
+    if (map === undefined || struct.kind !== "struct") continue;
+    const [key, value] = ["key", "value"].map((name) => struct.members.find((member) => member.name === name)?.type ?? 0);
+    if (key === undefined || value === undefined || key === 0 || value === 0) continue;
+    if (sizeOf(btf, key) !== map.keySize || sizeOf(btf, value) !== map.valueSize) {
+      throw malformed(
+        `The types of map ${map.name} are wrong.`,
+        `BPF_ANNOTATE_KV_PAIR names types of ${sizeOf(btf, key)} and ${sizeOf(btf, value)} bytes, the map has ${map.keySize} and ${map.valueSize}.`,
+      );
+    }
+    map.keyTypeId = key;
+    map.valueTypeId = value;
   }
-  map.keyTypeId = key;
-  map.valueTypeId = value;
 }

@@ -53,17 +53,22 @@ export function readDefinition(btf: Btf, name: string, typeId: number, isInner =
     extra: numbers.get("map_extra") ?? 0,
     pinning: pinning === LIBBPF_PIN_BY_NAME ? "by-name" : "none",
     keyTypeId: types.get("key") ?? 0,
-    valueTypeId: types.get("value") ?? (type === MAP_TYPE.RINGBUF ? recordTypeOf(btf, name) : 0),
+    valueTypeId: types.get("value") ?? 0,
     ...(numaNode !== 0 && { numaNode }),
     ...(inner !== null && { inner }),
   };
 }
 
-/** What `recordType` of `btf/sections.ts` has written; 0 when there is none. */
-function recordTypeOf(btf: Btf, map: string): number {
-  const name = recordTypeName(map);
-  const type = btf.types.find((each) => each.kind === "typedef" && each.name === name);
-  return type?.kind === "typedef" ? type.type : 0;
+/** Gives ring buffers the types of their records, as `recordType` of `btf/sections.ts` has written them. */
+export function addRecordTypes(btf: Btf, maps: readonly MapSpec[]): void {
+  const buffers = new Map<string, MapSpec>();
+  for (const map of maps)
+    for (const each of map.inner === undefined ? [map] : [map, map.inner])
+      if (each.type === MAP_TYPE.RINGBUF) buffers.set(recordTypeName(each.name), each);
+  for (const type of btf.types) {
+    const map = type.kind === "typedef" ? buffers.get(type.name) : undefined;
+    if (map?.valueTypeId === 0 && type.kind === "typedef") map.valueTypeId = type.type;
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import type { ElfFile, ElfSection } from "./file.ts";
 import { LEGACY_MAPS_SECTION, MAPS_SECTION, STT } from "./format.ts";
 import type { FunctionPlace } from "./functions.ts";
 import { readLegacyMaps } from "./legacy-maps.ts";
-import { readDefinition } from "./map-definition.ts";
+import { addRecordTypes, readDefinition } from "./map-definition.ts";
 
 export interface MapsSection {
   /** In the order of the section. */
@@ -50,6 +50,11 @@ export function readMaps(file: ElfFile, btf: Btf | null, functions: readonly Fun
   }
   found.sort((a, b) => a.offset - b.offset);
   readInitialValues(file, section, found, functions);
+  if (btf !== null)
+    addRecordTypes(
+      btf,
+      found.map(({ map }) => map),
+    );
   return { maps: found.map(({ map }) => map), byOffset: offsets(found), section, byId: new Map() };
 }
 
@@ -74,12 +79,18 @@ function readInitialValues(
   found: readonly Found[],
   functions: readonly FunctionPlace[],
 ): void {
-  for (const { offset, symbol } of file.relocations.get(section.index)?.values() ?? []) {
-    const outer = found.find((each) => offset >= each.offset && offset < each.end);
+  const byPlace = new Map(found.map((each) => [each.offset, each]));
+  const byStart = new Map(functions.map((each) => [`${each.section.index} ${each.start}`, each]));
+  const relocations = [...(file.relocations.get(section.index)?.values() ?? [])].sort((a, b) => a.offset - b.offset);
+  let next = 0;
+  for (const { offset, symbol } of relocations) {
+    while ((found[next]?.end ?? Number.POSITIVE_INFINITY) <= offset) next++;
+    const candidate = found[next];
+    const outer = candidate !== undefined && offset >= candidate.offset ? candidate : undefined;
     const index = outer === undefined ? -1 : (offset - outer.values) / SLOT;
     const place = symbol.value + addendAt(section, offset);
-    const inner = symbol.sectionIndex === section.index ? found.find((each) => each.offset === place) : undefined;
-    const fn = functions.find((each) => each.section.index === symbol.sectionIndex && each.start === place);
+    const inner = symbol.sectionIndex === section.index ? byPlace.get(place) : undefined;
+    const fn = byStart.get(`${symbol.sectionIndex} ${place}`);
     const isInside = outer !== undefined && Number.isInteger(index) && index >= 0 && index < outer.map.maxEntries;
     const value = isInside ? initialValue(outer.map, index, inner?.map, fn) : null;
     if (value === null || outer === undefined) {
@@ -88,7 +99,9 @@ function readInitialValues(
         "Only maps of maps have other maps in them from the start, arrays of programs have programs, and only as many as they have room for.",
       );
     }
-    outer.map.values = [...(outer.map.values ?? []), value].sort((a, b) => a.index - b.index);
+    // They come in order.
+    outer.map.values ??= [];
+    outer.map.values.push(value);
   }
 }
 

@@ -72,7 +72,7 @@ function addDefinition(btf: Btf, variableId: number, candidates: Set<number>): v
   if (variable?.kind === "var") addStruct(btf, variable.type, candidates);
 }
 
-function addStruct(btf: Btf, structId: number, candidates: Set<number>): void {
+function addStruct(btf: Btf, structId: number, candidates: Set<number>, isInner = false): void {
   if (candidates.has(structId)) return;
   candidates.add(structId);
   const struct = underlying(btf, structId);
@@ -83,7 +83,7 @@ function addStruct(btf: Btf, structId: number, candidates: Set<number>): void {
     // Maps of maps: the definition of those is behind an array of pointers.
     const array = member.name === "values" ? typeAt(btf, member.type) : undefined;
     const pointer = array?.kind === "array" ? typeAt(btf, array.type) : undefined;
-    if (pointer?.kind === "ptr") addStruct(btf, pointer.type, candidates);
+    if (pointer?.kind === "ptr" && !isInner) addStruct(btf, pointer.type, candidates, true);
   }
 }
 
