@@ -1,0 +1,69 @@
+/** Statements about the packet as a whole: moving its edges, parsing it, writing to it wherever it lies. */
+import { MapWriter } from "./map-statements.ts";
+import { into, literal, type Scope } from "./scope.ts";
+import { METADATA, type Returns } from "./statement-writer.ts";
+import type { Bool, CursorField, Flavour, Int, Statement } from "./tree.ts";
+
+export abstract class PacketWriter extends MapWriter {
+  protected move(scope: Scope, returns: Returns): Statement {
+    const random = this.random;
+    const edge = random.pick(["head", "tail", "meta"] as const);
+    const amount = literal(edge === "meta" ? random.pick([4, 8, 16, 32, 32, 64, 7]) : random.between(1, 24));
+    const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
+    const delta = random.chance(edge === "meta" ? 90 : 50) ? minus : amount;
+    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    return { s: "move", edge, delta, otherwise: [this.returning(scope, returns)] };
+  }
+
+  /** Goes from the Ethernet header to the IP header and behind it. */
+  parse(scope: Scope): Statement[] {
+    const statements: Statement[] = [];
+    while (statements.length < 2) statements.push(...this.cursor(scope, "verdict"));
+    return statements;
+  }
+
+  /** The next cursor: that of the frame, or that of the IP packet in it. */
+  protected cursor(scope: Scope, returns: Returns): Statement[] {
+    const random = this.random;
+    const otherwise = [this.returning(scope, returns)];
+    const name = this.name("at");
+    const frame = scope.cursors.find(({ isPacket }) => !isPacket);
+    const packet = scope.cursors.find(({ isPacket }) => isPacket);
+    const part = (cursor: string, field: CursorField, flavour: Flavour): Int => ({
+      k: "cursor",
+      cursor,
+      field,
+      signed: false,
+      flavour,
+    });
+    if (frame === undefined) {
+      scope.cursors.push({ name, isPacket: false });
+      return [{ s: "cursor", name, cursor: { c: "ethernetPayload" }, otherwise }];
+    }
+    const type = random.chance(80) ? part(frame.name, "type", "u16") : literal(random.pick([0x0800, 0x86dd]));
+    // Behind a packet, as in a tunnel, or where the frame's payload is.
+    const offset = part(packet !== undefined && random.chance(30) ? packet.name : frame.name, "offset", "u32");
+    const one = random.pick(["ipPayload", "ipPayload", "ipPayload", "ipv4Payload", "ipv6Payload"] as const);
+    scope.cursors.push({ name, isPacket: true });
+    return [{ s: "cursor", name, cursor: one === "ipPayload" ? { c: one, type, offset } : { c: one, offset }, otherwise }];
+  }
+
+  protected storeBytes(scope: Scope): Statement[] {
+    const random = this.random;
+    const e = this.e;
+    const structs = e.structs.filter(({ size }) => size <= 40);
+    if (structs.length === 0) return [];
+    const struct = random.pick(structs);
+    const offset = into(
+      e.pure(() => e.offset(scope, 2)),
+      "u32",
+    );
+    const value = e.pure(() => e.assigned(scope, struct));
+    if (value === null) return [];
+    const stored: Bool = { b: "store-bytes", struct, offset, value };
+    // A socket buffer may have moved.
+    if (e.hook === "tc")
+      for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    return [this.result(scope, stored)];
+  }
+}

@@ -1,0 +1,74 @@
+/** What all that writes statements has in common: names, views, depth, and how a function is left. */
+import type { Expressions } from "./expressions.ts";
+import type { Random } from "./random.ts";
+import { into, type Scope } from "./scope.ts";
+import type { Bool, Finds, Flavour, Statement, ViewSource } from "./tree.ts";
+
+/** How a function ends: a program with a verdict, others with a value of this type, or with none. */
+export type Returns = Flavour | "verdict" | Finds | null;
+
+export interface Place {
+  returns: Returns;
+  /** Loops around it in its function. */
+  loops?: number;
+  /** It is in a `switch`, where `break` leaves that. */
+  switches?: boolean;
+}
+
+/** Where locals lie, and the metadata, in place of the name of a map: a variable's views lie all in one place. */
+export const STACK = "the stack";
+export const METADATA = "the metadata";
+
+export function mapOf(source: ViewSource): string | null {
+  if (source.w === "meta") return METADATA;
+  if (source.w === "take" || source.w === "load-bytes") return STACK;
+  if (source.w === "lookup" || source.w === "call" || source.w === "view") return source.map;
+  return source.w === "choice" ? mapOf(source.yes) : null;
+}
+
+export abstract class StatementWriter {
+  protected readonly random: Random;
+  protected readonly e: Expressions;
+  protected names = 0;
+  protected depth = 0;
+  protected inside = false;
+  protected updates = new Set<string>();
+
+  constructor(random: Random, expressions: Expressions) {
+    this.random = random;
+    this.e = expressions;
+  }
+
+  protected name(prefix: string): string {
+    return `${prefix}${this.names++}`;
+  }
+
+  protected declareView(scope: Scope, name: string, source: ViewSource): void {
+    scope.views.push({ name, struct: source.struct, map: mapOf(source), life: { alive: true } });
+  }
+
+  protected nested<T>(make: () => T): T {
+    this.depth++;
+    try {
+      return make();
+    } finally {
+      this.depth--;
+    }
+  }
+  /** For its effect alone, or to be kept. */
+  protected result(scope: Scope, value: Bool): Statement {
+    if (this.random.chance(50)) return { s: "effect", value };
+    const name = this.name("c");
+    scope.bools.push({ name, mutable: false });
+    return { s: "bool", name, keyword: "const", value };
+  }
+  protected returning(scope: Scope, returns: Returns): Statement {
+    if (returns === "verdict") return { s: "verdict", verdict: this.e.verdict(scope) };
+    if (returns === null || typeof returns === "string") {
+      return { s: "return", value: returns === null ? null : into(this.e.int(scope, 2), returns) };
+    }
+    if (this.random.chance(20)) return { s: "return-view", source: null };
+    const map = this.e.maps.find(({ name }) => name === returns.map) ?? null;
+    return { s: "return-view", source: this.e.sourceOf(scope, 2, returns.struct, map) };
+  }
+}
