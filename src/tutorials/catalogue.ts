@@ -47,4 +47,18 @@ export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
       "bin/xdplbmgmt": { tool: "xdplbmgmt" },
     },
   },
+  csur: {
+    title: "ACM CSUR bpf-tutorial: filters, counters, XDP and TC together",
+    files: {
+      ...own("csur", "README.md", "Makefile", "examples/Makefile", "samples/bpf/Makefile"),
+      ...programs("examples/", "dropworld", "tcpfilter", "icmpfilter", "portfilter"),
+      "examples/layercoop.bpf.ts": "src/programs/flow-counters.bpf.ts",
+      "samples/bpf/xdp1_kern.bpf.ts": "src/programs/protocol-counter.bpf.ts",
+      "samples/bpf/xdp2skb_meta_kern.bpf.ts": "src/programs/metadata.bpf.ts",
+    },
+    launchers: {
+      "samples/bpf/xdp1": { tool: "xdp1", with: "xdp1_kern.o" },
+      "samples/bpf/xdp2skb_meta.sh": { tool: "xdp2skb_meta.sh", with: "xdp2skb_meta_kern.o" },
+    },
+  },
 };

@@ -12,7 +12,7 @@ const SECTIONS = [
   ["redirect-map", "xdp_redirect_map"],
   ["patch-ports", "xdp_patch_ports"],
   ["vlan-swap", "xdp_vlan_swap"],
-  ["tcpfilter", "xdp"],
+  ["tcpfilter", ".text"],
   ["portfilter", "filter"],
   ["flow-counters", "rx"],
   ["protocol-counter", "xdp1"],

@@ -22,6 +22,8 @@ const TOOLS: Record<string, () => Promise<Tool>> = {
   xdp_stats: async () => (await import("./xdp-stats.ts")).xdpStats,
   xdp_prog_user: async () => (await import("./xdp-prog-user.ts")).xdpProgUser,
   xdplbmgmt: async () => (await import("./xdplbmgmt.ts")).xdplbmgmt,
+  xdp1: async () => (await import("./xdp1.ts")).xdp1,
+  "xdp2skb_meta.sh": async () => (await import("./xdp2skb-meta.ts")).xdp2skbMeta,
   "load.sh": async () => (await import("./sbin.ts")).sbinLoad,
   "unload.sh": async () => (await import("./sbin.ts")).sbinUnload,
   "status.sh": async () => (await import("./sbin-status.ts")).sbinStatus,
