@@ -5,7 +5,7 @@
  * Everything here is synchronous, so that it also works inside `inNamespace`.
  */
 import { type KernelLinkInfo, type LinkFd, linkCreateXdp, programInfo, XDP_FLAGS } from "../../sys/bpf.ts";
-import { getLink, type Link, type XdpMode } from "../../sys/netlink/index.ts";
+import { getLink, type Link, setXdp, type XdpMode } from "../../sys/netlink/index.ts";
 import { type Attachable, BpfLink } from "./bpf-link.ts";
 import { attachedTo } from "./device.ts";
 import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
@@ -105,7 +105,8 @@ function attach(program: Attachable, device: Link, mode: XdpMode | "auto"): XdpL
   if (mode !== "auto") return attachIn(program, device, mode, null);
   try {
     return create(program, device, "native", null);
-  } catch (error) {
+  } catch (refusal) {
+    const error = explained(refusal, program, device, "native");
     if (!modeRefused(error)) throw xdpFailure(error, device, "native", program.name);
     return attachIn(program, device, "skb", error.why ?? `${device.name}'s driver refused native mode: ${error.errnoName}.`);
   }
@@ -115,8 +116,24 @@ function attachIn(program: Attachable, device: Link, mode: XdpMode, fallback: st
   try {
     return create(program, device, mode, fallback);
   } catch (error) {
-    throw xdpFailure(error, device, mode, program.name);
+    throw xdpFailure(explained(error, program, device, mode), device, mode, program.name);
   }
+}
+
+/**
+ * The driver's reason. A link that is refused comes without it, while netlink passes it on; so the driver is asked again that way. Should it agree
+ * now, the program is taken off at once, and the first refusal stands.
+ */
+function explained(error: unknown, program: Attachable, { ifindex }: Link, mode: XdpMode): unknown {
+  if (!modeRefused(error) || error.why !== undefined) return error;
+  const { number: fd } = program.fd;
+  try {
+    setXdp({ ifindex, fd, mode, replace: false });
+  } catch (again) {
+    return again;
+  }
+  setXdp({ ifindex, fd: -1, mode, expectedFd: fd });
+  return error;
 }
 
 function create(program: Attachable, device: Link, mode: XdpMode, fallback: string | null): XdpLink {

@@ -1,12 +1,11 @@
 /** Attaching on the real kernel, on veth pairs in namespaces of the tests' own; `ip` and bpftool say what they see. */
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { constant, counting, maps, object } from "../../../test/fixtures/objects.ts";
-import { bpftool, expectGone, freshBpffs } from "../../../test/kernel-objects.ts";
+import { constant, object } from "../../../test/fixtures/objects.ts";
+import { bpftool, freshBpffs } from "../../../test/kernel-objects.ts";
 import { freshNamespace, hasTool, ipJson, isRoot, uniqueName } from "../../../test/own-network.ts";
 import { WirescriptError } from "../../errors.ts";
-import { ids, linkById, linkInfo, unlessGone } from "../../sys/bpf.ts";
+import { linkById, linkInfo, unlessGone } from "../../sys/bpf.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
 import { addVethPair, getLink } from "../../sys/netlink/index.ts";
 import { loadSpec } from "../load.ts";
@@ -78,7 +77,7 @@ describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
       expect(shownByIp(namespace, "a")?.[0]).toBe(2);
       using fallen = p.attach({ dev: "lo", mode: "auto" });
       expect(fallen.mode).toBe("skb");
-      expect(fallen.fallback).toContain("EOPNOTSUPP");
+      expect(fallen.fallback).toBe("The kernel says: Underlying driver does not support XDP in native mode.");
     });
   });
 
@@ -223,28 +222,6 @@ describe.skipIf(reason !== "")(`attaching by netlink${reason}`, () => {
       link.detach();
       expect(shownByIp(namespace, "a")).toEqual([1, q.info().id]);
     });
-  });
-});
-
-describe.skipIf(reason !== "")(`200 times load, attach, detach${reason}`, () => {
-  it("leaves no descriptor, map, program or link", async () => {
-    const namespace = vethNamespace();
-    const descriptors = () => readdirSync("/proc/self/fd").length;
-    const name = uniqueName();
-    const spec = object([counting(`p_${name}`, `st_${name}`)], [maps.stats(name)]);
-    const links: number[] = [];
-    const before = descriptors();
-    inNamespace(namespace, () => {
-      for (let cycle = 0; cycle < 200; cycle++) {
-        using loaded = loadSpec(spec);
-        using link = loaded.program(`p_${name}`).attach({ dev: "a", mode: cycle % 2 === 0 ? "native" : "skb" });
-        links.push(link.info().id);
-      }
-    });
-    expect(descriptors()).toBe(before);
-    await expectGone(name);
-    expect([...ids("LINK")].filter((id) => links.includes(id))).toEqual([]);
-    expect(new Set(links).size).toBe(200);
   });
 });
 
