@@ -1,8 +1,11 @@
 /** `wirescript`: load packet programs into the kernel, attach them, and talk to them through typed maps. */
 export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
 export type { ObjectSpec } from "./object/spec.ts";
+export { type Attachment, type LinkInKernel, listAttachments, listBpfLinks } from "./runtime/attachments.ts";
 export { EventReader } from "./runtime/events/event-reader.ts";
 export type { PerfEvent } from "./runtime/events/perf-source.ts";
+export { type DeviceFeatures, deviceFeatures } from "./runtime/features/device.ts";
+export { type KernelFeatures, kernelFeatures } from "./runtime/features/kernel.ts";
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
 export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/adopt.ts";
 export { BpfLink } from "./runtime/links/bpf-link.ts";
@@ -69,7 +72,9 @@ export { unpin } from "./runtime/pin.ts";
 export { listPins, type Pin } from "./runtime/pins.ts";
 export { LoadedProgram, type ProgramInfo } from "./runtime/program.ts";
 export type { Source } from "./runtime/source.ts";
+export { type ProgramActivity, ProgramStatistics } from "./runtime/statistics.ts";
 export type { SkbTestContext, TestContext, XdpTestContext } from "./runtime/test-context.ts";
 export type { LiveRunOptions, LiveRunResult, RunOptions, RunResult } from "./runtime/test-run.ts";
+export { type LostLines, openTrace, type Trace, type TraceLine } from "./runtime/trace.ts";
 export type { LoadedMapOf, MapsOf, ProgramsOf } from "./runtime/typed.ts";
 export { VerifierError } from "./runtime/verifier-log.ts";

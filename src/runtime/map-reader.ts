@@ -6,12 +6,14 @@ import { WirescriptError } from "../errors.ts";
 import { MAP_TYPE } from "../object/spec.ts";
 import { BPF, type KernelMapInfo, type MapFd, mapInfo, mapLookup, mapUpdate } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
+import { isErrno } from "../sys/errno.ts";
+import { getLink } from "../sys/netlink/index.ts";
 import { openMapFd, openProgram, parseSelector } from "./kernel-objects.ts";
 import { type MapTypes, mapTypes } from "./map-types.ts";
 import { Elements } from "./maps/elements.ts";
 import { mapFailure } from "./maps/failure.ts";
 import { sumValues } from "./maps/sum.ts";
-import { isPerCpu } from "./maps/type-name.ts";
+import { isPerCpu, mapTypeName } from "./maps/type-name.ts";
 import { fromText, type Plain, plainText, toPlain } from "./value-text.ts";
 
 const ENOENT = 2;
@@ -96,7 +98,7 @@ export class MapReader implements Disposable {
   }
 
   /**
-   * Writes an entry; in a per-CPU map the same value for all CPUs. Programs and maps are named by id, name or pin.
+   * Writes an entry; in a per-CPU map the same value for all CPUs. Programs and maps are named by id, name or pin, devices by name or index.
    *
    * @throws WirescriptError USAGE for a key or value that is none, MAP.
    */
@@ -116,7 +118,18 @@ export class MapReader implements Disposable {
     }
     const shown = this.#place(key ?? "");
     this.#elements.value.set(bytes);
-    this.#elements.update(mode, shown);
+    try {
+      this.#elements.update(mode, shown);
+    } catch (error) {
+      if (reference === null || !isErrno((error as Error).cause, "EINVAL")) throw error;
+      throw new WirescriptError({
+        code: "MAP",
+        what: `${value} cannot be put into the map "${this.info.name}".`,
+        why: "A map of maps takes maps of one type and size only, an array of programs programs of one type; the verifier has relied on that.",
+        fix: "Put in one that is like those that are there, or like the program that uses the map expects.",
+        cause: error,
+      });
+    }
   }
 
   /** False when there was no such key. @throws WirescriptError USAGE for a key that is none, MAP. */
@@ -130,9 +143,20 @@ export class MapReader implements Disposable {
 
   /** Puts a key where operations take it from, and gives it for messages. */
   #place(text: string): Plain {
-    const key = fromText(this.types.key, this.info.keySize, text, "key");
-    this.types.codecs.key.encode(key, this.#elements.key);
-    return toPlain(this.types.key, this.types.codecs.key.decode(this.#elements.key));
+    if (this.keyless) {
+      throw new WirescriptError({
+        code: "USAGE",
+        what: `The map "${this.info.name}" has no keys.`,
+        why: `It is a ${mapTypeName(this.info.type)}: it has values only.`,
+        fix: `Put a value in: wirescript maps set ${this.info.id} VALUE, or see what comes out next: wirescript maps dump ${this.info.id}`,
+      });
+    }
+    const { key } = this.types.codecs;
+    const isIndex = this.types.key === null && typeof key.decode(new Uint8Array(this.info.keySize)) === "number";
+    const given = isIndex && /^\d{1,10}$/.test(text) ? Number(text) : fromText(this.types.key, this.info.keySize, text, "key");
+    if (given instanceof Uint8Array && isIndex) this.#elements.key.set(given);
+    else key.encode(given, this.#elements.key);
+    return toPlain(this.types.key, key.decode(this.#elements.key));
   }
 
   #value(text: string): Uint8Array {
@@ -153,8 +177,10 @@ export class MapReader implements Disposable {
       view.setUint32(0, fd.number, true);
       return { bytes, [Symbol.dispose]: () => fd.close() };
     }
-    if (!/^\d+$/.test(text)) return null;
-    view.setUint32(0, Number(text), true);
+    if (/^[[{]/.test(text) || text.length === this.info.valueSize * 2) return null;
+    if (/^\d+$/.test(text)) view.setUint32(0, Number(text), true);
+    else if (what === "ifindex") view.setUint32(0, getLink(text).ifindex, true);
+    else return null;
     return { bytes, [Symbol.dispose]() {} };
   }
 

@@ -23,6 +23,9 @@ const ADDRESS =
   /(^|_)(ip|ip4|ip6|ipv4|ipv6|addr|address|[sd]addr|src|dst|source|destination|gateway|next_?hop|network|target)(_|$|\d)/i;
 const CAMEL_ADDRESS = /(Ip|Addr|Address)$/;
 
+/** How the first field of a trie's keys is called. */
+const PREFIX_LENGTH = /^(prefix_?len(gth)?|plen)$/i;
+
 /** `""` is the name of a value that stands alone, such as a whole key. */
 function meansAddress(name: string): boolean {
   return name === "" || ADDRESS.test(name) || CAMEL_ADDRESS.test(name);
@@ -84,8 +87,18 @@ export function fromText(type: ValueType | null, size: number, text: string, wha
     const prefix = /^([0-9a-f:.]+)\/(\d+)$/i.exec(trimmed);
     const members = [...membersOf(type.btf, kind)];
     const [length, address] = members;
-    if (prefix !== null && members.length === 2 && length?.[0] === "prefixlen" && address !== undefined) {
-      return fromPlain(type, size, { prefixlen: prefix[2], [address[0]]: prefix[1] }, what);
+    if (
+      prefix !== null &&
+      members.length === 2 &&
+      length !== undefined &&
+      PREFIX_LENGTH.test(length[0]) &&
+      address !== undefined
+    ) {
+      return fromPlain(type, size, { [length[0]]: prefix[2], [address[0]]: prefix[1] }, what);
+    }
+    const [only] = members;
+    if (members.length === 1 && only !== undefined && !trimmed.startsWith(`${only[0]}=`)) {
+      return fromPlain(type, size, { [only[0]]: trimmed }, what);
     }
     const pairs = trimmed.split(",").map((pair) => /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(pair));
     if (pairs.every((pair) => pair !== null))
@@ -134,12 +147,15 @@ function fromPlain(type: ValueType | null, size: number, given: unknown, path: s
   );
 }
 
-/** Without types there are only indexes and bytes. */
+/** Without types there are only bytes; of those that can be a number it may be one, in the order of this machine. */
 function untyped(size: number, given: unknown, path: string): unknown {
-  if (typeof given === "number" || (typeof given === "string" && /^\d+$/.test(given) && size === 4 && path === "key"))
-    return Number(given);
-  if (typeof given === "string") return bytesFrom(given, size, false, path);
-  return Array.isArray(given) ? Uint8Array.from(given as number[]) : given;
+  if (Array.isArray(given)) return Uint8Array.from(given as number[]);
+  const text = `${given}`;
+  const isNumber = /^(\d+|0x[0-9a-f]+)$/i.test(text) && text.length !== size * 2 && [1, 2, 4, 8].includes(size);
+  if (!isNumber) return typeof given === "string" ? bytesFrom(given, size, false, path) : given;
+  const number = BigInt(text);
+  if (number >> BigInt(size * 8) !== 0n) throw wrong(path, text, `It has ${size} bytes.`);
+  return Uint8Array.from({ length: size }, (_, byte) => Number((number >> BigInt(byte * 8)) & 0xffn));
 }
 
 function bytesFrom(text: string, length: number, characters: boolean, path: string): Uint8Array {

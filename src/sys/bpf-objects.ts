@@ -55,12 +55,12 @@ export function btfById(id: number): BtfFd {
   return new Fd("btf", bpf("BTF_GET_FD_BY_ID", { btf_id: id }).result);
 }
 
-/** Opens by id, and null when the object has gone meanwhile. */
+/** Opens by id, and null when the object has gone meanwhile, or (a link) is not there yet: it has an id before it is attached. */
 export function unlessGone<T>(open: () => T): T | null {
   try {
     return open();
   } catch (error) {
-    if (isErrno(error, "ENOENT")) return null;
+    if (isErrno(error, "ENOENT", "EAGAIN")) return null;
     throw error;
   }
 }

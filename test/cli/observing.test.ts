@@ -7,15 +7,29 @@ import { cannotRun, ended, needs, printed, Sandbox, titled } from "./sandbox.ts"
 const unique = `o${process.pid.toString(36)}`;
 const noBpftool = needs("bpftool");
 
-const MODULE = `import { array, be32, bytes, hash, perCpuArray, queue, struct, u16, u32, u64, XDP_PASS, xdp } from "wirescript/kernel";
+const MODULE = `import { array, be32, bytes, cpuMap, devMap, hash, hashOfMaps, lpmTrie, perCpuArray, perCpuHash, progArray, queue, struct, u16, u32, u64, XDP_PASS, xdp } from "wirescript/kernel";
 import { Ethernet, IPv4 } from "wirescript/net";
 const Key = struct({ source: be32, mac: bytes(6), port: u16 });
 const Value = struct({ packets: u64, bytes: u64 });
+export const ${unique}l = lpmTrie({ key: struct({ prefixLength: u32, address: be32 }), value: u32, entries: 8 });
+export const ${unique}v = devMap({ entries: 4 });
+export const ${unique}w = cpuMap({ entries: 2 });
+export const ${unique}p = progArray({ entries: 2, pinned: true });
+export const ${unique}m = hashOfMaps({ key: u32, inner: hash({ key: be32, value: u32, entries: 4 }), entries: 3 });
+export const ${unique}i = perCpuHash({ key: struct({ address: bytes(16) }), value: struct({ mac: bytes(6), n: u16 }), entries: 8 });
 export const ${unique}h = hash({ key: Key, value: Value, entries: 8 });
 export const ${unique}c = perCpuArray({ value: Value, entries: 2 });
 export const ${unique}a = array({ value: u32, entries: 3 });
 export const ${unique}q = queue({ value: u32, entries: 3 });
 export const ${unique}_with_a_long_name = xdp((ctx) => {
+  if (ctx.length > 9000) {
+    ${unique}p.tailCall(ctx, 0);
+    const inner = ${unique}m.lookup(1);
+    const route = ${unique}l.lookup({ prefixLength: 32, address: 1 });
+    const key = ctx.at(struct({ address: bytes(16) }));
+    const info = key ? ${unique}i.lookup({ address: key.address }) : null;
+    return inner || route || info ? ${unique}v.redirect(0) : ${unique}w.redirect(0);
+  }
   const record = ${unique}c.lookup(1);
   if (record) { record.packets++; record.bytes += u64(ctx.length); }
   const eth = ctx.at(Ethernet);
@@ -30,6 +44,8 @@ export const ${unique}_with_a_long_name = xdp((ctx) => {
   return XDP_PASS;
 });
 `;
+
+const RECORD_LINE = MODULE.split("\n").findIndex((line) => line.includes("const record = ")) + 1;
 
 describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () => {
   let box: Sandbox;
@@ -99,11 +115,15 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
           expect(ours[index]?.text).toBe(plain);
         }
         const lines = ours.flatMap(({ source }) => (source === undefined ? [] : [source]));
-        expect(lines).toContainEqual(expect.objectContaining({ file: expect.stringContaining("observed.bpf.ts"), line: 10 }));
+        expect(lines).toContainEqual(
+          expect.objectContaining({ file: expect.stringContaining("observed.bpf.ts"), line: RECORD_LINE }),
+        );
         const calls = ours.filter(({ text }) => text.startsWith("call "));
         for (const { text } of calls) expect(text).not.toContain("unknown");
         expect(ours.some(({ text }) => text.includes(`map[id:${mapId("h")} ${unique}h]`))).toBe(true);
-        expect(text("progs", "dump", `${id}`)).toMatch(/^; observed\.bpf\.ts:10 {2}const record = /m);
+        expect(text("progs", "dump", `${id}`)).toMatch(
+          new RegExp(`^; observed\\.bpf\\.ts:${RECORD_LINE} {2}const record = `, "m"),
+        );
         expect(text("progs", "dump", `${id}`, "--no-source")).not.toContain("observed.bpf.ts");
       },
     );
@@ -182,6 +202,29 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
       expect(json("maps", "dump", `${unique}q`)).toEqual([{ key: null, value: "2a000000" }]);
     });
 
+    test("of every other kind: prefixes, devices, CPUs, programs, maps, addresses", () => {
+      const dumped = (letter: string) => json("maps", "dump", `${unique}${letter}`);
+      text("maps", "set", `${unique}l`, "10.1.0.0/16", "7");
+      expect(json("maps", "get", `${unique}l`, "10.1.2.3/32").value).toBe(7);
+      expect(dumped("l")).toEqual([{ key: { prefixLength: 16, address: "10.1.0.0" }, value: 7 }]);
+      text("maps", "set", `${unique}v`, "1", `${dev}p`);
+      const [{ ifindex }] = JSON.parse(box.output("ip", "-json", "link", "show", "dev", `${dev}p`));
+      expect(dumped("v")).toEqual([{ key: 1, value: { ifindex } }]);
+      text("maps", "set", `${unique}w`, "0", "64");
+      expect(dumped("w")).toEqual([{ key: 0, value: { qsize: 64 } }]);
+      text("maps", "set", `${unique}p`, "1", `${id}`);
+      expect(dumped("p")).toEqual([{ key: 1, value: { program: id } }]);
+      expect(dumped("m")).toEqual([]);
+      expect(box.wirescript("maps", "set", `${unique}m`, "1", `${unique}l`).stderr).toContain(
+        "takes maps of one type and size only",
+      );
+      text("maps", "set", `${unique}i`, "fd00::7", "mac=02:00:00:00:00:09,n=0x10");
+      const [entry] = dumped("i");
+      expect(entry).toMatchObject({ key: { address: "fd00::7" }, value: null });
+      expect(entry.values[0]).toEqual({ mac: "02:00:00:00:00:09", n: 16 });
+      expect(text("maps", "dump", `${unique}i`)).toContain("{ address: fd00::7 }  cpu 0  { mac: 02:00:00:00:00:09, n: 16 }");
+    });
+
     test("are watched while they change", async () => {
       const child = box.start("maps", "watch", `${unique}a`, "--interval", "0.05", "--json");
       const end = ended(child);
@@ -215,6 +258,9 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     [12, ["maps", "set", `${unique}a`, "99", "1"], /no index 99/],
     [12, ["maps", "set", "--new", `${unique}a`, "1", "1"], /exist|no operation/i],
     [12, ["maps", "delete", `${unique}a`, "1"], /Nothing can be deleted/],
+    [2, ["maps", "get", `${unique}q`, "1"], /has no keys/],
+    [5, ["maps", "set", `${unique}v`, "0", "nosuch"], /no network device "nosuch"/],
+    [6, ["maps", "set", `${unique}p`, "0", "nosuch"], /no program named "nosuch"/],
     [12, ["maps", "dump", "/dev/null"], /not in a BPF file system/],
   ])("exit status %i for %j", (status, args, says) => {
     const outcome = box.wirescript(...args);

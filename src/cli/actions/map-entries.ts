@@ -1,8 +1,10 @@
 /** `wirescript maps dump|get|set|delete|watch`: entries of any map, decoded by the kernel's types for it. */
 import { setTimeout as pause } from "node:timers/promises";
 import { WirescriptError } from "../../errors.ts";
+import { MAP_TYPE } from "../../object/spec.ts";
 import { openMapFd, parseSelector } from "../../runtime/kernel-objects.ts";
 import { compareSnapshots, type MapEntry, MapReader } from "../../runtime/map-reader.ts";
+import { listPins } from "../../runtime/pins.ts";
 import { plainText } from "../../runtime/value-text.ts";
 import { Interruption, interrupted } from "../interruption.ts";
 import { mustBeAbleTo } from "../preflight.ts";
@@ -91,6 +93,12 @@ export async function setEntry(map: string, words: readonly string[], options: S
     });
   }
   reader.set(key, value, options.new === true ? "noexist" : options.existing === true ? "exist" : "any");
+  const { id, type } = reader.info;
+  if (type === MAP_TYPE.PROG_ARRAY && !listPins().some((pin) => pin.kind === "map" && pin.id === id)) {
+    process.stderr.write(
+      "The map is not pinned: the kernel empties an array of programs when no process has it open any more.\n",
+    );
+  }
 }
 
 export async function deleteEntry(map: string, key: string): Promise<void> {

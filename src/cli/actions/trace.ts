@@ -36,5 +36,10 @@ export async function trace({ follow, count, all, json }: TraceOptions): Promise
 
 function lineText({ at, cpu, task, pid, event, message }: TraceLine): string {
   const head = `${at.toFixed(6)}  cpu ${cpu}  ${`${task}-${pid}`.padEnd(16)}`;
-  return `${paint("dim", head)}  ${event === EVENT ? "" : `${event}: `}${message}`;
+  return `${paint("dim", head)}  ${event === EVENT ? "" : `${event}: `}${printable(message)}`;
+}
+
+/** A program may say anything; the terminal is not to obey it. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "·");
 }
