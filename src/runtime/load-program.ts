@@ -1,23 +1,18 @@
 /** One program into the kernel: linked, with its types and lines, and with errors that say whose fault a refusal is. */
 import { WirescriptError } from "../errors.ts";
-import type { EncodedBtf } from "../object/btf/encode.ts";
 import { kernelExt } from "../object/btf/ext.ts";
 import type { AdaptedObject } from "../object/core/apply.ts";
 import { isFragsSection, xdpPlace } from "../object/elf/program-type.ts";
 import { encode } from "../object/encoding.ts";
 import type { ProgramSpec } from "../object/spec.ts";
-import { BPF, type BtfFd, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
+import { BPF, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
+import type { LoadedTypes } from "./load-types.ts";
 import { missingInKernel } from "./missing-in-kernel.ts";
 import { denied } from "./privileges.ts";
 import { relocate } from "./relocate.ts";
 import { unknownHelper } from "./unknown-helper.ts";
 import { VerifierError } from "./verifier-log.ts";
-
-export interface LoadedTypes {
-  fd: BtfFd;
-  encoded: EncodedBtf;
-}
 
 /** What programs of one object have in common. */
 export interface ProgramSurroundings {

@@ -4,26 +4,23 @@
  */
 import { unlinkSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
-import { encodeBtf } from "../object/btf/encode.ts";
-import { lineStrings } from "../object/btf/ext.ts";
-import { type DataSectionBtf, withDataSections } from "../object/btf/sections.ts";
+import { withDataSections } from "../object/btf/sections.ts";
 import { applyCore } from "../object/core/apply.ts";
 import { isOptional } from "../object/elf/program-type.ts";
 import { cannotLoad } from "../object/elf/programs.ts";
 import { linkExterns } from "../object/externs/link.ts";
 import type { ObjectSpec, ProgramSpec, ProgramType } from "../object/spec.ts";
-import { btfLoad, Fd } from "../sys/bpf.ts";
-import { errnoName, isErrno, SyscallError } from "../sys/errno.ts";
+import { isErrno } from "../sys/errno.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { resolveExterns } from "./externs.ts";
 import { type GlobalSection, openGlobals } from "./globals.ts";
 import { kernelTypes } from "./kernel-types.ts";
-import { type LoadedTypes, loadProgram } from "./load-program.ts";
+import { loadProgram } from "./load-program.ts";
+import { loadTypes } from "./load-types.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
-import { denied } from "./privileges.ts";
 import { LoadedProgram } from "./program.ts";
 import { readSource, type Source } from "./source.ts";
 import { Undo } from "./undo.ts";
@@ -154,23 +151,4 @@ function choosePrograms(spec: ObjectSpec, { programs: names, programTypes: types
   for (const name of Object.keys(types)) find(name);
   const chosen = names?.map(find) ?? spec.programs.filter(({ section }) => !isOptional(section));
   return chosen.map((program) => ({ ...program, type: types[program.name] ?? program.type }));
-}
-
-function loadTypes(btf: DataSectionBtf | null, programs: readonly ProgramSpec[]): LoadedTypes | null {
-  if (btf === null) return null;
-  const encoded = encodeBtf(
-    btf,
-    programs.flatMap(({ functions }) => [...lineStrings(functions)]),
-  );
-  const fd = btfLoad(encoded.bytes);
-  if (fd instanceof Fd) return { fd, encoded };
-  const name = errnoName(fd.errno);
-  if (name === "EPERM") throw denied("The kernel does not let this process load types (BTF).");
-  throw new WirescriptError({
-    code: "KERNEL",
-    what: `The kernel refused the object's types (BTF): ${name}.`,
-    why: fd.log.trimEnd().split("\n").at(-1) || "It gave no reason.",
-    fix: "If Wirescript compiled the object, please report this. Otherwise the object was built for a newer kernel.",
-    cause: new SyscallError("bpf", fd.errno, "BPF_BTF_LOAD"),
-  });
 }
