@@ -117,7 +117,10 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
     }
   }
 
-  /** The next event, as soon as there is one; `done` when the reader was closed. Rejects with the signal's reason when it was aborted. */
+  /**
+   * The next event, as soon as there is one; `done` when the reader was closed. Rejects with the signal's reason when it was aborted, and with
+   * a WirescriptError (MAP), which closes the reader, for a record that is not of the expected type.
+   */
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#aborted !== null) return Promise.reject(this.#aborted.reason);
     if (this.#closed) return Promise.resolve(DONE);
@@ -129,7 +132,14 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
           setImmediate(this.#serve);
           return;
         }
-        const taken = this.#take();
+        let taken: { event: T } | null;
+        try {
+          taken = this.#take();
+        } catch (error) {
+          // As in a generator, an error ends the iteration: `for await` does not close what has failed.
+          this.close();
+          throw error;
+        }
         if (taken !== null) {
           resolve({ value: taken.event, done: false });
           return;
@@ -151,13 +161,7 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
 
   #take(): { event: T } | null {
     this.#taken = null;
-    try {
-      this.#source.read(this.#keep, 1);
-    } catch (error) {
-      // Whoever asks next is told that it is over.
-      if (this.#source.closed) queueMicrotask(() => this.close());
-      throw error;
-    }
+    this.#source.read(this.#keep, 1);
     return this.#taken;
   }
 
@@ -181,6 +185,7 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
       } catch (error) {
         this.#waiters.shift();
         waiter.reject(error);
+        this.close();
       }
     }
   };

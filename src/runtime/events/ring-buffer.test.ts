@@ -1,13 +1,15 @@
 /** Ring buffers: read to the callback and by iterating, at the reader's pace, whatever programs and readers do meanwhile. */
 import { spawn } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
 import { frame, noKernel, type Running, start } from "../../../test/kernel.ts";
 import type { Fd } from "../../sys/bpf.ts";
 import { MappedMemory } from "../../sys/mapped-memory.ts";
 import { pageSize } from "../../sys/page-size.ts";
+import { ArrayMap } from "../maps/array.ts";
 import { RingBufferMap, type RingBufferReader } from "../maps/ring-buffer.ts";
 import { RingSource } from "./ring-source.ts";
 
@@ -204,7 +206,7 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
     expect(drained(reader)).toEqual([3n]);
   });
 
-  test("records without a type are bytes; those of another type than the declared one are refused, or decoded by hand", () => {
+  test("records without a type are bytes; those of another type than the declared one are refused, or decoded by hand", async () => {
     running.object.program("other").run(frame([], 64));
     using raw = running.object.map<RingBufferMap<Uint8Array>>("raw", RingBufferMap).reader();
     const seen: Uint8Array[] = [];
@@ -214,6 +216,12 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
       using reader = events.reader();
       expect(() => drained(reader)).toThrow('A record of "events" has 4 bytes, and the type that it declares has 9.');
     }
+    running.object.program("other").run(frame([], 64));
+    await expect(
+      (async () => {
+        for await (const event of events) expect(event).toBeUndefined();
+      })(),
+    ).rejects.toThrow('A record of "events" has 4 bytes');
     running.object.program("other").run(frame([], 64));
     using lengths = events.reader({ decode: (bytes) => bytes.length });
     const found: number[] = [];
@@ -245,6 +253,43 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
     }
     clearInterval(timer);
     expect(turns).toBeGreaterThan(2);
+  });
+
+  const missing = lacking("bpftool");
+  describe.skipIf(missing !== "")(`while another process writes as fast as it can${missing}`, () => {
+    /** Runs `many` some hundred thousand times; gives whether it is still at it. */
+    function writer(id: number): Promise<number | null> {
+      const packet = join(temporaryDirectory(), "packet");
+      writeFileSync(packet, frame([], 64));
+      const child = spawn("bpftool", ["prog", "run", "id", String(id), "data_in", packet, "repeat", "400000"], {
+        stdio: "ignore",
+      });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      return new Promise((resolve) => child.on("exit", resolve));
+    }
+
+    test.each(["listen", "iterate"])("nothing is lost, repeated or slept through: %s", async (way) => {
+      using other = start(MODULE);
+      const large = other.object.map<RingBufferMap<Event>>("large", RingBufferMap);
+      const counter = other.object.map<ArrayMap<bigint>>("counter", ArrayMap);
+      using reader = large.reader();
+      let next = 0n;
+      let wrong = 0;
+      const take = ({ id }: Event) => {
+        if (id !== next++) wrong++;
+      };
+      const iterate = async () => {
+        for await (const event of reader) take(event);
+      };
+      const done = way === "listen" ? reader.listen(take) : iterate();
+      for (let round = 0; round < 2; round++) expect(await writer(other.object.program("many").info().id)).toBe(0);
+      const written = counter.get(0) ?? 0n;
+      expect(written).toBeGreaterThan(10_000n);
+      await expect.poll(() => next).toBe(written);
+      expect(wrong).toBe(0);
+      reader.close();
+      await done;
+    });
   });
 
   test("closing the map ends its readers", async () => {

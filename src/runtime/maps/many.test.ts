@@ -96,6 +96,19 @@ describe.skipIf(noKernel)(`many entries${noKernel === null ? "" : ` (skipped: ${
       ),
     ).toBe(2);
     expect([map.get(5), map.get(6), map.clear()]).toEqual([50, 60, 100]);
+    map.clear();
+    expect(
+      failure(() =>
+        map.setMany([
+          [1, 10],
+          [2, 2 ** 40],
+          [3, 30],
+        ]),
+      ).message,
+    ).toBe("value is not a valid value.");
+    expect([...map]).toEqual([[1, 10]]);
+    expect(failure(() => map.deleteMany([1, -1])).message).toBe("key is not a valid value.");
+    expect(map.count()).toBe(0);
     expect(map.setMany([])).toBe(0);
     expect(map.deleteMany([])).toBe(0);
   });

@@ -69,16 +69,21 @@ export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMa
     const { size: valueSize } = this.#value;
     let written = 0;
     const flush = () => {
-      if (chunk.count > 0) this.elements.writeMany(chunk, options.flags ?? "any", (index) => this.#keyAt(chunk, index));
-      written += chunk.count;
+      const full = { ...chunk };
       chunk.count = 0;
+      if (full.count > 0) this.elements.writeMany(full, options.flags ?? "any", (index) => this.#keyAt(full, index));
+      written += full.count;
     };
-    for (const [key, value] of entries) {
-      this.#key.encode(key, chunk.bytes, chunk.count * keySize);
-      this.#value.encode(value, chunk.bytes, chunk.valuesAt + chunk.count * valueSize);
-      if (++chunk.count === chunk.capacity) flush();
+    try {
+      for (const [key, value] of entries) {
+        this.#key.encode(key, chunk.bytes, chunk.count * keySize);
+        this.#value.encode(value, chunk.bytes, chunk.valuesAt + chunk.count * valueSize);
+        if (++chunk.count === chunk.capacity) flush();
+      }
+    } finally {
+      // Also when an entry does not fit its type: what came before it is written.
+      flush();
     }
-    flush();
     return written;
   }
 
@@ -157,16 +162,21 @@ export abstract class KeyedMap<K, V, KeyInput = K, ValueInput = V> extends Table
     const given: KeyInput[] = [];
     let deleted = 0;
     const flush = () => {
-      if (chunk.count > 0) deleted += this.elements.deleteMany(chunk, (index) => given[index]);
-      chunk.count = given.length = 0;
+      const full = { ...chunk };
+      const shown = given.splice(0);
+      chunk.count = 0;
+      if (full.count > 0) deleted += this.elements.deleteMany(full, (index) => shown[index]);
     };
-    for (const key of keys) {
-      this.place(key);
-      chunk.bytes.set(this.elements.key, chunk.count * this.keySize);
-      given.push(key);
-      if (++chunk.count === chunk.capacity) flush();
+    try {
+      for (const key of keys) {
+        this.place(key);
+        chunk.bytes.set(this.elements.key, chunk.count * this.keySize);
+        given.push(key);
+        if (++chunk.count === chunk.capacity) flush();
+      }
+    } finally {
+      flush();
     }
-    flush();
     return deleted;
   }
 
