@@ -2,11 +2,12 @@
 import { WirescriptError } from "../../errors.ts";
 import { decodeBtf } from "../../object/btf/decode.ts";
 import type { Btf } from "../../object/btf/types.ts";
-import { btfById, btfBytes, ids, type MapFd, mapById, mapInfo } from "../../sys/bpf.ts";
+import { btfById, btfBytes, ids, type KernelMapInfo, type MapFd, mapById, mapInfo } from "../../sys/bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
 import { denied } from "../privileges.ts";
-import { mapCodecs } from "./codecs.ts";
+import { type Codec, mapCodecs } from "./codecs.ts";
 import { type LoadedMap, openMap } from "./open.ts";
+import { withSectionAsStruct } from "./section-type.ts";
 
 /** Takes ownership of `fd`, also when it fails. `name` is used where the kernel has none. @throws SyscallError */
 export function openMapFd(
@@ -15,9 +16,8 @@ export function openMapFd(
 ): LoadedMap {
   try {
     const info = mapInfo(fd);
-    const btf = info.btfId === 0 ? null : kernelBtf(info.btfId);
     const innerMaps = { open: (inner: MapFd) => openMapFd(inner) };
-    return openMap({ ...info, name: info.name || name, fd, ...mapCodecs(info, btf), btf, pinnedAt, innerMaps });
+    return openMap({ ...info, name: info.name || name, fd, ...kernelTypes(info), pinnedAt, innerMaps });
   } catch (error) {
     fd.close();
     throw error;
@@ -53,6 +53,19 @@ export function mapIds(): number[] {
     return [...ids("MAP")];
   } catch (error) {
     if (isErrno(error, "EPERM")) throw denied("The kernel does not let this process list maps.", error);
+    throw error;
+  }
+}
+
+/** Types that values cannot be read by (those of a newer kernel, for example) count as none: bytes are better than nothing. */
+function kernelTypes(info: KernelMapInfo): { key: Codec; value: Codec; btf: Btf | null } {
+  const untyped = { ...mapCodecs({ ...info, keyTypeId: 0, valueTypeId: 0 }, null), btf: null };
+  if (info.btfId === 0) return untyped;
+  try {
+    const { btf, id } = withSectionAsStruct(kernelBtf(info.btfId), info.valueTypeId);
+    return { ...mapCodecs({ ...info, valueTypeId: id }, btf), btf };
+  } catch (error) {
+    if (error instanceof WirescriptError && (error.code === "MAP" || error.code === "BAD_FILE")) return untyped;
     throw error;
   }
 }

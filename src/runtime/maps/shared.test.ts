@@ -181,6 +181,9 @@ describe.skipIf(noKernel)(`maps and this process${noKernel === null ? "" : ` (sk
     using shared = openMapById(id);
     expect(shared).toBeInstanceOf(ArrayMap);
     expect((shared as ArrayMap<Value>).get(5)).toEqual({ packets: 0n, port: 0 });
+    using data = openMapById(running.object.map(".data").info().id) as ArrayMap<{ total: bigint }>;
+    expect(data.get(0)).toEqual(running.object.map<ArrayMap<{ total: bigint }>>(".data", ArrayMap).get(0));
+    expect(typeof data.get(0)?.total).toBe("bigint");
     expect(failure(() => openMapById(0x7fff_fff0)).message).toContain("There is no map with id");
   });
 
