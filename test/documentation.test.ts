@@ -58,10 +58,13 @@ function complaints(programs: ReadonlyMap<string, string>, modules: ReadonlyMap<
   });
 }
 
-describe("docs/maps.md", () => {
-  const found = examples("docs/maps.md");
+describe.each([
+  ["docs/maps.md", "watch.bpf.ts"],
+  ["docs/attaching.md", "guard.bpf.ts"],
+])("%s", (document, name) => {
+  const found = examples(document);
   const isUserSpace = ({ text }: { text: string }) => /from "wirescript"/.test(text);
-  const modules = new Map(found.filter((each) => !isUserSpace(each)).map(({ text }) => ["watch.bpf.ts", text]));
+  const modules = new Map(found.filter((each) => !isUserSpace(each)).map(({ text }) => [name, text]));
   const programs = new Map(found.filter(isUserSpace).map(({ text }, index) => [`user-space-${index}.ts`, text]));
 
   test("has a kernel module, which compiles", () => {
