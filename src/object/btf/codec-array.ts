@@ -1,6 +1,6 @@
 /** The arrays of the codec. Arrays of bytes are Uint8Array: addresses of all kinds are that. */
 import { badValue, type Part, shown } from "./codec-part.ts";
-import { copyBytes, plus, sourceOf } from "./codec-source.ts";
+import { copyBytes, freshName, plus, putBytes, sourceOf } from "./codec-source.ts";
 
 export function byteArrayPart(element: Part, length: number): Part {
   const typeName = `${element.typeName}[${length}]`;
@@ -8,6 +8,8 @@ export function byteArrayPart(element: Part, length: number): Part {
     ...{ size: length, typeName, leaves: 1 },
     read: (view, at) => copyBytes(view, at, length),
     source: (at, bind) => `${bind(copyBytes)}(view, ${at}, ${length})`,
+    sink: (value, at, bind) =>
+      `if (!(${value} instanceof Uint8Array) || ${value}.length !== ${length}) return false; ${bind(putBytes)}(view, ${at}, ${value});`,
     write(view, at, value, path) {
       if (!(value instanceof Uint8Array) && !Array.isArray(value)) {
         badValue(path, `It is ${shown(value)}, but its type is ${typeName}.`, "Give a Uint8Array or an array of numbers.");
@@ -33,6 +35,14 @@ export function arrayPart(element: Part, length: number, size: number): Part {
       const elements = Array.from({ length }, (_, i) => sourceOf(element, plus(at, i * element.size), bind));
       return `[${elements.join(", ")}]`;
     },
+    ...(element.sink !== undefined && {
+      sink(value: string, at: string, bind: (value: unknown) => string) {
+        const [index, each] = [freshName(bind), freshName(bind)];
+        const body = element.sink?.(each, `${at} + ${index} * ${element.size}`, bind);
+        const loop = `for (let ${index} = 0; ${index} < ${length}; ${index}++) { const ${each} = ${value}[${index}]; ${body} }`;
+        return `if (!Array.isArray(${value}) || ${value}.length !== ${length}) return false; ${loop}`;
+      },
+    }),
     read(view, at) {
       const result: unknown[] = [];
       for (let i = 0; i < length; i++) result.push(element.read(view, at + i * element.size));

@@ -18,30 +18,39 @@ export function networkOrderPart(typeName: string, size: number): Part {
 
 function plainInteger(typeName: string, size: number, signed: boolean, little: boolean): Part {
   const range = rangeOf(size * 8, signed);
-  const getter = `get${size === 8 ? "Big" : ""}${signed ? "Int" : "Uint"}${size * 8}`;
-  const source = (at: string) => `view.${getter}(${at}, ${little})`;
+  // What is none of 1, 2 and 4 is read as 8 below.
+  const bits = size === 1 || size === 2 || size === 4 ? size * 8 : 64;
+  const accessor = `${bits === 64 ? "Big" : ""}${signed ? "Int" : "Uint"}${bits}`;
+  const source = (at: string) => `view.get${accessor}(${at}, ${little})`;
+  const sink = (value: string, at: string) => {
+    const wrong =
+      bits === 64
+        ? `typeof ${value} !== "bigint" || BigInt.as${signed ? "Int" : "Uint"}N(64, ${value}) !== ${value}`
+        : `!Number.isInteger(${value}) || ${value} < ${range.low} || ${value} > ${range.high}`;
+    return `if (${wrong}) return false; view.set${accessor}(${at}, ${value}, ${little});`;
+  };
   switch (size) {
     case 1:
       return {
-        ...{ size, typeName, leaves: 1, source },
+        ...{ size, typeName, leaves: 1, source, sink },
         read: signed ? (view, at) => view.getInt8(at) : (view, at) => view.getUint8(at),
         write: (view, at, value, path) => view.setUint8(at, checkedNumber(value, range, typeName, path)),
       };
     case 2:
       return {
-        ...{ size, typeName, leaves: 1, source },
+        ...{ size, typeName, leaves: 1, source, sink },
         read: signed ? (view, at) => view.getInt16(at, little) : (view, at) => view.getUint16(at, little),
         write: (view, at, value, path) => view.setUint16(at, checkedNumber(value, range, typeName, path), little),
       };
     case 4:
       return {
-        ...{ size, typeName, leaves: 1, source },
+        ...{ size, typeName, leaves: 1, source, sink },
         read: signed ? (view, at) => view.getInt32(at, little) : (view, at) => view.getUint32(at, little),
         write: (view, at, value, path) => view.setUint32(at, checkedNumber(value, range, typeName, path), little),
       };
     default:
       return {
-        ...{ size: 8, typeName, leaves: 1, source },
+        ...{ size: 8, typeName, leaves: 1, source, sink },
         read: signed ? (view, at) => view.getBigInt64(at, little) : (view, at) => view.getBigUint64(at, little),
         write: (view, at, value, path) => view.setBigUint64(at, checkedBigint(value, range, typeName, path), little),
       };
@@ -52,6 +61,7 @@ function booleanPart(typeName: string, size: number): Part {
   return {
     ...{ size, typeName, leaves: 1 },
     ...(size === 1 && { source: (at: string) => `view.getUint8(${at}) !== 0` }),
+    sink: (value, at) => `if (typeof ${value} !== "boolean") return false; view.setUint8(${at}, ${value} ? 1 : 0);`,
     read(view, at) {
       for (let i = 0; i < size; i++) if (view.getUint8(at + i) !== 0) return true;
       return false;

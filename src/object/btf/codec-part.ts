@@ -14,6 +14,11 @@ export interface Part {
    * a value of this program is known there.
    */
   source?(at: string, bind: (value: unknown) => string): string;
+  /**
+   * Statements that write the value of the variable `value` at the expression `at`, and `return false` where it does not fit: who calls them then
+   * has `write` find out what is wrong.
+   */
+  sink?(value: string, at: string, bind: (value: unknown) => string): string;
   /** The bytes were zeroed before. */
   write(view: DataView, at: number, value: unknown, path: string): void;
 }

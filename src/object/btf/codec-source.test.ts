@@ -93,6 +93,56 @@ test("any type reads the same the thousandth time as the first", () => {
   );
 });
 
+/** A union takes one of its members. */
+function oneOfEach(type: Shape, value: unknown): unknown {
+  if (type.kind === "array" && Array.isArray(value)) return value.map((each) => oneOfEach(type.element, each));
+  if (type.kind !== "struct" && type.kind !== "union") return value;
+  const entries = Object.entries(value as object).map(([name, each], index) => {
+    const field = type.fields[index];
+    return [name, field === undefined || field.kind === "bits" ? each : oneOfEach(field, each)] as const;
+  });
+  return Object.fromEntries(type.kind === "union" ? entries.slice(0, 1) : entries);
+}
+
+test("any type is written the same the thousandth time as the first, and refused with the same words", () => {
+  fc.assert(
+    fc.property(shape, fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.nat(), (type, noise, place) => {
+      const btf = new BtfBuilder();
+      const [id, size] = build(btf, type);
+      fc.pre(size > 0 && size < 5000);
+      const warm = codec(btf, id);
+      const bytes = Uint8Array.from({ length: size }, (_, index) => (noise[index % 64] ?? 0) ^ (index >> 6));
+      const value = oneOfEach(type, warm.decode(bytes));
+      const encoded = (target: typeof warm, given: unknown) => {
+        const into = new Uint8Array(size).fill(0xee);
+        try {
+          target.encode(given, into);
+          return into;
+        } catch (error) {
+          return [(error as Error).message, (error as { why?: string }).why];
+        }
+      };
+      for (let times = 0; times < 250; times++) encoded(warm, value);
+      expect(encoded(warm, value)).toEqual(encoded(codec(btf, id), value));
+      const broken = corrupted(value, place);
+      expect(encoded(warm, broken)).toEqual(encoded(codec(btf, id), broken));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** The value with one thing in it that does not belong there. */
+function corrupted(value: unknown, place: number): unknown {
+  const wrong = [undefined, null, "1", 1.5, -1, 2 ** 33, 1n << 70n, [], {}, true, Number.NaN][place % 11];
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null || place % 5 === 0) return wrong;
+  const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [...value] : { ...value };
+  const keys = Object.keys(copy);
+  const key = keys[place % (keys.length + 1)] ?? "unknown";
+  const holder = copy as Record<string, unknown>; // an array's indexes are keys too
+  holder[key] = corrupted(holder[key], Math.floor(place / 7) + 1);
+  return copy;
+}
+
 test("byte arrays are copies, and so are those that are long", () => {
   const btf = new BtfBuilder();
   const [id] = build(btf, {

@@ -1,6 +1,6 @@
 /** The structs and unions of the codec: plain objects. */
 import { badValue, type Part, shown } from "./codec-part.ts";
-import { plus, property, sourceOf } from "./codec-source.ts";
+import { freshName, plus, property, sourceOf } from "./codec-source.ts";
 import type { BtfMember } from "./types.ts";
 
 interface MemberPart {
@@ -57,6 +57,8 @@ export function compoundPart(typeName: string, size: number, members: readonly M
     source(at, bind) {
       return `{ ${fields.map(({ name, at: offset, part }) => property(name, sourceOf(part, plus(at, offset), bind))).join(", ")} }`;
     },
+    ...(alternatives.length === 0 &&
+      fields.every(({ name, part }) => part.sink !== undefined && name !== "__proto__") && { sink: sinkOf(fields) }),
     read(view, at) {
       const result: Record<string, unknown> = {};
       for (const { name, at: offset, part } of fields) {
@@ -98,6 +100,18 @@ export function compoundPart(typeName: string, size: number, members: readonly M
           badValue(`${path}.${field.name}`, "It is missing.", `Give a value of type ${field.part.typeName}.`);
       }
     },
+  };
+}
+
+/** For plain objects with exactly these properties; anything else is left to `write`. */
+function sinkOf(fields: readonly Field[]): NonNullable<Part["sink"]> {
+  return (value, at, bind) => {
+    const isPlain = `typeof ${value} === "object" && ${value} !== null && Object.getPrototypeOf(${value}) === Object.prototype`;
+    const parts = fields.map(({ name, at: offset, part }) => {
+      const each = freshName(bind);
+      return `const ${each} = ${value}[${JSON.stringify(name)}]; ${part.sink?.(each, plus(at, offset), bind)}`;
+    });
+    return `if (!(${isPlain}) || Object.keys(${value}).length !== ${fields.length}) return false; ${parts.join(" ")}`;
   };
 }
 

@@ -20,7 +20,7 @@ import { arrayPart, byteArrayPart } from "./codec-array.ts";
 import { floatPart } from "./codec-float.ts";
 import { bitFieldPart, hugeIntegerPart, integerPart, networkOrderPart } from "./codec-integer.ts";
 import type { Part } from "./codec-part.ts";
-import { fastReader } from "./codec-source.ts";
+import { fastReader, fastWriter } from "./codec-source.ts";
 import { compoundPart, fieldNames } from "./codec-struct.ts";
 import { describe } from "./describe.ts";
 import { sizeOf, typeAt, underlying } from "./layout.ts";
@@ -50,6 +50,7 @@ export function codec(btf: Btf, typeId: number, name = "value"): Codec {
   const part = partOf(btf, typeId, 0, new Map());
   const { size } = part;
   const read = fastReader(part);
+  const write = fastWriter(part);
   return {
     size,
     decode(bytes, offset = 0) {
@@ -58,15 +59,23 @@ export function codec(btf: Btf, typeId: number, name = "value"): Codec {
     encode(value, into, offset = 0) {
       const view = viewOf(into, offset, size, part.typeName);
       into.fill(0, offset, offset + size);
+      if (write(view, offset, value)) return;
+      // What the fast way has written before it gave up.
+      into.fill(0, offset, offset + size);
       part.write(view, offset, value, name);
     },
   };
 }
 
-let lastBytes: Uint8Array | undefined;
-let lastView: DataView | undefined;
+interface Viewed {
+  bytes: Uint8Array;
+  view: DataView;
+}
 
-/** Callers decode many values out of one buffer: the view of the last one is kept. */
+let last: Viewed | undefined;
+let oneBefore: Viewed | undefined;
+
+/** Callers read and write many values in one buffer, or in two by turns, for keys and values: the views of the last two are kept. */
 function viewOf(bytes: Uint8Array, offset: number, size: number, typeName: string): DataView {
   if (offset < 0 || size > bytes.length - offset) {
     throw new WirescriptError({
@@ -76,11 +85,11 @@ function viewOf(bytes: Uint8Array, offset: number, size: number, typeName: strin
       fix: `Give a buffer of at least ${offset + size} bytes.`,
     });
   }
-  if (lastView === undefined || bytes !== lastBytes) {
-    lastBytes = bytes;
-    lastView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-  return lastView;
+  if (last?.bytes === bytes) return last.view;
+  const found = oneBefore?.bytes === bytes ? oneBefore : undefined;
+  oneBefore = last;
+  last = found ?? { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  return last.view;
 }
 
 /** `known` holds the parts of types that were met before: types form a graph, not a tree. */
