@@ -13,6 +13,7 @@ import { fileOf, PROGRAM_NAMES, type ProgramName, sourceOf } from "./programs.ts
 import { WORKLOADS } from "./workloads.ts";
 
 export interface Contender extends Disposable {
+  spec: ObjectSpec;
   object: LoadedObject;
   program: LoadedProgram;
   conditions: Conditions;
@@ -23,6 +24,11 @@ export interface Contender extends Disposable {
 
 export function loadOurs(program: ProgramName, conditions?: Conditions, options: CompileOptions = {}): Contender {
   return contender(program, compile(sourceOf(program), options).spec, conditions);
+}
+
+/** Another copy in the kernel, elsewhere in its memory, with maps of its own. */
+export function loadAgain(program: ProgramName, { spec, conditions }: Contender): Contender {
+  return contender(program, spec, conditions);
 }
 
 export interface Theirs extends Disposable {
@@ -81,7 +87,7 @@ function contender(file: ProgramName, spec: ObjectSpec, conditions: Conditions =
     const program = object.program(name);
     const paths = executedFor(spec, name, conditions, packets);
     const figures = figuresOf(program, spec, paths);
-    return { object, program, conditions, figures, paths, [Symbol.dispose]: () => object.close() };
+    return { spec, object, program, conditions, figures, paths, [Symbol.dispose]: () => object.close() };
   } catch (error) {
     object.close();
     throw error;

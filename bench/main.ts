@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { EXIT_STATUS, WirescriptError } from "../src/errors.ts";
 import { firstDifference } from "./behaviour.ts";
 import { type Clang, findClang, isWritten, missingForC } from "./clang.ts";
-import { type Contender, loadOurs, loadTheirs, type Theirs } from "./contenders.ts";
+import { type Contender, loadAgain, loadOurs, loadTheirs, type Theirs } from "./contenders.ts";
 import { corpus } from "./corpus.ts";
 import { timeLoad } from "./load-time.ts";
 import { describeMachine } from "./machine.ts";
@@ -28,7 +28,7 @@ import {
   type TheirResult,
   type TimingResult,
 } from "./report.ts";
-import { time } from "./timing.ts";
+import { COPIES, type Contest, time } from "./timing.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
@@ -168,13 +168,20 @@ async function measure(clang: Clang, programs: readonly ProgramName[], open: Ope
   }
 
   const timings: TimingResult[] = [];
-  const nothing = open(loadNothing()).program("nothing");
+  const others = Array.from({ length: COPIES - 1 });
+  const copiesOf = (program: ProgramName, first: Contender) => [
+    first.program,
+    ...others.map(() => open(loadAgain(program, first)).program),
+  ];
+  const nothing = Array.from({ length: COPIES }, () => open(loadNothing()).program("nothing"));
+  const contests = new Map<ProgramName, Contest>();
   for (const { program, path, packet, method } of WORKLOADS) {
     const pair = pairs.get(program);
     const best = pair?.plain.levels.get(pair.plain.best);
     if (pair === undefined || best === undefined) continue; // not chosen
     await progress(`${program}: timing, ${path}`);
-    const contest = { ours: pair.ours.program, theirs: best.program, nothing };
+    const contest = contests.get(program) ?? { ours: copiesOf(program, pair.ours), theirs: copiesOf(program, best), nothing };
+    contests.set(program, contest);
     timings.push({ program, path, method, ...time(contest, packet, method) });
   }
   await progress("timing wirescript load");

@@ -5,7 +5,7 @@ import type { LoadTime } from "./load-time.ts";
 import type { Machine } from "./machine.ts";
 import type { ProgramName } from "./programs.ts";
 import { table } from "./table.ts";
-import { type Method, ROUNDS, type Timing } from "./timing.ts";
+import { COPIES, type Method, ROUNDS, type Timing } from "./timing.ts";
 
 /** A program in C, at all of clang's levels. */
 export interface TheirResult {
@@ -160,7 +160,7 @@ function timingsText({ timings, programs }: Results): string {
   return [
     table([...header, "executed: ours", "clang's"], rows),
     "",
-    `In turns, ${ROUNDS} rounds, means of the middle half; ratio: ours by clang's, below 1 ours is faster. "only return" is a program`,
+    `In turns, ${ROUNDS} rounds, ${COPIES} copies of each, means of the middle half; ratio: ours by clang's, below 1 ours is faster. "only return" is a program`,
     "that does nothing else: that much is in every figure. The kernel rounds down to whole nanoseconds: a few per cent are noise.",
     "* A repeated test run goes on with the rewritten packet, and a reply is not answered again: answered pings are timed one by one,",
     "  which includes reading the clock.",
