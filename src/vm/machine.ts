@@ -388,6 +388,8 @@ class Run implements HelperHost {
         return r.set(dst, this.space.address(this.#vm.dataSection(reference.section), reference.offset));
       case "function":
         return r.set(dst, this.space.address(this.#codeRegionOf(this.#functionNamed(reference.name))));
+      case "extern":
+        throw new VmFault(`The interpreter has no ${reference.name}: it belongs to a kernel.`);
     }
   }
 

@@ -4,13 +4,32 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ArrayMap, HashMap, PerCpuArrayMap } from "../../src/index.ts";
+import { readElf } from "../../src/object/elf/read.ts";
+import { writeElf } from "../../src/object/elf/write.ts";
 import { load } from "../../src/runtime/load.ts";
+import { lacking } from "../foreign-tools.ts";
 import { bpftool, freshBpffs } from "../kernel-objects.ts";
-import { CLANGS, compiled, loadedByUs, missing } from "./against-libbpf.ts";
+import { CLANGS, compiled, compiledBytes, loadedByUs, missing } from "./against-libbpf.ts";
 
 const PACKET = new Uint8Array(100).fill(7);
 
 describe.each(CLANGS)("what %s makes", (clang) => {
+  const readable = lacking(clang);
+  it.skipIf(readable !== "").each(["maps", "core", "data", "functions", "kinds", "sections", "instructions", "old-libbpf"])(
+    `of %s and we write again is read as the same${readable}`,
+    (name) => {
+      const spec = readElf(compiledBytes(clang, name));
+      expect(readElf(writeElf(spec))).toEqual(spec);
+    },
+  );
+
+  it.skipIf(readable !== "")(`and only a kernel or iproute2 understands is not written wrongly${readable}`, () => {
+    const written = (name: string) => () => writeElf(readElf(compiledBytes(clang, name)));
+    expect(written("iproute2")).toThrow("map trackers is pinned global, as BTF cannot say");
+    expect(written("anywhere")).toThrow("program shared is called by others");
+    expect(written("kernel")).toThrow("LINUX_KERNEL_VERSION");
+  });
+
   const lacks = missing(clang);
 
   it.skipIf(lacks !== "")(`for iproute2: types, tail calls by number, maps in maps${lacks}`, async () => {

@@ -31,7 +31,8 @@ import { buildImage, CODE_FLAGS, DATA_FLAGS, type ImageSection, type ImageSymbol
 
 /**
  * Returns the bytes of a relocatable ELF64 file (little-endian, EM_BPF). Throws RangeError when the spec contradicts itself: a
- * reference to nothing, two functions of one name, data in `.bss` that is not zero. That is a defect of whoever made the spec.
+ * reference to nothing, two functions of one name, data in `.bss` that is not zero. That is a defect of whoever made the spec. It also does
+ * for what only objects of other compilers have and libbpf would not take: pins in iproute2's places, programs that others call, symbols of the kernel.
  */
 export function writeElf(spec: ObjectSpec): Uint8Array {
   const symbols: ImageSymbol[] = [];
@@ -81,6 +82,9 @@ export function writeElf(spec: ObjectSpec): Uint8Array {
     size: license.length,
   });
 
+  for (const { name, pinning } of spec.maps)
+    if (pinning === "global" || pinning === "object")
+      throw new RangeError(`map ${name} is pinned ${pinning}, as BTF cannot say`);
   const { types } = withDataSections(spec.btf, spec.data);
   const definitions = appendMapDefinitions(types, spec.maps);
   appendLicense(types, license.length);
@@ -144,6 +148,8 @@ function layOutCode(spec: ObjectSpec): CodeSection[] {
       subprograms.set(fn.name, fn);
     }
   }
+  for (const { name } of spec.programs)
+    if (subprograms.has(name)) throw new RangeError(`program ${name} is called by others, which only subprograms can be`);
   const programs = [...sections].map(([name, functions]) => ({ name, functions }));
   return subprograms.size === 0 ? programs : [{ name: TEXT_SECTION, functions: inCommonOrder(spec, subprograms) }, ...programs];
 }
