@@ -1,6 +1,6 @@
 /**
- * What is in an object, as a TypeScript declaration file: `load<typeof Filter>("filter.o")` then knows its programs, maps and variables.
- * The types that it names are those of `runtime/object-types.ts`.
+ * What is in an object, as a TypeScript declaration file: `load<typeof Filter>("filter.o")` then knows its programs, maps and
+ * variables. The types that it names are those of `runtime/object-types.ts`.
  */
 import { TypeScriptTypes } from "./btf/typescript.ts";
 import { MAP_TYPE, type MapSpec, type MapTypeName, type ObjectSpec, type ProgramType } from "./spec.ts";

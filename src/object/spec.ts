@@ -18,7 +18,9 @@ export interface ObjectSpec {
   externs?: ExternSpec[];
   /** Programs in the file of types that Wirescript does not load. Left out when there are none. */
   omitted?: OmittedProgram[];
-  /** 40 hex digits, the file's SHA-1: iproute2 keeps maps of one object apart by it. Only there when a map is pinned "object". */
+  /**
+   * 40 hex digits, the file's SHA-1: iproute2 keeps maps of one object apart by it. Only there when a map is pinned "object".
+   */
   hash?: string;
 }
 
@@ -92,8 +94,8 @@ export interface MapSpec {
   /** `map_extra`: a Bloom filter's number of hash functions, 0 for the kernel's choice; 0 for other types. */
   extra: number;
   /**
-   * How loads share the map. "by-name": `LIBBPF_PIN_BY_NAME`, a file with its name in the pin directory. "global" and "object": iproute2's
-   * `PIN_GLOBAL_NS` and `PIN_OBJECT_NS`, a file with its name in `tc/globals` and `tc/HASH` of the bpffs.
+   * How loads share the map. "by-name": `LIBBPF_PIN_BY_NAME`, a file with its name in the pin directory. "global" and "object":
+   * iproute2's `PIN_GLOBAL_NS` and `PIN_OBJECT_NS`, a file with its name in `tc/globals` and `tc/HASH` of the bpffs.
    */
   pinning: "none" | "by-name" | "global" | "object";
   /** The memory node that the map lies on; left out for any. It counts only with the flag BPF_F_NUMA_NODE. */

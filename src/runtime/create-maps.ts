@@ -81,8 +81,8 @@ export function fillMaps(specs: readonly MapSpec[], maps: ReadonlyMap<string, Lo
 }
 
 /**
- * Puts programs into arrays of programs that the object wants not to be empty, also into those that were pinned: programs that were loaded
- * before call these from then on. Programs that were not loaded leave their slots as they are.
+ * Puts programs into arrays of programs that the object wants not to be empty, also into those that were pinned: programs that
+ * were loaded before call these from then on. Programs that were not loaded leave their slots as they are.
  */
 export function fillProgramArrays(
   specs: readonly MapSpec[],
@@ -145,7 +145,9 @@ function ids({ keyTypeId, valueTypeId }: MapSpec) {
   return { keyTypeId, valueTypeId };
 }
 
-/** An object may leave the size of a perf event array to the machine, and need not know the size of its pages for a ring buffer. */
+/**
+ * An object may leave the size of a perf event array to the machine, and need not know the size of its pages for a ring buffer.
+ */
 function entriesOf({ type, maxEntries }: MapSpec): number {
   if (type === MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return possibleCpus();
   if (type !== MAP_TYPE.RINGBUF || maxEntries === 0) return maxEntries;
@@ -193,7 +195,8 @@ function create(map: MapCreate): MapFd {
   try {
     return mapCreate(map);
   } catch (error) {
-    // Some types of map want to know the key's type too, or a struct for it. Without types a map is as good, but tools print bytes.
+    // Some types of map want to know the key's type too, or a struct for it. Without types a map is as good, but tools print
+    // bytes.
     if (map.btf !== undefined && isErrno(error, "EINVAL", "ENOTSUPP", "EOPNOTSUPP")) {
       const { btf: _, ...untyped } = map;
       return create(untyped);

@@ -18,8 +18,8 @@ export const kernelFacts: KernelFacts = {
 let known: Kconfig | undefined;
 
 /**
- * `KERNEL_VERSION` of what uname(2) says. Debian and Ubuntu put other numbers into the release than those of the kernel that they built:
- * theirs are in the version, and in /proc/version_signature.
+ * `KERNEL_VERSION` of what uname(2) says. Debian and Ubuntu put other numbers into the release than those of the kernel that
+ * they built: theirs are in the version, and in /proc/version_signature.
  */
 export function kernelVersion(release: string, version: string, signature: string | null): number {
   const text = /^\S+ \S+ (\d+\.\d+\.\d+)/.exec(signature ?? "")?.[1] ?? /Debian (\d+\.\d+\.\d+)/.exec(version)?.[1] ?? release;

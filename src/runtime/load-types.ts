@@ -1,4 +1,7 @@
-/** The object's types into the kernel: as they are, and where a kernel does not know all their kinds, as older kernels have them. */
+/**
+ * The object's types into the kernel: as they are, and where a kernel does not know all their kinds, as older kernels have
+ * them.
+ */
 import { WirescriptError } from "../errors.ts";
 import { type EncodedBtf, encodeBtf } from "../object/btf/encode.ts";
 import { lineStrings } from "../object/btf/ext.ts";

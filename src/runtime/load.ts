@@ -1,6 +1,6 @@
 /**
- * Brings an object into the kernel: types, then maps, then programs, then pins. Either everything is there afterwards or nothing is:
- * a failure in the middle releases what was made before it.
+ * Brings an object into the kernel: types, then maps, then programs, then pins. Either everything is there afterwards or
+ * nothing is: a failure in the middle releases what was made before it.
  */
 import { unlinkSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
@@ -27,20 +27,20 @@ import { Undo } from "./undo.ts";
 
 export interface LoadOptions {
   /**
-   * The directory in a bpffs for maps that are pinned by name; made when it is not there. Maps of that name in it are used again.
-   * Without it nothing is pinned, and every load has maps of its own.
+   * The directory in a bpffs for maps that are pinned by name; made when it is not there. Maps of that name in it are used
+   * again. Without it nothing is pinned, and every load has maps of its own.
    */
   pinPath?: string;
   /**
-   * With `pinPath`: the directory in a bpffs for maps that their object pins as `tc` and `ip` have it, in its folder `globals` or one for the
-   * object. Default: "/sys/fs/bpf/tc".
+   * With `pinPath`: the directory in a bpffs for maps that their object pins as `tc` and `ip` have it, in its folder `globals`
+   * or one for the object. Default: "/sys/fs/bpf/tc".
    */
   tcPinPath?: string;
   /** Load only these programs. Default: all, but for those whose section begins with "?". */
   programs?: readonly string[];
   /**
-   * Types of programs by name, where the section's name does not say it and the object has no BTF: "xdp" (what is assumed otherwise), "sched_cls" or
-   * "sched_act".
+   * Types of programs by name, where the section's name does not say it and the object has no BTF: "xdp" (what is assumed
+   * otherwise), "sched_cls" or "sched_act".
    */
   programTypes?: Readonly<Record<string, ProgramType>>;
   /** Values for the object's settings, by name. */

@@ -1,4 +1,6 @@
-/** The verifier's complaint about a call that stands where the program wanted something that the running kernel does not have. */
+/**
+ * The verifier's complaint about a call that stands where the program wanted something that the running kernel does not have.
+ */
 import { WirescriptError } from "../errors.ts";
 import type { AdaptedObject } from "../object/core/apply.ts";
 import { countSlots } from "../object/encoding.ts";

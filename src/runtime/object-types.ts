@@ -1,6 +1,6 @@
 /**
- * Declarations of what is in an object that clang built, as `wirescript types FILE.o` writes them: `load<typeof Module>()` reads them as it reads the
- * exports of a kernel module.
+ * Declarations of what is in an object that clang built, as `wirescript types FILE.o` writes them: `load<typeof Module>()`
+ * reads them as it reads the exports of a kernel module.
  */
 import type { MapOptions, Program, RingBufferOptions, Schema } from "../kernel/index.ts";
 

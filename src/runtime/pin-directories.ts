@@ -1,6 +1,7 @@
 /**
- * Where the maps of an object are shared. Maps that are pinned by name go to the directory that the caller gives. Objects written for `tc` and `ip`
- * name a place themselves: `globals` for all objects, or a folder of their own. Source: iproute2's bpf_legacy.c.
+ * Where the maps of an object are shared. Maps that are pinned by name go to the directory that the caller gives. Objects
+ * written for `tc` and `ip` name a place themselves: `globals` for all objects, or a folder of their own. Source: iproute2's
+ * bpf_legacy.c.
  */
 import { symlinkSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -47,7 +48,9 @@ export class PinDirectories {
   }
 }
 
-/** iproute2 keeps the maps of XDP programs where those of TC programs are, under a second name: programs look for them there. */
+/**
+ * iproute2 keeps the maps of XDP programs where those of TC programs are, under a second name: programs look for them there.
+ */
 function linkForXdp(tc: string, undo: Undo): void {
   const path = join(dirname(tc), "xdp");
   try {

@@ -1,12 +1,13 @@
 /**
- * Do two BTF types say the same about the same bytes? Names of types and typedefs may differ (`__u64`, `u64`), since that is a matter of
- * language; names, places and widths of fields and the byte order may not.
+ * Do two BTF types say the same about the same bytes? Names of types and typedefs may differ (`__u64`, `u64`), since that is a
+ * matter of language; names, places and widths of fields and the byte order may not.
  */
 import { underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfType } from "../object/btf/types.ts";
 
 export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: number, known = new Set<string>()): boolean {
-  // A pair that was met before is the same, or the answer is "no" anyway: what contains itself ends, and what is met often is looked at once.
+  // A pair that was met before is the same, or the answer is "no" anyway: what contains itself ends, and what is met often is
+  // looked at once.
   const pair = `${leftId} ${rightId}`;
   if (known.has(pair)) return true;
   known.add(pair);

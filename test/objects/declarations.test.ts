@@ -1,4 +1,7 @@
-/** What `wirescript types` prints is what TypeScript then knows of a loaded object: checked by its compiler, on real use, and against the object. */
+/**
+ * What `wirescript types` prints is what TypeScript then knows of a loaded object: checked by its compiler, on real use, and
+ * against the object.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -12,7 +15,10 @@ function declarations(file: string): string {
   return declarationsOf(readElf(readFileSync(file)), "test.o");
 }
 
-/** Declarations are checked as a module is: TypeScript passes over the insides of declaration files. Whether `use.ts` compiles beside the declarations, as tsc says it. In the repository, so that "wirescript" is this package. */
+/**
+ * Declarations are checked as a module is: TypeScript passes over the insides of declaration files. Whether `use.ts` compiles
+ * beside the declarations, as tsc says it. In the repository, so that "wirescript" is this package.
+ */
 function check(files: Record<string, string>): string {
   const directory = mkdtempSync(resolve("test/objects/.types-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));

@@ -1,6 +1,6 @@
 /**
- * Damaged objects are read or refused: whatever is wrong with a file, its user gets an error that says so, never a crash, a hang, or a process without
- * memory. What is read goes through everything that loading does before the kernel is asked.
+ * Damaged objects are read or refused: whatever is wrong with a file, its user gets an error that says so, never a crash, a
+ * hang, or a process without memory. What is read goes through everything that loading does before the kernel is asked.
  *
  * WIRESCRIPT_MUTATIONS=100000 tries more, and WIRESCRIPT_SEED others.
  */

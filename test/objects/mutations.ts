@@ -1,4 +1,7 @@
-/** Random damage to an ELF file, some of it anywhere, some of it where it hurts: in headers, symbols, relocations and types. Equal seeds give equal damage. */
+/**
+ * Random damage to an ELF file, some of it anywhere, some of it where it hurts: in headers, symbols, relocations and types.
+ * Equal seeds give equal damage.
+ */
 
 /** Numbers from a seed (xorshift32). */
 export class Random {

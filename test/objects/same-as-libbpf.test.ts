@@ -1,6 +1,6 @@
 /**
- * Objects that clang made of our C files: through our loader and through libbpf they are the same instructions in the kernel, return the same, and leave
- * the same in their maps.
+ * Objects that clang made of our C files: through our loader and through libbpf they are the same instructions in the kernel,
+ * return the same, and leave the same in their maps.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";

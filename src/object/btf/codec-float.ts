@@ -1,4 +1,6 @@
-/** Floating-point numbers: programs cannot calculate with them, but user space may keep some where programs carry them along. */
+/**
+ * Floating-point numbers: programs cannot calculate with them, but user space may keep some where programs carry them along.
+ */
 import { badValue, type Part, shown } from "./codec-part.ts";
 
 export function floatPart(typeName: string, size: 4 | 8): Part {

@@ -1,6 +1,7 @@
 /**
- * A kernel's types. There are some 130,000 of them in 6 MB, and a program asks for a handful: so one pass over the bytes notes where each begins
- * and what it is called, and a type is decoded when it is asked for. Names are found by searching the string table as one text.
+ * A kernel's types. There are some 130,000 of them in 6 MB, and a program asks for a handful: so one pass over the bytes notes
+ * where each begins and what it is called, and a type is decoded when it is asked for. Names are found by searching the string
+ * table as one text.
  */
 import { ByteReader } from "../byte-reader.ts";
 import { essentialName } from "../core/flavour.ts";

@@ -1,6 +1,7 @@
 /**
- * Types for kernels that do not know all kinds: a kernel refuses BTF as a whole for one kind that it has never heard of, and with it line numbers, callbacks and
- * typed maps. Each newer kind becomes an older one of the same size, so that all ids and layouts stay. What is lost is what the newer kind said.
+ * Types for kernels that do not know all kinds: a kernel refuses BTF as a whole for one kind that it has never heard of, and
+ * with it line numbers, callbacks and typed maps. Each newer kind becomes an older one of the same size, so that all ids and
+ * layouts stay. What is lost is what the newer kind said.
  *
  * | kind | since Linux | becomes |
  * |---|---|---|

@@ -1,6 +1,6 @@
 /**
- * BTF types as TypeScript: what the codec makes of a value is what these types say, in words of the same table (`codec.ts`). Structs and unions with a name
- * become interfaces, everything else is written out.
+ * BTF types as TypeScript: what the codec makes of a value is what these types say, in words of the same table (`codec.ts`).
+ * Structs and unions with a name become interfaces, everything else is written out.
  */
 
 import { malformed } from "../malformed.ts";

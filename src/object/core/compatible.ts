@@ -1,7 +1,8 @@
 /**
- * Is a type of the kernel what a type of an object stands for? Three questions, from mild to strict: whether a field can be read as another, whether a
- * type is of the same shape on its surface, and whether all that the object's type says is true of the kernel's. Names of flavours count as equal.
- * Source: the descriptions in linux/bpf.h and libbpf's bpf_core_read.h (`bpf_core_type_exists`, `bpf_core_type_matches`).
+ * Is a type of the kernel what a type of an object stands for? Three questions, from mild to strict: whether a field can be
+ * read as another, whether a type is of the same shape on its surface, and whether all that the object's type says is true of
+ * the kernel's. Names of flavours count as equal. Source: the descriptions in linux/bpf.h and libbpf's bpf_core_read.h
+ * (`bpf_core_type_exists`, `bpf_core_type_matches`).
  */
 import { typeAt, underlying } from "../btf/layout.ts";
 import type { Btf, BtfMember, BtfType, TypeLookup } from "../btf/types.ts";
@@ -78,7 +79,10 @@ export function typesCompatible(local: Types, localId: number, target: Types, ta
   }
 }
 
-/** All that the object's type says: members of these names and types, enumerators of these names, integers of this width and sign. */
+/**
+ * All that the object's type says: members of these names and types, enumerators of these names, integers of this width and
+ * sign.
+ */
 export function typesMatch(local: Types, localId: number, target: Types, targetId: number): boolean {
   return matches({ local, target }, localId, targetId, false, 0);
 }

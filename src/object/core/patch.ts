@@ -5,8 +5,8 @@ import { CALL, CLASS, CLASS_MASK, MODE, MODE_MASK, OPCODE, SIZE, SIZE_MASK, SOUR
 import type { Access, Resolution } from "./resolve.ts";
 
 /**
- * The number of the helper whose call stands where an instruction must not be reached: no kernel has it, so the verifier's complaint tells.
- * It is libbpf's, so that other people's tools know it.
+ * The number of the helper whose call stands where an instruction must not be reached: no kernel has it, so the verifier's
+ * complaint tells. It is libbpf's, so that other people's tools know it.
  */
 export const POISON = 0xbad2310;
 

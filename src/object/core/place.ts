@@ -1,5 +1,6 @@
 /**
- * Where a field is: its place in the object's own types, by the path that the compiler noted, and in a type of the kernel, by the names along that path.
+ * Where a field is: its place in the object's own types, by the path that the compiler noted, and in a type of the kernel, by
+ * the names along that path.
  */
 import { sizeOf, typeAt, underlying } from "../btf/layout.ts";
 import type { Btf, BtfType, TypeLookup } from "../btf/types.ts";

@@ -1,6 +1,7 @@
 /**
- * CO-RE relocations ("compile once, run everywhere"): requests that the loader writes into an instruction what the running kernel's types say,
- * such as the place of a field. An object lists them in `.BTF.ext`. Source: `struct bpf_core_relo` of linux/bpf.h, Documentation/bpf/llvm_reloc.rst.
+ * CO-RE relocations ("compile once, run everywhere"): requests that the loader writes into an instruction what the running
+ * kernel's types say, such as the place of a field. An object lists them in `.BTF.ext`. Source: `struct bpf_core_relo` of
+ * linux/bpf.h, Documentation/bpf/llvm_reloc.rst.
  */
 
 /** By number, as `enum bpf_core_relo_kind` counts them. */
@@ -29,8 +30,8 @@ export interface CoreRelocation {
   /** BTF id in the object: the type from which the path begins. */
   typeId: number;
   /**
-   * Of fields: indexes of members and elements, the first of them an element of an array of the type, e.g. [0, 1, 2]. Of enumerators: their
-   * index. Of types: [0].
+   * Of fields: indexes of members and elements, the first of them an element of an array of the type, e.g. [0, 1, 2]. Of
+   * enumerators: their index. Of types: [0].
    */
   path: number[];
 }

@@ -1,6 +1,6 @@
 /**
- * What a CO-RE relocation comes to on a given kernel: candidates are the kernel's types of the same name and kind (flavours aside); those that fit must
- * agree, because nobody could say which of them the program will meet.
+ * What a CO-RE relocation comes to on a given kernel: candidates are the kernel's types of the same name and kind (flavours
+ * aside); those that fit must agree, because nobody could say which of them the program will meet.
  */
 
 import type { KernelTypes } from "../btf/kernel-types.ts";

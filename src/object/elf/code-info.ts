@@ -1,4 +1,7 @@
-/** What `.BTF.ext` says of code: the type of each function, the source line of each instruction, and what adapts itself to the kernel. */
+/**
+ * What `.BTF.ext` says of code: the type of each function, the source line of each instruction, and what adapts itself to the
+ * kernel.
+ */
 import type { DecodedExt, SectionExt } from "../btf/ext.ts";
 import type { Btf } from "../btf/types.ts";
 import { type Instruction, slots } from "../instruction.ts";

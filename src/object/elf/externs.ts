@@ -1,4 +1,7 @@
-/** What the object declares and the running kernel has to define: the DATASECs `.kconfig` and `.ksyms`, beside undefined symbols. */
+/**
+ * What the object declares and the running kernel has to define: the DATASECs `.kconfig` and `.ksyms`, beside undefined
+ * symbols.
+ */
 import { typeAt, underlying } from "../btf/layout.ts";
 import type { Btf } from "../btf/types.ts";
 import type { ExternSpec } from "../spec.ts";

@@ -1,4 +1,7 @@
-/** Objects that nobody builds by accident: types that contain themselves, tables that ask for work without end, other kinds of ELF. */
+/**
+ * Objects that nobody builds by accident: types that contain themselves, tables that ask for work without end, other kinds of
+ * ELF.
+ */
 import { describe, expect, it } from "vitest";
 import { countingProgram } from "../../../test/fixtures/counting-program.ts";
 import { encodeBtf } from "../btf/encode.ts";

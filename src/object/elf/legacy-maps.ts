@@ -1,13 +1,14 @@
 /**
- * Maps from the section `maps`, as iproute2 and libbpf before 1.0 had them: each symbol is a struct of 32-bit numbers. There are two such
- * structs, and they differ from the fifth number on:
+ * Maps from the section `maps`, as iproute2 and libbpf before 1.0 had them: each symbol is a struct of 32-bit numbers. There
+ * are two such structs, and they differ from the fifth number on:
  *
  * - iproute2's `bpf_elf_map`: type, size_key, size_value, max_elem, flags, id, pinning, inner_id, inner_idx
  * - libbpf's `bpf_map_def`: type, key_size, value_size, max_entries, map_flags
  *
  * The names of the fields in BTF tell which it is. Without BTF the size does: 24 bytes or more are iproute2's.
  *
- * Source: iproute2's bpf_elf.h and bpf_legacy.c (what `id`, `pinning`, `inner_id` and `inner_idx` mean), libbpf 0.8 `bpf_object__init_user_maps`.
+ * Source: iproute2's bpf_elf.h and bpf_legacy.c (what `id`, `pinning`, `inner_id` and `inner_idx` mean), libbpf 0.8
+ * `bpf_object__init_user_maps`.
  */
 import { sizeOf, underlying } from "../btf/layout.ts";
 import type { Btf } from "../btf/types.ts";
@@ -119,7 +120,10 @@ function refuseMore(name: string, more: readonly number[], struct: string): void
 
 const MAPS_OF_MAPS = new Set<number>([MAP_TYPE.ARRAY_OF_MAPS, MAP_TYPE.HASH_OF_MAPS]);
 
-/** A map of maps names by `inner_id` the map whose shape those in it have; that one says by `inner_idx` where it is from the start. */
+/**
+ * A map of maps names by `inner_id` the map whose shape those in it have; that one says by `inner_idx` where it is from the
+ * start.
+ */
 function putIn({ map, innerId }: LegacyMap, all: readonly LegacyMap[]): void {
   if (!MAPS_OF_MAPS.has(map.type)) return;
   const inside = innerId === 0 ? [] : all.filter(({ id, map }) => id === innerId && !MAPS_OF_MAPS.has(map.type));
@@ -143,7 +147,9 @@ function putIn({ map, innerId }: LegacyMap, all: readonly LegacyMap[]): void {
   if (values.length > 0) map.values = values;
 }
 
-/** `BPF_ANNOTATE_KV_PAIR(map, key, value)` of iproute2 and the old bpf_helpers.h says by a struct's name of what types a map is. */
+/**
+ * `BPF_ANNOTATE_KV_PAIR(map, key, value)` of iproute2 and the old bpf_helpers.h says by a struct's name of what types a map is.
+ */
 function addTypes(btf: Btf, byStruct: ReadonlyMap<string, MapSpec>): void {
   for (const struct of btf.types) {
     const map = struct.kind === "struct" ? byStruct.get(struct.name) : undefined;

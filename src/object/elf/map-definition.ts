@@ -1,6 +1,7 @@
 /**
- * One map of the section `.maps`. Its definition is a BTF type alone: a variable of an anonymous struct, in which a number N stands as a
- * pointer to an array of N ints, and a type as a pointer to it. The section's bytes say nothing. Source: libbpf's bpf_helpers.h.
+ * One map of the section `.maps`. Its definition is a BTF type alone: a variable of an anonymous struct, in which a number N
+ * stands as a pointer to an array of N ints, and a type as a pointer to it. The section's bytes say nothing. Source: libbpf's
+ * bpf_helpers.h.
  */
 import { sizeOf, underlying } from "../btf/layout.ts";
 import { LIBBPF_PIN_BY_NAME, recordTypeName } from "../btf/sections.ts";
@@ -72,8 +73,8 @@ export function addRecordTypes(btf: Btf, maps: readonly MapSpec[]): void {
 }
 
 /**
- * `__array(values, struct { … })`: an array of no length of pointers, in maps of maps to the definition of the maps inside, which is
- * returned, and in program arrays to a function.
+ * `__array(values, struct { … })`: an array of no length of pointers, in maps of maps to the definition of the maps inside,
+ * which is returned, and in program arrays to a function.
  */
 function readValues(btf: Btf, map: string, type: number, member: BtfMember): MapSpec | null {
   const array = underlying(btf, member.type);

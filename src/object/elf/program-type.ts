@@ -1,7 +1,8 @@
 /**
- * The type of a program by the name of its section, as libbpf's and iproute2's users write it. A name that says nothing (`rx`, `tc_mark`) may
- * hold any: then the type of the function's parameter tells, and without types it is "xdp", as `ip link set dev D xdp obj F sec rx` takes it. A
- * name by which libbpf knows another type is never loaded as what it is not. Source: libbpf 1.1 `section_defs`, iproute2 6.1.
+ * The type of a program by the name of its section, as libbpf's and iproute2's users write it. A name that says nothing (`rx`,
+ * `tc_mark`) may hold any: then the type of the function's parameter tells, and without types it is "xdp", as `ip link set dev
+ * D xdp obj F sec rx` takes it. A name by which libbpf knows another type is never loaded as what it is not. Source: libbpf 1.1
+ * `section_defs`, iproute2 6.1.
  */
 import { typeAt, underlying } from "../btf/layout.ts";
 import type { Btf } from "../btf/types.ts";
@@ -17,7 +18,9 @@ const OTHERS =
 /** What objects keep in sections of these names is no code. */
 const NO_CODE = /^(license|version|maps)$/;
 
-/** What the section's name says of the program in it; "any" when it says nothing, `null` when no packet program can be there. */
+/**
+ * What the section's name says of the program in it; "any" when it says nothing, `null` when no packet program can be there.
+ */
 export function programSection(section: string): ProgramType | "any" | null {
   if (SCHED_CLS.test(section)) return "sched_cls";
   if (SCHED_ACT.test(section)) return "sched_act";
@@ -48,8 +51,8 @@ export function tailSection(section: string): { id: number; slot: number } | nul
 }
 
 /**
- * The type of the program in `section` whose entry function has the BTF type `typeId` (0: unknown), or what it is when Wirescript
- * cannot load it.
+ * The type of the program in `section` whose entry function has the BTF type `typeId` (0: unknown), or what it is when
+ * Wirescript cannot load it.
  */
 export function programTypeOf(section: string, btf: Btf | null, typeId: number): ProgramType | { other: string } {
   const byName = programSection(section);

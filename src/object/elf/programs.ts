@@ -16,8 +16,8 @@ export interface Programs {
 }
 
 /**
- * Every function that others see is a program, except in `.text`: there it is a subprogram, unless no other section holds a program; then
- * those that nobody calls are programs (`ip link set dev D xdp obj F sec .text`).
+ * Every function that others see is a program, except in `.text`: there it is a subprogram, unless no other section holds a
+ * program; then those that nobody calls are programs (`ip link set dev D xdp obj F sec .text`).
  *
  * @throws WirescriptError BAD_FILE when there are only programs that Wirescript does not load.
  */

@@ -1,11 +1,12 @@
 /**
- * An eBPF object file as an `ObjectSpec`: our own, those of clang with BTF-defined maps, and those of the time before with maps in iproute2's or
- * libbpf's structs. Nothing is asked of the running kernel: equal files give equal specs on every machine. What needs a kernel (CO-RE,
- * kconfig, ksyms) is noted in the spec, for the loader.
+ * An eBPF object file as an `ObjectSpec`: our own, those of clang with BTF-defined maps, and those of the time before with maps
+ * in iproute2's or libbpf's structs. Nothing is asked of the running kernel: equal files give equal specs on every machine.
+ * What needs a kernel (CO-RE, kconfig, ksyms) is noted in the spec, for the loader.
  *
- * `readElf(writeElf(spec))` equals `spec`, but for this: references are in their unlinked form (`encoding.ts`), subprograms of a program stand
- * in the order of `.text`, programs of one section stand together, variables are sorted by offset, BTF without types is `null`,
- * the type of a program comes from its section's name or its function's type (`program-type.ts`), and texts of lines lose their indentation.
+ * `readElf(writeElf(spec))` equals `spec`, but for this: references are in their unlinked form (`encoding.ts`), subprograms of
+ * a program stand in the order of `.text`, programs of one section stand together, variables are sorted by offset, BTF without
+ * types is `null`, the type of a program comes from its section's name or its function's type (`program-type.ts`), and texts of
+ * lines lose their indentation.
  */
 import { createHash } from "node:crypto";
 import { WirescriptError } from "../../errors.ts";
@@ -26,8 +27,8 @@ import { putTailPrograms, readPrograms } from "./programs.ts";
 import { pruneSections } from "./prune.ts";
 
 /**
- * Throws WirescriptError (BAD_FILE) naming section, symbol and reason for whatever is damaged, hostile or not supported. `name` is how
- * messages call the file.
+ * Throws WirescriptError (BAD_FILE) naming section, symbol and reason for whatever is damaged, hostile or not supported. `name`
+ * is how messages call the file.
  */
 export function readElf(bytes: Uint8Array, name = "the object"): ObjectSpec {
   try {

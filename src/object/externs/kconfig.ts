@@ -1,6 +1,7 @@
 /**
- * How the kernel was built, as a section of data: `extern int CONFIG_HZ __kconfig`. The variables get their places here, those with the widest alignment
- * first, small before large, and their values from the text of a kernel's configuration. Source: libbpf's bpf_helpers.h (`__kconfig`, `enum libbpf_tristate`).
+ * How the kernel was built, as a section of data: `extern int CONFIG_HZ __kconfig`. The variables get their places here, those
+ * with the widest alignment first, small before large, and their values from the text of a kernel's configuration. Source:
+ * libbpf's bpf_helpers.h (`__kconfig`, `enum libbpf_tristate`).
  */
 import { WirescriptError } from "../../errors.ts";
 import { sizeOf, underlying } from "../btf/layout.ts";
@@ -30,8 +31,8 @@ export interface KernelFacts {
 const TRISTATE: Readonly<Record<string, bigint>> = { n: 0n, y: 1n, m: 2n };
 
 /**
- * The section `.kconfig`; null when the object has no such variables. `needed`: those that programs use. The others may be anything, and are
- * 0 where they cannot be known.
+ * The section `.kconfig`; null when the object has no such variables. `needed`: those that programs use. The others may be
+ * anything, and are 0 where they cannot be known.
  *
  * @throws WirescriptError KERNEL for a needed variable that the kernel does not know and that is not `__weak`, BAD_FILE for one whose type
  * cannot hold its value.
