@@ -19,6 +19,23 @@ function own(tutorial: string, ...files: string[]): Record<string, string> {
   return Object.fromEntries(files.map((file) => [file, `src/tutorials/${tutorial}/${file}`]));
 }
 
+/** What a case with an object prog_kern.o has. */
+function caseFiles(folder: string, ...names: string[]): Record<string, string> {
+  return {
+    [`${folder}/Makefile`]: "src/tutorials/case03/case.mk",
+    [`${folder}/prog_kern.bpf.ts`]: `src/tutorials/case03/${folder}/prog_kern.bpf.ts`,
+    ...programs(`${folder}/`, ...names, "stats"),
+  };
+}
+
+function caseLaunchers(folder: string): Tutorial["launchers"] {
+  return {
+    [`${folder}/xdp_loader`]: { tool: "xdp_loader", with: "prog_kern.o" },
+    [`${folder}/xdp_stats`]: { tool: "xdp_stats" },
+    [`${folder}/runenv.sh`]: { tool: "runenv.sh", with: folder },
+  };
+}
+
 export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
   packet03: {
     title: "XDP tutorial, packet03: answer pings, redirect frames, route",
@@ -59,6 +76,26 @@ export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
     launchers: {
       "samples/bpf/xdp1": { tool: "xdp1", with: "xdp1_kern.o" },
       "samples/bpf/xdp2skb_meta.sh": { tool: "xdp2skb_meta.sh", with: "xdp2skb_meta_kern.o" },
+    },
+  },
+  case03: {
+    title: "TFG davidcawork, cases 01 to 05: drop, pass, echo, forward, broadcast",
+    files: {
+      ...own("case03", "README.md", "Makefile", "case05/Makefile"),
+      ...caseFiles("case01", "drop"),
+      ...caseFiles("case02", "pass"),
+      ...caseFiles("case03", "echo"),
+      ...caseFiles("case04", "redirect", "redirect-map", "router", "router-devmap"),
+      ...programs("case05/", "broadcast"),
+    },
+    launchers: {
+      ...caseLaunchers("case01"),
+      ...caseLaunchers("case02"),
+      ...caseLaunchers("case03"),
+      ...caseLaunchers("case04"),
+      "case04/prog_user": { tool: "xdp_prog_user" },
+      "case05/runenv.sh": { tool: "runenv.sh", with: "case05" },
+      "case05/tc_broadcast": { tool: "tc_broadcast", with: "bpf.o" },
     },
   },
 };

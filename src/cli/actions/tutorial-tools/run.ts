@@ -24,6 +24,8 @@ const TOOLS: Record<string, () => Promise<Tool>> = {
   xdplbmgmt: async () => (await import("./xdplbmgmt.ts")).xdplbmgmt,
   xdp1: async () => (await import("./xdp1.ts")).xdp1,
   "xdp2skb_meta.sh": async () => (await import("./xdp2skb-meta.ts")).xdp2skbMeta,
+  "runenv.sh": async () => (await import("./runenv.ts")).runenv,
+  tc_broadcast: async () => (await import("./tc-broadcast.ts")).tcBroadcast,
   "load.sh": async () => (await import("./sbin.ts")).sbinLoad,
   "unload.sh": async () => (await import("./sbin.ts")).sbinUnload,
   "status.sh": async () => (await import("./sbin-status.ts")).sbinStatus,
