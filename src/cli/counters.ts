@@ -8,12 +8,13 @@ import { WirescriptError } from "../errors.ts";
 import { MAP_TYPE } from "../object/spec.ts";
 import { openPinnedMap } from "../runtime/introspect.ts";
 import type { LoadedMap } from "../runtime/maps/open.ts";
+import { XDP_ACTIONS } from "../runtime/verdict.ts";
 import { mapLookup } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { SyscallError } from "../sys/errno.ts";
 
 /** By number. */
-export const ACTIONS = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"] as const;
+export const ACTIONS = XDP_ACTIONS;
 
 export const STATS_MAP = "xdp_stats_map";
 

@@ -22,11 +22,8 @@ export function readPackets({ packet, pcap, number }: PacketInput): Uint8Array[]
       fix: 'For example: --packet "eth/ip/udp(dport=53)/payload", or --pcap FILE',
     });
   }
-  // Two hexadecimal digits are no protocol's name, and "eth" is no hexadecimal number.
-  if (packet !== undefined)
-    return [
-      /^[\s]*[a-z]\w*[\s]*([(/]|$)/i.test(packet) && !/^[0-9a-f\s:-]+$/i.test(packet) ? buildPacket(packet) : parseHex(packet),
-    ];
+  // Every description begins with "eth", which is no hexadecimal number.
+  if (packet !== undefined) return [/^[0-9a-f\s:x-]*$/i.test(packet) ? parseHex(packet) : buildPacket(packet)];
   const file = pcap === "-" ? "the standard input" : (pcap ?? "");
   const frames = readCapture(bytesOf(pcap ?? ""), file);
   if (number !== undefined) {

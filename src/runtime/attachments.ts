@@ -3,6 +3,7 @@
  * filters of clsact, by links or without.
  */
 import { statSync } from "node:fs";
+import { WirescriptError } from "../errors.ts";
 import { BPF, directionOfTcx, type LinkFd, linkInfo, queryTcx, TCX } from "../sys/bpf.ts";
 import { inNamespace, listNamespaces } from "../sys/namespaces.ts";
 import { listFilters, listLinks } from "../sys/netlink/index.ts";
@@ -61,9 +62,10 @@ export function listAttachments(links: readonly LinkInKernel[] = listBpfLinks())
     if (namespaceNumber(`/run/netns/${name}`) === home) return [];
     try {
       return inNamespace(name, () => attachmentsHere(name, xdpLinks));
-    } catch {
+    } catch (error) {
       // Deleted while the list was walked, or a file that is no namespace.
-      return [];
+      if (error instanceof WirescriptError) return [];
+      throw error;
     }
   });
   return [...own, ...named];

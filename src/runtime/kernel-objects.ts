@@ -80,11 +80,6 @@ export function openMapFd(selector: Selector): MapFd {
   return open(selector, "map", MAPS);
 }
 
-/** Opens a link; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, NO_PRIVILEGES. */
-export function openLink(selector: Selector): LinkFd {
-  return open(selector, "link", LINKS);
-}
-
 /** What `work` makes of each program, opened for it alone; those that go meanwhile are left out. @throws WirescriptError NO_PRIVILEGES */
 export function ofAllPrograms<T>(work: (fd: ProgramFd) => T): T[] {
   return ofAll("program", PROGRAMS, work);

@@ -29,12 +29,12 @@ export interface MapEntry {
 
 /** Maps whose values are numbers of other things, by what these are. */
 const REFERS: ReadonlyMap<number, readonly string[]> = new Map([
-  [MAP_TYPE.PROG_ARRAY, ["program"]],
-  [MAP_TYPE.ARRAY_OF_MAPS, ["map"]],
-  [MAP_TYPE.HASH_OF_MAPS, ["map"]],
-  [MAP_TYPE.DEVMAP, ["ifindex", "program"]],
-  [MAP_TYPE.DEVMAP_HASH, ["ifindex", "program"]],
-  [MAP_TYPE.CPUMAP, ["qsize", "program"]],
+  [MAP_TYPE.PROG_ARRAY, ["programId"]],
+  [MAP_TYPE.ARRAY_OF_MAPS, ["mapId"]],
+  [MAP_TYPE.HASH_OF_MAPS, ["mapId"]],
+  [MAP_TYPE.DEVMAP, ["ifindex", "programId"]],
+  [MAP_TYPE.DEVMAP_HASH, ["ifindex", "programId"]],
+  [MAP_TYPE.CPUMAP, ["queueSize", "programId"]],
 ]);
 
 const KEYLESS = new Set<number>([MAP_TYPE.QUEUE, MAP_TYPE.STACK]);
@@ -171,9 +171,9 @@ export class MapReader implements Disposable {
     if (what === undefined) return null;
     const bytes = new Uint8Array(this.info.valueSize);
     const view = new DataView(bytes.buffer);
-    if (what === "program" || what === "map") {
-      const selector = parseSelector(text.split(/\s+/), what);
-      const fd = what === "program" ? openProgram(selector) : openMapFd(selector);
+    if (what === "programId" || what === "mapId") {
+      const selector = parseSelector(text.split(/\s+/), what === "programId" ? "program" : "map");
+      const fd = what === "programId" ? openProgram(selector) : openMapFd(selector);
       view.setUint32(0, fd.number, true);
       return { bytes, [Symbol.dispose]: () => fd.close() };
     }
@@ -209,7 +209,7 @@ export class MapReader implements Disposable {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const words = names.slice(0, bytes.length / 4).map((name, index) => [name, view.getUint32(index * 4, true)] as const);
     // A target without a program of its own.
-    return Object.fromEntries(words.filter(([name, word], index) => index === 0 || name !== "program" || word !== 0));
+    return Object.fromEntries(words.filter(([name, word], index) => index === 0 || name !== "programId" || word !== 0));
   }
 }
 

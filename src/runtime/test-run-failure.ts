@@ -42,6 +42,13 @@ export function testRunRefused(
       "Name one of these, or leave the CPU out.",
     );
   }
+  if (error.errnoName === "EBADMSG") {
+    return because(
+      "a checksum to be kept right",
+      "Afterwards the checksum of the packet's bytes was not what the socket buffer says: the program wrote to the packet and left the sum as it was.",
+      "Update the sum with the helper csum_update, or write by helpers that do so (skb_store_bytes with BPF_F_RECOMPUTE_CSUM).",
+    );
+  }
   const sized = `a packet of ${packet.length} bytes`;
   const tc = program.type !== "xdp";
   if (packet.length < ETHERNET_HEADER || (tc && packet.length === ETHERNET_HEADER)) {
@@ -49,14 +56,6 @@ export function testRunRefused(
       sized,
       "A packet begins with an Ethernet header of 14 bytes; a TC program wants more behind it.",
       "Pad the packet to 15 bytes or more.",
-    );
-  }
-  const meta = context.meta?.length ?? 0;
-  if (meta > 0 && (meta % 4 !== 0 || meta > 32)) {
-    return because(
-      `metadata of ${meta} bytes`,
-      "Metadata has a multiple of 4 bytes, and has to fit in front of the packet: at most 216 bytes (32 before Linux 6.5).",
-      "Give such metadata.",
     );
   }
   for (const [name, ifindex] of [
@@ -82,6 +81,14 @@ export function testRunRefused(
         "Give ingressIfindex, and a queue that the device has.",
       );
     }
+  }
+  const meta = context.meta?.length ?? 0;
+  if (meta > 0 && (meta % 4 !== 0 || meta > 32)) {
+    return because(
+      `metadata of ${meta} bytes`,
+      "Metadata has a multiple of 4 bytes, and has to fit in front of the packet: at most 216 bytes (32 before Linux 6.5).",
+      "Give such metadata.",
+    );
   }
   const live = "live" in options;
   const longest = live ? LONGEST_LIVE : LONGEST;

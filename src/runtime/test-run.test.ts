@@ -7,6 +7,7 @@ import { lacking, temporaryDirectory } from "../../test/foreign-tools.ts";
 import { freshNamespace, uniqueName } from "../../test/own-network.ts";
 import { compile } from "../compiler/compile.ts";
 import { WirescriptError } from "../errors.ts";
+import { buildPacket } from "../packet/build.ts";
 import { inNamespace } from "../sys/namespaces.ts";
 import { addVethPair, getLink, setLinkUp } from "../sys/netlink/index.ts";
 import { loadSpec } from "./load.ts";
@@ -17,7 +18,7 @@ import { CONTEXT_LAYOUT } from "./test-context.ts";
 const noKernel = process.platform !== "linux" ? " (skipped: needs Linux)" : lacking("root");
 
 const SOURCE = `import { perCpuArray, tc, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, u32, u64, XDP_DROP, XDP_PASS, XDP_TX, xdp, struct } from "wirescript/kernel";
-import { Ethernet } from "wirescript/net";
+import { Ethernet, IPv4 } from "wirescript/net";
 const Meta = struct({ mark: u32, more: u32 });
 export const counts = perCpuArray({ value: u64, entries: 1 });
 export const pass = xdp(() => XDP_PASS);
@@ -45,6 +46,11 @@ export const sees = xdp((ctx) => {
 export const next = tc.ingress(() => TC_ACT_UNSPEC);
 export const shot = tc.ingress((ctx) => { ctx.mark = ctx.mark + 1; return TC_ACT_SHOT; });
 export const ok = tc.egress(() => TC_ACT_OK);
+export const damages = tc.ingress((ctx) => {
+  const ip = ctx.at(IPv4, Ethernet.size);
+  if (ip) ip.ttl = 9;
+  return TC_ACT_OK;
+});
 `;
 
 const PACKET = new Uint8Array(64);
@@ -105,6 +111,14 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
     };
     expect(program("ok").run(PACKET, { context }).context).toEqual(context);
     expect(program("shot").run(PACKET, { context: { mark: 41 } }).context).toMatchObject({ mark: 42, ifindex: 1 });
+  });
+
+  test("a checksum that the card has computed has to be right afterwards", () => {
+    const packet = buildPacket("eth/ip/udp/payload");
+    expect(program("ok").run(packet, { checksum: true }).verdict).toBe("TC_ACT_OK");
+    expect(program("damages").run(packet).verdict).toBe("TC_ACT_OK");
+    const error = refusal(() => program("damages").run(packet, { checksum: true }));
+    expect(error).toMatchObject({ code: "USAGE", why: expect.stringContaining("wrote to the packet") });
   });
 
   test("a packet of several buffers", () => {

@@ -62,8 +62,8 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     return stdout;
   };
   const bpftool = (...args: string[]) => JSON.parse(box.output("bpftool", "-j", ...args));
-  const mapId = (letter: string): number =>
-    json("progs", "show", `${id}`).maps.find(({ name }: { name: string }) => name === `${unique}${letter}`).id;
+  let maps: { id: number; name: string }[];
+  const mapId = (letter: string): number => maps.find(({ name }) => name === `${unique}${letter}`)?.id ?? -1;
 
   beforeAll(() => {
     box = new Sandbox();
@@ -72,6 +72,7 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     writeFileSync(join(box.directory, "observed.bpf.ts"), MODULE);
     expect(box.wirescript("load", dev, join(box.directory, "observed.bpf.ts"))).toMatchObject({ status: 0, stderr: "" });
     id = JSON.parse(box.output("ip", "-json", "-details", "link", "show", "dev", dev))[0].xdp.prog.id;
+    maps = json("progs", "show", `${id}`).maps;
   });
   afterAll(() => box[Symbol.dispose]());
 
@@ -143,9 +144,10 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
 
   describe("maps", () => {
     test.skipIf(noBpftool !== "")(`are listed as bpftool lists them${noBpftool}`, () => {
+      const ours: { id: number }[] = json("maps");
       for (const letter of ["h", "c", "a", "q"]) {
         const theirs = bpftool("map", "show", "id", `${mapId(letter)}`);
-        expect(json("maps").find((map: { id: number }) => map.id === theirs.id)).toMatchObject({
+        expect(ours.find((map) => map.id === theirs.id)).toMatchObject({
           ...{ id: theirs.id, name: theirs.name, keySize: theirs.bytes_key, valueSize: theirs.bytes_value },
           ...{ maxEntries: theirs.max_entries, memory: theirs.bytes_memlock, frozen: theirs.frozen === 1 },
           programs: [{ id }],
@@ -211,9 +213,9 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
       const [{ ifindex }] = JSON.parse(box.output("ip", "-json", "link", "show", "dev", `${dev}p`));
       expect(dumped("v")).toEqual([{ key: 1, value: { ifindex } }]);
       text("maps", "set", `${unique}w`, "0", "64");
-      expect(dumped("w")).toEqual([{ key: 0, value: { qsize: 64 } }]);
+      expect(dumped("w")).toEqual([{ key: 0, value: { queueSize: 64 } }]);
       text("maps", "set", `${unique}p`, "1", `${id}`);
-      expect(dumped("p")).toEqual([{ key: 1, value: { program: id } }]);
+      expect(dumped("p")).toEqual([{ key: 1, value: { programId: id } }]);
       expect(dumped("m")).toEqual([]);
       expect(box.wirescript("maps", "set", `${unique}m`, "1", `${unique}l`).stderr).toContain(
         "takes maps of one type and size only",

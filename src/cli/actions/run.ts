@@ -119,7 +119,7 @@ function mapsOf({ mapIds }: Subject): Map<number, MapState> {
       const fd = unlessGone(() => mapById(id));
       if (fd === null) return [];
       using map = new MapReader(fd);
-      const entries = map.info.maxEntries > MAP_LIMIT && map.info.type === 2 ? null : snapshot(map, MAP_LIMIT);
+      const entries = snapshot(map, MAP_LIMIT);
       return entries === null ? [] : [[id, { name: map.info.name, entries }]];
     }),
   );
