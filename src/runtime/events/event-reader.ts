@@ -109,7 +109,7 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
           count++;
           onEvent(event);
         }, wanted);
-        if (got < wanted || count >= limit || this.#closed) return count;
+        if (got !== wanted || count >= limit || this.#closed) return count;
       }
     } finally {
       if (this.#source.closed) this.close();

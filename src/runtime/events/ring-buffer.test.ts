@@ -285,7 +285,7 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
       for (let round = 0; round < 2; round++) expect(await writer(other.object.program("many").info().id)).toBe(0);
       const written = counter.get(0) ?? 0n;
       expect(written).toBeGreaterThan(10_000n);
-      await expect.poll(() => next).toBe(written);
+      await expect.poll(() => next, { timeout: 20_000 }).toBe(written);
       expect(wrong).toBe(0);
       reader.close();
       await done;

@@ -1,12 +1,14 @@
 /** Ring buffers in user space: the twin of `kernel/maps/ring-buffer.ts`. Their records are read in order, each once. */
 
+import { WirescriptError } from "../../errors.ts";
 import type { Btf } from "../../object/btf/types.ts";
-import { isErrno } from "../../sys/errno.ts";
+import { isErrno, type SyscallError } from "../../sys/errno.ts";
 import { EventReader } from "../events/event-reader.ts";
 import { claim } from "../events/open-readers.ts";
 import { type DecodeOptions, recordDecoder } from "../events/record-decoder.ts";
 import { RingSource } from "../events/ring-source.ts";
 import { denied } from "../privileges.ts";
+import { accessOf } from "./access.ts";
 import type { Codec } from "./codecs.ts";
 import { BpfMap, type MapParts } from "./map.ts";
 
@@ -77,9 +79,20 @@ export class RingBufferMap<V = unknown> extends BpfMap implements AsyncIterable<
       return reader;
     } catch (error) {
       unclaim();
+      if (isErrno(error, "EPERM", "EACCES") && !accessOf(this.fd).writable) throw this.#readOnly(error);
       if (isErrno(error, "EPERM", "EACCES")) throw denied(`${what} cannot be mapped to be read.`, error);
       throw error;
     }
+  }
+
+  #readOnly(cause: SyscallError): WirescriptError {
+    return new WirescriptError({
+      code: "MAP",
+      what: `The ring buffer "${this.name}" cannot be read through this descriptor.`,
+      why: "It was opened for reading only, and who reads a ring buffer writes into it how far.",
+      fix: "Open it for reading and writing.",
+      cause,
+    });
   }
 
   /** Reads it until the loop ends: `for await (const event of map)`. */

@@ -10,6 +10,7 @@ import { ArrayMap } from "./array.ts";
 import type { HashMap } from "./hash.ts";
 import { OpaqueMap } from "./map.ts";
 import { mapIds, openMapById, openMapFd } from "./open-existing.ts";
+import type { RingBufferMap } from "./ring-buffer.ts";
 
 const MODULE = `
   const Value = struct({ packets: u64, port: be16 });
@@ -172,6 +173,11 @@ describe.skipIf(noKernel)(`maps and this process${noKernel === null ? "" : ` (sk
       const opened = openMapFd(fd as MapFd) as HashMap<Uint8Array, Uint8Array>;
       onTestFinished(() => opened.close());
       expect(failure(() => opened.set(key, value)).why).toContain("It was opened for reading only");
+      const ring = { name: uniqueName(), type: MAP_TYPE.RINGBUF, keySize: 0, valueSize: 0, maxEntries: 4096 * 16, flags: 0 };
+      using made = openMapFd(mapCreate(ring));
+      made.pin(`${directory}/ring`);
+      using readOnly = openMapFd(objectGet(`${directory}/ring`, BPF.BPF_F_RDONLY) as MapFd) as RingBufferMap;
+      expect(failure(() => readOnly.reader()).why).toContain("for reading only");
     });
   });
 
