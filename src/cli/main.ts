@@ -88,6 +88,8 @@ function wirescript(finish: (status: number) => void): Command {
       ["wirescript load eth0 echo.bpf.ts", "compile, load, attach"],
       ["wirescript stats eth0", "what it does, live"],
       ["wirescript unload eth0", "take it off again"],
+      ["wirescript run echo.bpf.ts -p eth/ip/icmp", "what it does to a packet, without any device"],
+      ["wirescript progs", "what is in the kernel; likewise maps, links, features"],
       ["wirescript COMMAND --help", "more examples"],
     ],
     exitStatuses(),

@@ -137,6 +137,10 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
         expect(lines.length).toBeGreaterThan(40);
         expect(Math.max(...lines.map(({ offset }) => offset))).toBeLessThan(jitedBytes);
         expect(lines.filter(({ source }) => source !== undefined).length).toBeGreaterThan(10);
+        // Jumps lead into the function, or to a function of the kernel by its name.
+        const targets = lines.flatMap(({ text }) => /^(?:j|b)\w* +(?:\w+, )?0x([0-9a-f]+)$/.exec(text)?.[1] ?? []);
+        expect(targets.length).toBeGreaterThan(0);
+        for (const target of targets) expect(Number.parseInt(target, 16)).toBeLessThan(jitedBytes);
         expect(lines.some(({ text }) => /^(ret|jmp)/.test(text))).toBe(process.arch === "x64" || process.arch === "arm64");
       },
     );

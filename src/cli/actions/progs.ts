@@ -23,9 +23,10 @@ export async function listPrograms({ type, json }: { type?: string; json?: boole
     `${program.maps.length}`,
     `${program.instructions}`,
     program.jitedBytes > 0 ? `${program.jitedBytes} B` : "no",
+    program.memory === null ? "-" : `${program.memory} B`,
     ...(counted ? [`${program.runs}`] : []),
   ]);
-  const headings = ["ID", "Type", "Name", "Tag", "Attached", "Age", "UID", "Maps", "Insns", "JIT"];
+  const headings = ["ID", "Type", "Name", "Tag", "Attached", "Age", "UID", "Maps", "Insns", "JIT", "Memory"];
   const [first, ...lines] = table(counted ? [...headings, "Runs"] : headings, rows);
   say(paint("bold", first ?? ""));
   for (const line of lines) say(line);

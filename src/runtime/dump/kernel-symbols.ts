@@ -1,6 +1,6 @@
 /**
- * Names of the kernel's functions by how a program calls them: the verifier has replaced helper numbers by distances from the kernel's
- * `__bpf_call_base`.
+ * Names of the kernel's functions by how a program calls them: in machine code by their addresses; in eBPF the verifier has replaced helper
+ * numbers by distances from the kernel's `__bpf_call_base`.
  */
 import { readFileSync } from "node:fs";
 import { instructionText } from "../../object/disassemble.ts";
@@ -25,6 +25,11 @@ export class KernelSymbols {
       if (!this.#addresses.has(address)) this.#addresses.set(address, match[2] ?? "");
       if (match[2] === "__bpf_call_base") this.#base = address;
     }
+  }
+
+  /** The function that begins at this address. */
+  named(address: bigint): string | undefined {
+    return this.#addresses.get(address);
   }
 
   /** The function that a call with this immediate reaches; undefined when that is not known. */

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProgramDump } from "../../sys/bpf.ts";
+import { KernelSymbols } from "./kernel-symbols.ts";
 import type { SourceLine, Sources } from "./source-lines.ts";
 
 export interface MachineLine {
@@ -36,12 +37,13 @@ export function machineCode(dump: ProgramDump, sources: Sources): MachineCode {
   // Without function lengths it is one function.
   const functions = dump.jitedFunctions.length > 0 ? dump.jitedFunctions : [{ address: 0n, length: dump.jited.length }];
   const names = [...sources.functions.values()];
+  const symbols = new KernelSymbols();
   let disassembler: string | null = null;
   let start = 0;
   const lines = functions.flatMap(({ address, length }, index) => {
     const code = dump.jited.subarray(start, start + length);
     start += length;
-    const found = disassemble(code) ?? { by: null, lines: inBytes(code, breaksOf(dump, address, length)) };
+    const found = disassemble(code, address, symbols) ?? { by: null, lines: inBytes(code, breaksOf(dump, address, length)) };
     disassembler = found.by;
     const marks = new Map<number, SourceLine>();
     for (const [line, at] of dump.jitedLines.entries()) {
@@ -86,13 +88,18 @@ function inBytes(code: Uint8Array, breaks: readonly number[]): MachineLine[] {
   });
 }
 
-function disassemble(code: Uint8Array): { by: string; lines: MachineLine[] } | null {
+/** The code is shown to stand where the kernel has it, so that what it calls has its right address, and a name. */
+function disassemble(code: Uint8Array, address: bigint, symbols: KernelSymbols): { by: string; lines: MachineLine[] } | null {
   const machine = MACHINE[process.arch];
   if (machine === undefined) return null;
+  const nameOf = (target: bigint): string | undefined =>
+    target >= address && target < address + BigInt(code.length)
+      ? `0x${(target - address).toString(16)}`
+      : symbols.named(target);
   const directory = mkdtempSync(join(tmpdir(), "wirescript-jit-"));
   try {
     const file = join(directory, "code");
-    writeFileSync(file, elfAround(code, machine));
+    writeFileSync(file, elfAround(code, address, machine));
     for (const by of DISASSEMBLERS) {
       const { status, stdout } = spawnSync(by, ["--disassemble-all", "--section=.text", "--no-show-raw-insn", file], {
         encoding: "utf8",
@@ -100,8 +107,11 @@ function disassemble(code: Uint8Array): { by: string; lines: MachineLine[] } | n
       });
       if (status !== 0) continue;
       const lines = [...stdout.matchAll(/^\s*([0-9a-f]+):\s+(\S.*?)\s*$/gm)].map((match) => ({
-        offset: Number.parseInt(match[1] ?? "0", 16),
-        text: (match[2] ?? "").replaceAll("\t", " ").replace(/\s*<[^>]*>/g, ""),
+        offset: Number(BigInt(`0x${match[1]}`) - address),
+        text: (match[2] ?? "")
+          .replaceAll("\t", " ")
+          .replace(/\s*<[^>]*>/g, "")
+          .replace(/\b(?:0x)?([0-9a-f]{9,16})\b/g, (text, digits: string) => nameOf(BigInt(`0x${digits}`)) ?? text),
       }));
       if (lines.length > 0) return { by, lines };
     }
@@ -112,14 +122,14 @@ function disassemble(code: Uint8Array): { by: string; lines: MachineLine[] } | n
 }
 
 /** The least ELF file that a disassembler reads: a header, `.text`, section names, three section headers. */
-function elfAround(code: Uint8Array, machine: number): Uint8Array {
+function elfAround(code: Uint8Array, address: bigint, machine: number): Uint8Array {
   const names = new TextEncoder().encode("\0.text\0.shstrtab\0");
   const namesAt = 64 + code.length;
   const headersAt = Math.ceil((namesAt + names.length) / 8) * 8;
   const bytes = new Uint8Array(headersAt + 3 * 64);
   const view = new DataView(bytes.buffer);
   bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  view.setUint16(16, 1, true); // ET_REL
+  view.setUint16(16, 2, true); // ET_EXEC
   view.setUint16(18, machine, true);
   view.setUint32(20, 1, true);
   view.setBigUint64(40, BigInt(headersAt), true);
@@ -129,16 +139,17 @@ function elfAround(code: Uint8Array, machine: number): Uint8Array {
   view.setUint16(62, 2, true);
   bytes.set(code, 64);
   bytes.set(names, namesAt);
-  const section = (index: number, name: number, type: number, flags: number, at: number, length: number): void => {
+  const section = (index: number, name: number, type: number, flags: number, at: number, length: number, place = 0n): void => {
     const header = headersAt + index * 64;
     view.setUint32(header, name, true);
     view.setUint32(header + 4, type, true);
     view.setBigUint64(header + 8, BigInt(flags), true);
+    view.setBigUint64(header + 16, place, true);
     view.setBigUint64(header + 24, BigInt(at), true);
     view.setBigUint64(header + 32, BigInt(length), true);
     view.setBigUint64(header + 48, 1n, true);
   };
-  section(1, 1, 1, 6, 64, code.length); // SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR
+  section(1, 1, 1, 6, 64, code.length, address); // SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR
   section(2, 7, 3, 0, namesAt, names.length); // SHT_STRTAB
   return bytes;
 }
