@@ -89,13 +89,16 @@ export class TypeScriptTypes {
     this.#names.set(type, own);
     const place = this.#declarations.push("") - 1;
     const lines = this.#members(type, depth).map(({ text, note }) => `  ${text}${note}\n`);
-    this.#declarations[place] = `/** ${type.kind} ${type.name || name} */\nexport interface ${own} {\n${lines.join("")}}\n`;
+    this.#declarations[place] =
+      `/** ${type.kind} ${plain(type.name || name)} */\nexport interface ${own} {\n${lines.join("")}}\n`;
     return own;
   }
 
   /** `flow_key` becomes `FlowKey`. */
   #freeName(name: string): string {
-    const own = name.replace(/(?:^|_+)([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase()).replace(/^(?=\d|$)/, "_");
+    const own = plain(name)
+      .replace(/(?:^|_+)([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+      .replace(/^(?=\d|$)/, "_");
     let free = own;
     for (let number = 2; this.#taken.has(free); number++) free = `${own}${number}`;
     this.#taken.add(free);
@@ -108,7 +111,8 @@ export class TypeScriptTypes {
       if (++this.#written > MEMBER_LIMIT)
         throw malformed("The object's types are too large to be written out.", `They have more than ${MEMBER_LIMIT} members.`);
       if (member.name !== "") {
-        const text = `${member.name}${optional ? "?" : ""}: ${this.#member(member, depth)};`;
+        const name = /^[A-Za-z_$][\w$]*$/.test(member.name) ? member.name : JSON.stringify(member.name);
+        const text = `${name}${optional ? "?" : ""}: ${this.#member(member, depth)};`;
         return [{ text, note: note(this.#btf, member) }];
       }
       const inner = underlying(this.#btf, member.type);
@@ -124,11 +128,16 @@ export class TypeScriptTypes {
   }
 }
 
+/** A hostile object's names must not become code. */
+function plain(name: string): string {
+  return name.replace(/\W/g, "_");
+}
+
 /** How C calls the type, where TypeScript's says less: numbers in all their widths. */
 function note(btf: Btf, { type: id, bitSize }: BtfMember): string {
   const type = typeAt(btf, id);
   const bits = bitSize === 0 ? "" : ` : ${bitSize}`;
-  if (type?.kind === "typedef" || type?.kind === "int") return ` // ${type.name}${bits}`;
-  if ((type?.kind === "enum" || type?.kind === "enum64") && type.name !== "") return ` // enum ${type.name}${bits}`;
+  if (type?.kind === "typedef" || type?.kind === "int") return ` // ${plain(type.name)}${bits}`;
+  if ((type?.kind === "enum" || type?.kind === "enum64") && type.name !== "") return ` // enum ${plain(type.name)}${bits}`;
   return "";
 }

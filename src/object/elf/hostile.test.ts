@@ -137,6 +137,22 @@ describe("types that contain themselves", () => {
   });
 });
 
+describe("names that are code", () => {
+  it("stay names in declarations", () => {
+    const evil = "x */ }\n;evil();//";
+    const types: BtfType[] = [
+      { kind: "typedef", name: evil, type: 3 },
+      { kind: "struct", name: evil, size: 4, members: [member(evil, 1)] },
+      { kind: "int", name: evil, size: 4, bits: 32, encoding: "signed" },
+    ];
+    const declared = new TypeScriptTypes({ types });
+    declared.of(2);
+    expect(declared.declarations).toEqual([
+      `/** struct x_______evil_____ */\nexport interface XEvil_____ {\n  ${JSON.stringify(evil)}: number; // x_______evil_____\n}\n`,
+    ]);
+  });
+});
+
 describe("tables that ask for much", () => {
   it("of maps and of what is in them are read in one go", () => {
     const types: BtfType[] = [{ kind: "int", name: "int", size: 4, bits: 32, encoding: "signed" }];
