@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { decodeBtf } from "../object/btf/decode.ts";
+import { KernelTypes } from "../object/btf/kernel-types.ts";
 import { kernelVersion } from "./kernel-config.ts";
 import { kernelTypes } from "./kernel-types.ts";
 
@@ -31,5 +32,12 @@ describe.skipIf(reason !== "")(`the kernel's types${reason}`, () => {
       );
     for (const name of ["net_device", "sk_buff", "list_head", "u32", "bpf_prog_run", "no_such_name", "xdp_action", ""])
       expect([name, kernel.named(name)]).toEqual([name, name === "" ? [] : named(name)]);
+  });
+
+  it("are found the same by who asks for very many of them", () => {
+    const [few, many] = [kernelTypes(), new KernelTypes(readFileSync(PATH))];
+    for (let number = 0; number < 300; number++) many.named(`name ${number}`);
+    for (const name of ["net_device", "sk_buff", "u32", "xdp_action", "no_such_name"])
+      expect([name, many.named(name)]).toEqual([name, few.named(name)]);
   });
 });

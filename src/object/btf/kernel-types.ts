@@ -86,15 +86,10 @@ export class KernelTypes implements TypeLookup {
     if (ids === undefined && this.#named.size >= SEARCHES) this.#indexAll();
     if (this.#indexed) return this.#named.get(name) ?? [];
     if (ids === undefined) {
-      const offsets = this.#offsetsOf(name);
       const found: number[] = [];
-      if (offsets.size > 0) {
-        for (let index = 0; index < this.count; index++) {
-          const offset = this.#names[index];
-          if (offset !== undefined && offsets.has(offset)) found.push(index + 1);
-        }
-      }
-      ids = found;
+      for (const offset of this.#offsetsOf(name))
+        for (let at = this.#names.indexOf(offset); at >= 0; at = this.#names.indexOf(offset, at + 1)) found.push(at + 1);
+      ids = found.sort((a, b) => a - b);
       this.#named.set(name, ids);
     }
     return ids;
@@ -115,12 +110,12 @@ export class KernelTypes implements TypeLookup {
   }
 
   /** Where the string table has the name: once, if whoever made it put each text there once. */
-  #offsetsOf(name: string): Set<number> {
-    const offsets = new Set<number>();
-    if (name === "") return offsets;
-    for (const end of ["\0", "___"]) {
-      const wanted = `\0${name}${end}`;
-      for (let at = this.#text.indexOf(wanted); at >= 0; at = this.#text.indexOf(wanted, at + 1)) offsets.add(at + 1);
+  #offsetsOf(name: string): number[] {
+    const offsets: number[] = [];
+    const wanted = `\0${name}`;
+    for (let at = this.#text.indexOf(wanted); at >= 0 && name !== ""; at = this.#text.indexOf(wanted, at + 1)) {
+      const end = at + wanted.length;
+      if (this.#text[end] === "\0" || this.#text.startsWith("___", end)) offsets.push(at + 1);
     }
     return offsets;
   }

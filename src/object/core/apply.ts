@@ -66,7 +66,7 @@ function adaptCode(fn: FunctionSpec, resolver: CoreResolver, holes: Map<number, 
       if (slots(instruction) === 2) holes.set(at + 1, gap);
       return poisoned(instruction);
     } catch (error) {
-      if (!(error instanceof WirescriptError)) throw error;
+      if (!(error instanceof WirescriptError) || error.code !== "BAD_FILE") throw error;
       const { code, why, fix } = error;
       throw new WirescriptError({ code, what: `Function ${fn.name}, slot ${at}: ${error.message}`, why, fix, cause: error });
     }
