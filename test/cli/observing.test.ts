@@ -193,13 +193,14 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
 
     test("of several CPUs are summed, or shown CPU by CPU", () => {
       const map = `${unique}c`;
-      text("maps", "set", map, "1", '{"packets":2,"bytes":200}');
-      const { value, values } = json("maps", "get", map, "1");
+      // The program, which sees traffic of the device's own, counts under 1.
+      text("maps", "set", map, "0", '{"packets":2,"bytes":200}');
+      const { value, values } = json("maps", "get", map, "0");
       expect(values.length).toBeGreaterThan(0);
       expect(value).toEqual({ packets: 2 * values.length, bytes: 200 * values.length });
-      expect(text("maps", "get", map, "1", "--per-cpu")).toContain("1  cpu 0  { packets: 2, bytes: 200 }");
-      expect(text("maps", "dump", map)).toBe(
-        `0  { packets: 0, bytes: 0 }\n1  { packets: ${value.packets}, bytes: ${value.bytes} }\n`,
+      expect(text("maps", "get", map, "0", "--per-cpu")).toContain("0  cpu 0  { packets: 2, bytes: 200 }");
+      expect(text("maps", "dump", map)).toMatch(
+        new RegExp(`^0 {2}\\{ packets: ${value.packets}, bytes: ${value.bytes} \\}\n1 {2}\\{ packets: `),
       );
     });
 
