@@ -75,6 +75,14 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     },
   );
 
+  test("the lessons are listed, for people and for programs", () => {
+    const listed = JSON.parse(reader.type("./wirescript tutorial list --json")) as { name: string; title: string }[];
+    expect(listed.map(({ name }) => name)).toEqual(["packet03", "xdp-redirect", "csur", "case03"]);
+    expect(reader.type("./wirescript tutorial list")).toBe(
+      listed.map(({ name, title }) => `${name.padEnd(12)}  ${title}\n`).join(""),
+    );
+  });
+
   test("./xdp_loader keeps what is there unless it is told otherwise, and when it fails", () => {
     expect(reader.type(`./xdp_loader -d ${dev} --progsec xdp_icmp_echo`)).toMatch(
       new RegExp(

@@ -73,6 +73,8 @@ describe.skipIf(reason !== null)(`xdp-redirect${reason === null ? "" : ` (skippe
     // The name that `killall` goes by.
     expect(readFileSync(`/proc/${pid}/comm`, "utf8").trim()).toBe("xdplbmgmt");
 
+    // What nohup is for.
+    reader.type(`kill -HUP ${pid}`);
     expect(curl("/rules")).toEqual({ status: 200, body: [] });
   });
 
@@ -151,6 +153,7 @@ describe.skipIf(reason !== null)(`xdp-redirect${reason === null ? "" : ` (skippe
     expect(post(`[${" ".repeat(70_000)}]`).status).toBe(413);
     expect(curl("/rules", "-X DELETE")).toMatchObject({ status: 405 });
     expect(curl("/elsewhere")).toMatchObject({ status: 404 });
+    expect(curl("//")).toMatchObject({ status: 404 });
     expect(curl(`/rules?sourceAddr=${client}`, `-H 'Origin: http://example.org' -d '${JSON.stringify([rule])}'`).status).toBe(
       403,
     );

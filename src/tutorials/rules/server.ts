@@ -50,8 +50,8 @@ export function rulesServer(table: RuleTable, report: (error: unknown) => void):
 }
 
 async function answer(table: RuleTable, request: IncomingMessage): Promise<Reply> {
-  const url = new URL(request.url ?? "/", "http://localhost");
-  if (url.pathname !== "/rules") return { status: 404, body: { message: `there is no ${url.pathname}, only /rules` } };
+  const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+  if (path !== "/rules") return { status: 404, body: { message: `there is no ${path}, only /rules` } };
   if (request.method === "GET") return { status: 200, body: table.list().map(reported) };
   if (request.method !== "POST") {
     return { status: 405, body: { message: `${request.method} is not allowed` }, headers: { allow: "GET, POST" } };
@@ -60,7 +60,7 @@ async function answer(table: RuleTable, request: IncomingMessage): Promise<Reply
   // A page that somebody reads in a browser on this host must not steer packets.
   if (origin !== undefined && origin !== `http://${host}`)
     throw new BadRequest("rules are not taken from other sites", "Origin", 403);
-  const source = url.searchParams.get("sourceAddr");
+  const source = new URLSearchParams(query).get("sourceAddr");
   if (source === null || source === "") throw new BadRequest("sourceAddr is required", "sourceAddr");
   if (!isIPv4(source)) throw new BadRequest(`"${source}" is no IPv4 address`, "sourceAddr");
   table.replace(rulesIn(await bodyOf(request)), source);

@@ -102,6 +102,8 @@ async function attach(device: Link, { spec, program, mode, force, reuse }: Attac
     await told(STATUS.XDP, attachFailure(device), () =>
       object.program(program.name).attachPersistently({ dev: device.name, mode, force }),
     );
+    // Without maps nothing is left to pin.
+    if (used.size === 0) removePins([], directory);
     return lines;
   } catch (error) {
     undo.run();
@@ -141,7 +143,7 @@ function requirePins(names: ReadonlySet<string>, directory: string): void {
 
 /** Pins the program's maps instead of those that the program before it had, or that have their names. `undo` brings these back. */
 function replacePins(object: LoadedObject, names: ReadonlySet<string>, device: Link, directory: string, undo: Undo): string[] {
-  undo.push(ensurePinDirectory(directory).undo);
+  if (names.size > 0) undo.push(ensurePinDirectory(directory).undo);
   const replaced = new Set(attachedXdp(device.ifindex).flatMap(({ id }) => programInfo(id).mapIds));
   const before = pinnedMaps(directory)
     .filter(({ path, mapId }) => dirname(path) === directory && (names.has(basename(path)) || replaced.has(mapId)))
@@ -156,7 +158,6 @@ function replacePins(object: LoadedObject, names: ReadonlySet<string>, device: L
     object.map(name).pin(path);
     undo.push(() => unlinkSync(path));
   }
-  if (names.size === 0) removePins([], directory);
   return [
     ...(before.length > 0 ? [` - Unpinning (remove) prev maps in ${directory}/`] : []),
     ...(names.size > 0 ? [` - Pinning maps in ${directory}/`] : []),

@@ -6,7 +6,6 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type OptionSpec, parseOptions, usagePage } from "../../../tutorials/getopt.ts";
 import { RuleTable, rulesServer } from "../../../tutorials/index.ts";
-import { Interruption } from "../../interruption.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { say } from "../../terminal.ts";
 import type { ToolCall } from "./run.ts";
@@ -41,7 +40,12 @@ export async function xdplbmgmt({ args }: ToolCall): Promise<number> {
   using table = await told(STATUS.FAIL, `boot lbmap server error: load mapper for ${path} error`, () => new RuleTable(path));
   // So that `killall xdplbmgmt` finds it.
   process.title = "xdplbmgmt";
-  using interruption = new Interruption();
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+  // Node.js forgets that nohup told it to ignore this one. nohup also takes the terminal away, which tells.
+  process.on("SIGHUP", () => {
+    if (process.stdin.isTTY === true) stop.abort();
+  });
   const server = rulesServer(table, (error) => process.stderr.write(`${error instanceof Error ? error.stack : error}\n`));
   server.listen({ port, host });
   await told(STATUS.FAIL, `xdplbmgmt cannot listen on ${address}`, () => listening(server, address));
@@ -49,7 +53,7 @@ export async function xdplbmgmt({ args }: ToolCall): Promise<number> {
   process.stderr.write(
     `Server started, listening on ${bound.address.includes(":") ? `[${bound.address}]` : bound.address}:${bound.port}\n`,
   );
-  if (!interruption.signal.aborted) await once(interruption.signal, "abort");
+  if (!stop.signal.aborted) await once(stop.signal, "abort");
   server.close();
   server.closeAllConnections();
   return STATUS.OK;
