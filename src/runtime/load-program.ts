@@ -57,13 +57,25 @@ export function loadProgram(program: ProgramSpec, { license, maps, types, missin
   throw new WirescriptError({
     code: "KERNEL",
     what: `The kernel did not load the program "${program.name}": ${name}.`,
-    ...(NOT_THE_PROGRAM.get(name) ?? {
-      why: "It refused before the verifier looked at the program, and gave no reason.",
-      fix: "Check the program's type and its instructions; the kernel may be too old for them.",
-    }),
+    ...(NOT_THE_PROGRAM.get(name) ??
+      BEFORE_THE_VERIFIER.get(name) ?? {
+        why: "It refused before the verifier looked at the program, and gave no reason.",
+        fix: "Check the program's type and its instructions; the kernel may be too old for them.",
+      }),
     cause,
   });
 }
+
+/** Failures without a word of the verifier. */
+const BEFORE_THE_VERIFIER: ReadonlyMap<string, { why: string; fix: string }> = new Map([
+  [
+    "E2BIG",
+    {
+      why: "It has more instructions than the kernel takes: a million, and 4096 for a process without CAP_BPF.",
+      fix: "Split it, and go from one part to the next by a tail call; or run it with CAP_BPF.",
+    },
+  ],
+]);
 
 /** Failures in which the verifier may have found nothing wrong. */
 const NOT_THE_PROGRAM: ReadonlyMap<string, { why: string; fix: string }> = new Map([

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { WirescriptError } from "../errors.ts";
+import { SyscallError } from "../sys/errno.ts";
 
 /** Bits of a capability set (linux/capability.h). */
 const CAPABILITY = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21, CAP_PERFMON: 38, CAP_BPF: 39 } as const;
@@ -87,8 +88,18 @@ const ALL = ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"] as const;
 
 /** An error for EPERM. `what`: the sentence that says what was tried. */
 export function denied(what: string, cause?: unknown): WirescriptError {
-  return new WirescriptError({ code: "NO_PRIVILEGES", what, ...explainDenied(readPrivilegeFacts(), ALL), cause });
+  const facts = readPrivilegeFacts();
+  const mayChangeNetwork = ((facts.capabilities >> BigInt(CAPABILITY.CAP_NET_ADMIN)) & 1n) === 1n;
+  const byNetlink = cause instanceof SyscallError && cause.call === "rtnetlink";
+  const explained = byNetlink && !mayChangeNetwork ? NETWORK_DENIED : explainDenied(facts, ALL);
+  return new WirescriptError({ code: "NO_PRIVILEGES", what, ...explained, cause });
 }
+
+/** Unlike BPF, devices are changed with this capability only. */
+const NETWORK_DENIED = {
+  why: "This process lacks CAP_NET_ADMIN, without which the kernel lets nobody change a network device.",
+  fix: "Run it as root, e.g. with sudo, or give it CAP_NET_ADMIN.",
+};
 
 function read(path: string): string {
   try {

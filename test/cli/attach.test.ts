@@ -153,6 +153,33 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
     works("unload", dev);
   });
 
+  test("without the right to change the network, attaching says what is missing, and commands do", () => {
+    const script = join(box.directory, "denied.mjs");
+    writeFileSync(
+      script,
+      `import { load } from ${JSON.stringify(join(ROOT, "dist/index.js"))};
+      const object = await load(${JSON.stringify(METADATA)});
+      const dev = ${JSON.stringify(dev)};
+      const ways = [
+        () => object.program("xdp_mark").attachPersistently({ dev }),
+        () => object.program("tc_mark").attachPersistently({ dev, direction: "ingress" }),
+      ];
+      for (const way of ways) {
+        try { way(); console.log("attached"); } catch ({ code, why, fix }) { console.log(code, /CAP_NET_ADMIN/.test(why + fix)); }
+      }`,
+    );
+    // CAP_SYS_ADMIN is enough for BPF, links included, and not for netlink.
+    const bounds = ["--bounding-set=-all,+bpf,+perfmon,+sys_admin,+dac_override", "--inh-caps=-all"];
+    const { stdout, stderr } = box.run("setpriv", [...bounds, "--", process.execPath, script]);
+    expect([stdout, stderr]).toEqual(["NO_PRIVILEGES true\nNO_PRIVILEGES true\n", ""]);
+    for (const args of [
+      ["pin", "map", "1", "/sys/fs/bpf/x"],
+      ["unpin", "/sys/fs/bpf/x"],
+      ["load", "--tc", dev, METADATA],
+    ])
+      expect(box.unprivileged(...args).status).toBe(3);
+  });
+
   test("a busy device names the process and the pin that hold its link", async () => {
     const script = join(box.directory, "hold.mjs");
     writeFileSync(
@@ -164,7 +191,7 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
       console.log("attached", process.pid);
       setInterval(() => {}, 1000);`,
     );
-    box.output("mkdir", "-p", "/sys/fs/bpf");
+    box.output("sh", "-c", "mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf");
     const child = box.startNode(script);
     const end = ended(child);
     try {
@@ -176,8 +203,12 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
       const refused = box.wirescript("unload", dev);
       expect(refused.status).toBe(7);
       expect(refused.stderr).toContain("wirescript unpin /sys/fs/bpf/held");
+      const forced = works("load", "--force", dev, ECHO);
+      const holders = `held by process ${child.pid} \\(.+\\) and the pin /sys/fs/bpf/held`;
+      expect(forced).toMatch(new RegExp(`detached {2}bpf_link \\d+, ${holders}`));
       child.kill("SIGKILL");
       await end;
+      works("unload", dev);
       works("unpin", "/sys/fs/bpf/held");
       expect(statusOf(dev)[0].programs).toEqual([]);
     } finally {

@@ -45,12 +45,22 @@ export function reportLoad(
   say(`Remove it:  wirescript unload ${dev}${hook}${where}`);
 }
 
-export function describeXdp({ dev, mode, fallback, replaced, atomic }: PersistentAttachment, name: string): string[] {
+/** `holders`: who held links that had to give way, by their ids. */
+export function describeXdp(
+  { dev, mode, fallback, replaced, atomic }: PersistentAttachment,
+  name: string,
+  holders: ReadonlyMap<number, string>,
+): string[] {
   const lines = [`${paint("green", "Attached")} ${paint("bold", name)} to ${dev} in ${mode} mode.`];
   if (fallback !== null) lines.push(`  mode      skb, because native was refused: ${fallback}`);
   for (const old of replaced) {
     const how = atomic ? "at once, no packet met neither" : "with a moment in between without a program";
     lines.push(`  replaced  ${old.name} (id ${old.id}, ${old.mode} mode), ${how}`);
+    if (old.linkId !== null) {
+      lines.push(
+        `  detached  bpf_link ${old.linkId}, ${holders.get(old.linkId) ?? "which is gone"}: it holds nothing any more`,
+      );
+    }
   }
   return lines;
 }

@@ -15,6 +15,7 @@ import {
   VerifierError,
 } from "../../index.ts";
 import type { ProgramSpec } from "../../object/spec.ts";
+import { describeHolders, holdersOfLink } from "../../runtime/links/holders.ts";
 import { directionOf } from "../../runtime/links/tc.ts";
 import { deviceBusy } from "../../runtime/links/xdp-failure.ts";
 import type { Direction } from "../../sys/bpf.ts";
@@ -64,7 +65,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   await interruption.checkpoint(NOTHING_DONE);
 
   const pinPath = options.pinPath ?? pinDirectoryOf(dev, network);
-  const { loaded, program, milliseconds, before, attachment } = await whileAlone(async () => {
+  const { loaded, program, milliseconds, before, attachment, holders } = await whileAlone(async () => {
     // Asked again, now that nobody else is at it.
     mustBeFree(dev, spec, options.force === true);
     const before = new Set(pinnedMaps(pinPath).map(({ path }) => path));
@@ -77,8 +78,9 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
     const program = loaded.program(spec.name);
     try {
       await interruption.checkpoint(NOTHING_DONE);
+      const holders = options.force === true ? linkHolders(dev) : new Map<number, string>();
       const attachment = options.follow === true ? null : attach(program, dev, direction, options);
-      return { loaded, program, milliseconds, before, attachment };
+      return { loaded, program, milliseconds, before, attachment, holders };
     } catch (error) {
       loaded.undoPins();
       loaded.close();
@@ -88,7 +90,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   using _ = loaded;
   const report: LoadReport = { dev, spec, source, loaded, program, milliseconds, before, options };
   if (attachment !== null) {
-    reportLoad(report, "mode" in attachment ? describeXdp(attachment, spec.name) : describeTc(attachment, spec.name));
+    reportLoad(report, "mode" in attachment ? describeXdp(attachment, spec.name, holders) : describeTc(attachment, spec.name));
     return;
   }
   const { mode, force } = options;
@@ -108,6 +110,16 @@ function mustBeFree(dev: string, { type }: ProgramSpec, force: boolean): void {
   if (type !== "xdp" || device === null || force) return;
   const present = attachedXdp(dev);
   if (present.length > 0) throw deviceBusy(device, present);
+}
+
+/** Who held the links that are about to be detached, as long as they can be asked. */
+function linkHolders(dev: string): Map<number, string> {
+  if (findLink(dev) === null) return new Map();
+  return new Map(
+    attachedXdp(dev).flatMap(({ linkId }) =>
+      linkId === null ? [] : [[linkId, describeHolders(holdersOfLink(linkId))] as const],
+    ),
+  );
 }
 
 function loadOrTell(work: () => LoadedObject, { verbose }: LoadCommandOptions): LoadedObject {

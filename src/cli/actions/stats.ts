@@ -32,7 +32,8 @@ interface Reading {
 
 export async function stats(dev: string, options: StatsOptions): Promise<void> {
   await mustBeAbleTo("read maps");
-  const directory = options.pinPath ?? pinDirectoryOf(dev, enterNetwork(options.netns));
+  const network = enterNetwork(options.netns);
+  const directory = options.pinPath ?? pinDirectoryOf(dev, network);
   const take = (): Reading => {
     try {
       using map = openCounters(directory);

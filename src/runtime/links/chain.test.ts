@@ -11,7 +11,7 @@ import { WirescriptError } from "../../errors.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { queryTcx } from "../../sys/bpf.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
-import { addVethPair } from "../../sys/netlink/index.ts";
+import { addVethPair, deleteLink, getLink } from "../../sys/netlink/index.ts";
 import { ArrayMap } from "../maps/array.ts";
 import { LoadedProgram } from "../program.ts";
 import { attachChain, type Chain, type ChainStep, loadStep } from "./chain.ts";
@@ -171,6 +171,19 @@ describe.skipIf(missing !== "")(`a chain${missing}`, () => {
     expect(run(chain, 0)).toBe("2:ab");
     chain.rearrange([b, a]);
     expect(run(chain, 1)).toBe("2:b");
+  });
+
+  it("outlives its device as an object, and says so", async () => {
+    const name = uniqueName();
+    const netns = wire();
+    const [a, b] = [await step(letterOf(`${name}a`, "a")), await step(letterOf(`${name}b`, "b"))];
+    const chain = attach([a], netns);
+    inNamespace(netns, () => deleteLink(getLink("a").ifindex));
+    expect(failure(() => chain.rearrange([b, a]))).toMatchObject({ code: "NO_SUCH_DEVICE" });
+    expect(chain.steps).toEqual([a]);
+    b.close();
+    chain.detach();
+    expect(a.owner).toBeNull();
   });
 
   it("says what does not go together", async () => {

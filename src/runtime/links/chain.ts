@@ -157,8 +157,13 @@ export class Chain implements Disposable, AsyncDisposable {
   rearrange(steps: readonly ChainStep[]): void {
     checkSteps(steps, this);
     const bank: Bank = this.#bank === 0 ? 1 : 0;
-    arrange(steps, bank);
-    this.#link.update((steps[0] as ChainStep).copy(bank));
+    try {
+      arrange(steps, bank);
+      this.#link.update((steps[0] as ChainStep).copy(bank));
+    } catch (error) {
+      release(steps.filter(({ owner }) => owner === null));
+      throw error;
+    }
     const leaving = this.#steps.filter((step) => !steps.includes(step));
     this.#bank = bank;
     this.#steps = steps;

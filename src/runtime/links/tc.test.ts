@@ -303,6 +303,24 @@ describe.skipIf(reason !== "")(`by filters of clsact${reason}`, () => {
     });
   });
 
+  it("go beside an older ingress qdisc, which has no egress", () => {
+    const { loaded, all } = programs("p");
+    using _ = loaded;
+    const [p] = all;
+    onWire(() => {
+      run("tc", "qdisc", "add", "dev", "a", "ingress");
+      {
+        using _link = p.attach({ dev: "a", direction: "ingress", via: "clsact" });
+        expect(run("tc", "filter", "show", "dev", "a", "ingress")).toContain(`${p.name}:[wirescript] `);
+      }
+      expect(failure(() => p.attach({ dev: "a", direction: "egress", via: "clsact" }))).toMatchObject({
+        code: "DEVICE_BUSY",
+        fix: expect.stringContaining("tc qdisc del dev a ingress"),
+      });
+      expect(listQdiscs(getLink("a").ifindex)).toContain("ingress");
+    });
+  });
+
   it("work in another namespace, and end where they were made", () => {
     const { loaded, all } = programs("p");
     using _ = loaded;
