@@ -9,6 +9,8 @@ import { readVerifierLog } from "./verifier-log.ts";
 
 /** The error to throw for a verifier's log, or `null` when it complains of something else. */
 export function missingInKernel(program: ProgramSpec, missing: AdaptedObject["missing"], log: string): WirescriptError | null {
+  const [, hidden] = HIDDEN.exec(log) ?? [];
+  if (hidden !== undefined) return hiddenVariable(program.name, hidden);
   if (missing.size === 0) return null;
   const { slot } = readVerifierLog(log);
   if (slot === null) return null;
@@ -29,6 +31,18 @@ export function missingInKernel(program: ProgramSpec, missing: AdaptedObject["mi
     start = end;
   }
   return null;
+}
+
+/** The kernel looks for a variable's address in its own list of symbols, which has variables only when it was built so. */
+const HIDDEN = /failed to find the address for kernel symbol '(\S+)'/;
+
+function hiddenVariable(program: string, variable: string): WirescriptError {
+  return new WirescriptError({
+    code: "KERNEL",
+    what: `The program "${program}" needs the variable ${variable} of the running kernel, and the kernel does not find its address.`,
+    why: "It knows the variable's type. Its list of symbols lacks variables: it was built without CONFIG_KALLSYMS_ALL.",
+    fix: "Use a kernel with CONFIG_KALLSYMS_ALL=y (those of all distributions are), or do without the variable.",
+  });
 }
 
 const GUARD =

@@ -1,6 +1,7 @@
 /** What the running kernel does not have: the failure names it, and what is not reached does no harm. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type LoadedObject, WirescriptError } from "../../src/index.ts";
+import { ArrayMap, type LoadedObject, WirescriptError } from "../../src/index.ts";
 import { load } from "../../src/runtime/load.ts";
 import { CLANGS, compiled, loadedByUs, missing } from "./against-libbpf.ts";
 
@@ -68,5 +69,19 @@ describe.each(CLANGS)("what %s makes", (clang) => {
     );
     // Programs that need none of it are loaded all the same.
     expect((await loadedByUs(file, { programs: ["fine"] })).run("fine", new Uint8Array(64))).toBe(2);
+  });
+
+  it.skipIf(lacks !== "")(`is found by its type where the kernel lists variables, else named${lacks}`, async () => {
+    const file = compiled(clang, "kernel", "-DVARIABLE");
+    const listed = readFileSync("/proc/kallsyms", "latin1").includes(" softnet_data\n");
+    if (listed) {
+      const { object, run } = await loadedByUs(file, { programs: ["variable"] });
+      run("variable", new Uint8Array(64));
+      expect(object.map("answers", ArrayMap).get(13)).toBe(1n);
+    } else {
+      const { message, why } = await failure(load(file, { programs: ["variable"] }));
+      expect(message).toContain('The program "variable" needs the variable softnet_data of the running kernel');
+      expect(why).toContain("CONFIG_KALLSYMS_ALL");
+    }
   });
 });

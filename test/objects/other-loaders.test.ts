@@ -1,6 +1,7 @@
 /** Objects for loaders that libbpf does not replace, and shapes that it does not take: each behaves as its author meant it. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ArrayMap, HashMap, PerCpuArrayMap } from "../../src/index.ts";
@@ -127,6 +128,18 @@ describe.each(CLANGS)("what %s makes", (clang) => {
     await expect(load(file, { programs: ["probe"] })).rejects.toThrow(
       "Section kprobe/do_exit holds a program that Wirescript cannot load",
     );
+  });
+
+  it.skipIf(lacks !== "")(`with the kernel's settings as variables that nobody can change${lacks}`, async () => {
+    const { object } = await loadedByUs(compiled(clang, "kernel"));
+    const [, major = "", minor = ""] = /^(\d+)\.(\d+)/.exec(release()) ?? [];
+    const { LINUX_KERNEL_VERSION, CONFIG_BPF_SYSCALL, CONFIG_NO_SUCH_SETTING } = object.globals;
+    expect([Number(LINUX_KERNEL_VERSION) >> 8, CONFIG_BPF_SYSCALL, CONFIG_NO_SUCH_SETTING]).toEqual([
+      ...[Number(major) * 256 + Number(minor), true, false],
+    ]);
+    expect(() => {
+      object.globals.CONFIG_BPF_SYSCALL = false;
+    }).toThrow("cannot be changed any more");
   });
 
   it.skipIf(lacks !== "")(`with settings, and variables in sections of its own${lacks}`, async () => {

@@ -11,7 +11,11 @@ extern enum libbpf_tristate CONFIG_INET __kconfig;
 extern char CONFIG_DEFAULT_HOSTNAME[8] __kconfig;
 extern bool CONFIG_NO_SUCH_SETTING __kconfig __weak;
 
-extern const int bpf_prog_active __ksym __weak;		/* typed, per CPU */
+struct softnet_data {
+	unsigned int processed;
+} __attribute__((preserve_access_index));
+extern const struct softnet_data softnet_data __ksym;	/* typed, one for each CPU */
+extern const struct softnet_data no_such_variable __ksym __weak;
 extern const void xdp_do_redirect __ksym;	/* an address */
 extern const void no_such_symbol __ksym __weak;
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym;
@@ -45,8 +49,20 @@ SEC("xdp") int symbols(struct xdp_md *ctx)
 {
 	answer(10, (__u64)&xdp_do_redirect);
 	answer(11, (__u64)&no_such_symbol);
+	if (&no_such_variable)
+		answer(12, 1);
 	return XDP_PASS;
 }
+
+#ifdef VARIABLE	/* kernels without CONFIG_KALLSYMS_ALL do not find it */
+SEC("xdp") int variable(struct xdp_md *ctx)
+{
+	const struct softnet_data *data = bpf_this_cpu_ptr(&softnet_data);
+
+	answer(13, data->processed != ~0U);
+	return XDP_PASS;
+}
+#endif
 
 SEC("xdp") int functions(struct xdp_md *ctx)
 {
