@@ -14,7 +14,10 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     reader = new Reader(box, "packet03");
     reader.type("make");
   });
-  afterAll(() => box?.[Symbol.dispose]());
+  afterAll(async () => {
+    await reader?.close();
+    box?.[Symbol.dispose]();
+  });
 
   const programOn = (device: string) =>
     /prog\/xdp id \d+ name (\w+)/.exec(box.output("ip", "link", "show", device))?.[1] ?? null;
@@ -99,6 +102,11 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     expect(programOn(dev)).toBe("xdp_icmp_echo_f");
     expect(box.output("bpftool", "map", "show", "pinned", `/sys/fs/bpf/${dev}/xdp_stats_map`)).toBe(map);
     expect(pins(`/sys/fs/bpf/${dev}`)).toEqual(["xdp_stats_map"]);
+  });
+
+  test("./xdp_stats -q shows the rows alone, and ends by Ctrl-C without a word", async () => {
+    const output = await reader.watch(`./xdp_stats -q -d ${dev}`, /^XDP_REDIRECT .*\n/m);
+    expect(output).toMatch(/^XDP-action {2}\n(XDP_\w+ .*\n){5}\n$/);
   });
 
   test("-F replaces the program and its pins, -M takes the maps that are there", () => {

@@ -17,6 +17,8 @@ export interface StatsOptions {
   interval: number;
   count?: number;
   json?: boolean;
+  /** Only the rows, without saying which map they are from. */
+  quiet?: boolean;
   pinPath?: string;
   netns?: string;
 }
@@ -48,7 +50,7 @@ export async function stats(dev: string, options: StatsOptions): Promise<void> {
   // The map of another program's pin directory may be watched under any name.
   const wasThere = findLink(dev) !== null;
   const announce = () => {
-    if (options.json === true) return;
+    if (options.json === true || options.quiet === true) return;
     say();
     say("Collecting stats from BPF map");
     say(` - BPF map (bpf_map_type:${last.mapType}) id:${last.mapId} name:${STATS_MAP} key_size:4 value_size:16 max_entries:5`);

@@ -5,16 +5,16 @@ import { pinDirectoryOf } from "../../pins.ts";
 import { stats } from "../stats.ts";
 import type { ToolCall } from "./run.ts";
 import { STATUS, ToolFailure } from "./tool-failure.ts";
-import { DEV, HELP, tutorialOptions } from "./tutorial-options.ts";
+import { DEV, HELP, QUIET, tutorialOptions } from "./tutorial-options.ts";
 
 const DOCUMENTATION = ["XDP stats program", ` - Finding ${STATS_MAP} via --dev name info`];
 
 export async function xdpStats(call: ToolCall): Promise<number> {
-  const parsed = await tutorialOptions(call, DOCUMENTATION, [DEV, HELP], "read maps");
+  const parsed = await tutorialOptions(call, DOCUMENTATION, [DEV, HELP, QUIET], "read maps");
   if (parsed === null) return STATUS.OK;
   const { name } = parsed.device;
   try {
-    await stats(name, { interval: 2 });
+    await stats(name, { interval: 2, quiet: parsed.values.has("quiet") });
   } catch (error) {
     if (!(error instanceof WirescriptError)) throw error;
     const { code, why, fix } = error;
