@@ -153,6 +153,23 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
     works("unload", dev);
   });
 
+  test.skipIf(needs("xdp-loader") !== "")(`what xdp-loader and ip attach is seen and taken off${needs("xdp-loader")}`, () => {
+    const object = join(box.directory, "pass.o");
+    works("build", PASS, "-o", object);
+    box.output("sh", "-c", "mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf");
+    box.output("xdp-loader", "load", "-m", "skb", dev, object);
+    const [{ programs }] = statusOf(dev);
+    expect(programs).toMatchObject([{ hook: "xdp", mode: "skb" }]);
+    expect(box.wirescript("load", dev, ECHO).stderr).toContain(`already has the XDP program "${programs[0].name}"`);
+    works("unload", dev);
+    box.output("ip", "link", "set", "dev", dev, "xdpgeneric", "obj", object, "sec", "xdp");
+    // ip pins maps where programs share them, which is not ours to remove.
+    const left = /^Left (\S+), a pin of its map/m.exec(works("unload", dev))?.[1] ?? "";
+    expect(left).toMatch(/^\/sys\/fs\/bpf\/.*xdp_stats_map$/);
+    works("unpin", left);
+    expect(statusOf(dev)[0].programs).toEqual([]);
+  });
+
   test("without the right to change the network, attaching says what is missing, and commands do", () => {
     const script = join(box.directory, "denied.mjs");
     writeFileSync(

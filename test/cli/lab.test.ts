@@ -46,6 +46,15 @@ describe.skipIf(cannotRun !== null)(titled("labs, through the printed alias"), (
     expect(stdout).toMatch(new RegExp(`^All existing environments:\n  ${name}$`, "m"));
   });
 
+  test("ping says why answers are lost when the program came by plain load", () => {
+    expect(box.wirescript("load", name, ECHO).status).toBe(0);
+    const { status, stderr } = shell(`t ping -n ${name} -c 1`);
+    expect(status).toBe(13);
+    expect(stderr).toContain("veth0 inside has no XDP program");
+    expect(stderr).toContain(`wirescript lab load --name ${name} -- --force FILE`);
+    expect(box.wirescript("unload", name).status).toBe(0);
+  });
+
   test("load puts the program on the lab's device, and its answers arrive and are counted", () => {
     const { status, stdout, stderr } = shell(`
       t load -n ${name} -- --force ${ECHO}

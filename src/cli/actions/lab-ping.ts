@@ -12,7 +12,6 @@ import {
   pingFromInside,
 } from "../../lab/index.ts";
 import { Interruption } from "../interruption.ts";
-import { ownFile } from "../own-command.ts";
 import { say } from "../terminal.ts";
 
 interface LabPingOptions extends PingTarget {
@@ -56,7 +55,7 @@ const WHY_LOST = "The program on the lab's device may drop them, or what it send
 function asleep(lab: Lab): { why: string; fix: string } {
   return {
     why: `${INSIDE_DEVICE} inside has no XDP program, and without one it does not receive what a program sends back by XDP_TX in native mode.`,
-    fix: `Give it one that passes everything: wirescript load --netns ${lab.name} ${INSIDE_DEVICE} ${ownFile("src/programs/pass.bpf.ts")}; wirescript lab load does that by itself.`,
+    fix: `Load the program with: wirescript lab load --name ${lab.name} -- --force FILE, which gives the device inside one that passes everything.`,
   };
 }
 
