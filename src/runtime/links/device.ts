@@ -39,12 +39,16 @@ export function attachedTo(link: Link): AttachedProgram[] {
  * that hold one program on devices with the same index in two namespaces cannot be told apart; then the first is given.
  */
 function holdingLink(ifindex: number, programId: number): number | null {
-  for (const id of ids("LINK")) {
+  return linksThatMayHold(ifindex, programId)[0] ?? null;
+}
+
+/** All links that may be the one which holds the program on the device with that index. */
+export function linksThatMayHold(ifindex: number, programId: number): number[] {
+  return [...ids("LINK")].filter((id) => {
     const fd = unlessGone(() => linkById(id));
-    if (fd === null) continue;
+    if (fd === null) return false;
     using link = fd;
     const info = linkInfo(link);
-    if (info.type === BPF.BPF_LINK_TYPE_XDP && info.ifindex === ifindex && info.programId === programId) return id;
-  }
-  return null;
+    return info.type === BPF.BPF_LINK_TYPE_XDP && info.ifindex === ifindex && info.programId === programId;
+  });
 }

@@ -94,6 +94,21 @@ describe.skipIf(missing !== "")(`programs of other tools${missing}`, () => {
     });
   });
 
+  it("on links that cannot be told apart: none is detached rather than the wrong one", () => {
+    const name = uniqueName();
+    using loaded = load(`p_${name}`);
+    const p = loaded.program(`p_${name}`);
+    const [first, second] = [freshNamespace(), freshNamespace()];
+    for (const netns of [first, second]) inNamespace(netns, () => addVethPair({ name: "a", peerName: "b" }));
+    using _one = p.attach({ dev: "a", netns: first });
+    const two = p.attach({ dev: "a", netns: second });
+    expect(failure(() => detachXdp("a", { netns: second, force: true }))).toMatchObject({ code: "DEVICE_BUSY" });
+    expect(attachedXdp("a", { netns: first })).toHaveLength(1);
+    expect(attachedXdp("a", { netns: second })).toHaveLength(1);
+    two.detach();
+    expect(detachXdp("a", { netns: first, force: true })).toHaveLength(1);
+  });
+
   it("of libxdp: its dispatcher is recognised, and the programs behind it are named", () => {
     const directory = freshBpffs();
     const name = uniqueName();
