@@ -11,7 +11,7 @@ import { decisiveValues } from "./decisive.ts";
 import { recordOver } from "./held-records.ts";
 
 /** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
-const WALK_BUDGET = 40_000;
+const WALK_BUDGET = 4_000;
 /** More doublings than this are too many, however small the loop is. */
 const MOST_DOUBLINGS = 24;
 
