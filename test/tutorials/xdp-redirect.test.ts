@@ -154,10 +154,24 @@ describe.skipIf(reason !== null)(`xdp-redirect${reason === null ? "" : ` (skippe
     expect(curl("/rules", "-X DELETE")).toMatchObject({ status: 405 });
     expect(curl("/elsewhere")).toMatchObject({ status: 404 });
     expect(curl("//")).toMatchObject({ status: 404 });
-    expect(curl(`/rules?sourceAddr=${client}`, `-H 'Origin: http://example.org' -d '${JSON.stringify([rule])}'`).status).toBe(
-      403,
-    );
+    const fromPage = (origin: string, host: string) =>
+      curl(
+        `/rules?sourceAddr=${client}`,
+        `-H 'Origin: http://${origin}' -H 'Host: ${host}' -d '${JSON.stringify([second, rule])}'`,
+      ).status;
+    expect(fromPage("example.org", "127.0.0.1:9091")).toBe(403);
+    // A name that resolves to this host since its page was read.
+    expect(fromPage("example.org:9091", "example.org:9091")).toBe(403);
+    for (const own of ["127.0.0.1:9091", "localhost:9091", "[::1]:9091"]) expect(fromPage(own, own)).toBe(200);
     expect(curl("/rules").body).toEqual(listed);
+  });
+
+  test("a client that goes away in the middle of its request leaves no trace", async () => {
+    reader.type(
+      `exec 3<>/dev/tcp/127.0.0.1/9091; printf 'POST /rules?sourceAddr=1.2.3.4 HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 9\\r\\n\\r\\n[{' >&3`,
+    );
+    expect(curl("/rules").status).toBe(200);
+    expect(server.output).not.toMatch(/abort/i);
   });
 
   test("a port that is taken, another address, the status script, and unloading", async () => {

@@ -3,8 +3,8 @@
  * `[{ "server": IP, "mac": MAC, "ifindex": N }, …]`, which takes the place of the rules before it. What is wrong with a request is answered
  * with 400, a message, and the field's name; rules stay as they were.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { isIPv4 } from "node:net";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { isIP, isIPv4 } from "node:net";
 import { findLink } from "../../sys/netlink/index.ts";
 import { MAX_RULES, type Rule, type RuleTable } from "./rule-table.ts";
 
@@ -42,6 +42,8 @@ export function rulesServer(table: RuleTable, report: (error: unknown) => void):
           send(response, { status, body: { message, ...(field !== undefined && { field }) }, headers });
           return;
         }
+        // Who went away in the middle of a request needs no answer, and nobody here can mend it.
+        if (request.destroyed && !request.complete) return;
         report(error);
         send(response, { status: 500, body: { message: error instanceof Error ? error.message : String(error) } });
       },
@@ -56,15 +58,22 @@ async function answer(table: RuleTable, request: IncomingMessage): Promise<Reply
   if (request.method !== "POST") {
     return { status: 405, body: { message: `${request.method} is not allowed` }, headers: { allow: "GET, POST" } };
   }
-  const { origin, host } = request.headers;
-  // A page that somebody reads in a browser on this host must not steer packets.
-  if (origin !== undefined && origin !== `http://${host}`)
-    throw new BadRequest("rules are not taken from other sites", "Origin", 403);
+  if (!isOwnPage(request.headers)) throw new BadRequest("rules are not taken from other sites", "Origin", 403);
   const source = new URLSearchParams(query).get("sourceAddr");
   if (source === null || source === "") throw new BadRequest("sourceAddr is required", "sourceAddr");
   if (!isIPv4(source)) throw new BadRequest(`"${source}" is no IPv4 address`, "sourceAddr");
   table.replace(rulesIn(await bodyOf(request)), source);
   return { status: 200, body: { message: "ok" } };
+}
+
+/**
+ * A page that somebody reads in a browser on this host must not steer packets. Other clients send no Origin. That it is the same as Host is not
+ * enough: a page's name may be made to resolve to this host after the page was read (DNS rebinding). Addresses cannot.
+ */
+function isOwnPage({ origin, host = "" }: IncomingHttpHeaders): boolean {
+  if (origin === undefined) return true;
+  const [, name = ""] = /^\[?([^\]]*?)\]?(?::\d+)?$/.exec(host) ?? [];
+  return origin === `http://${host}` && (isIP(name) !== 0 || name === "localhost");
 }
 
 /** The demo's spelling. Counters beyond 2^53 are rounded, as JSON's readers would. */
