@@ -19,6 +19,7 @@ import {
   findLink,
   getLink,
   listAddresses,
+  listLinks,
   setLinkUp,
   setPermanentNeighbour,
 } from "../sys/netlink/index.ts";
@@ -172,6 +173,7 @@ function cross({ wires }: Scenario): void {
  */
 export function clean(scenario: Scenario): boolean {
   for (const end of endsOf(scenario)) if (!isOwn(end)) throw notOwn(end);
+  for (const name of namespacesOf(scenario)) refuseOthersDevices(scenario, name);
   let found = false;
   for (const { namespace, device } of endsOf(scenario)) {
     const link = namespace === null ? findLink(device) : null;
@@ -194,6 +196,21 @@ function isOwn(end: End): boolean {
     return (
       link.kind === "veth" && (address === undefined || listAddresses(link.ifindex).some((each) => each.address === address))
     );
+  });
+}
+
+/** A namespace that somebody else made under one of these names, such as a lab's, goes with all that is in it. */
+function refuseOthersDevices(scenario: Scenario, namespace: string): void {
+  if (!namespaceExists(namespace)) return;
+  const own = endsOf(scenario).flatMap((end) => (end.namespace === namespace ? end.device : []));
+  // Tunnels' fallback devices (tunl0, sit0) are in every namespace of some kernels.
+  const other = inNamespace(namespace, listLinks).find(({ name, kind }) => kind === "veth" && !own.includes(name));
+  if (other === undefined) return;
+  throw new WirescriptError({
+    code: "LAB",
+    what: `The network namespace "${namespace}" was not taken away.`,
+    why: `The device "${other.name}" in it is not the scenario's, so it is something else's.`,
+    fix: "Take it away by hand if nobody needs it, a lab with: t teardown -n NAME",
   });
 }
 

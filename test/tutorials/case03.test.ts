@@ -126,6 +126,10 @@ describe.skipIf(reason !== null)(`case03${reason === null ? "" : ` (skipped: ${r
     expect(reader.type("ip netns exec switch tc filter show dev uno ingress")).toMatch(/broadcast/);
     reader.type("./tc_broadcast -n switch --off uno dos switch", folder);
     expect(pinged("ping 10.0.0.3")).toBe("0");
+    expect(reader.try("./tc_broadcast -n switch --off uno dos switch", folder)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("nothing was removed"),
+    });
     reader.type(clean, folder);
   });
 
@@ -133,6 +137,8 @@ describe.skipIf(reason !== null)(`case03${reason === null ? "" : ` (skipped: ${r
     const failing = (line: string, folder = "case03") => {
       const { status, stderr } = reader.try(line, folder);
       expect(stderr).toMatch(/^ {2}(why|fix): /m);
+      const said = stderr.split("\n").flatMap((text) => text.replace(/^ {2}why: /, "") || []);
+      expect(new Set(said).size).toBe(said.length);
       return { status, first: stderr.replace("Limpiando el escenario...\n", "").split("\n")[0] };
     };
     expect(failing("./runenv.sh")).toEqual({ status: 1, first: "Uso: ./runenv.sh [-i | -c | -h]" });
@@ -150,6 +156,10 @@ describe.skipIf(reason !== null)(`case03${reason === null ? "" : ` (skipped: ${r
     expect(failing(install)).toEqual({ status: 1, first: 'There is a network device "uno" already.' });
     expect(failing(clean)).toEqual({ status: 1, first: 'The device "uno" was not taken away.' });
     expect(reader.type("ip netns list; ip -br link show uno")).toMatch(/^uno/);
+    // A namespace of that name that is somebody else's.
+    reader.type("ip netns add switch && ip -n switch link add veth0 type veth peer name other");
+    expect(failing(clean, "case05")).toEqual({ status: 1, first: 'The network namespace "switch" was not taken away.' });
+    expect(reader.type("ip -n switch -br link; ip netns del switch")).toMatch(/^veth0/m);
     expect(failing("./tc_broadcast uno", "case05").status).toBe(2);
     expect(reader.try("./tc_broadcast uno nowhere", "case05").status).toBe(5);
   });

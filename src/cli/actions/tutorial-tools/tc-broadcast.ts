@@ -43,8 +43,16 @@ export async function tcBroadcast({ args, configuration: [file = "bpf.o"] }: Too
   const work = () => devices.map((device) => getLink(device).ifindex);
   const ifindexes = netns === undefined ? work() : inNamespace(netns, work);
   if (values.has("off")) {
-    for (const dev of devices) detachTc(dev, { netns, direction: "ingress", program: "broadcast" });
-    say(`Removed broadcast from ${devices.join(", ")}.`);
+    const removed = devices.filter((dev) => takeOff(dev, netns));
+    if (removed.length === 0) {
+      throw new ToolFailure({
+        status: STATUS.FAIL,
+        what: `There is no broadcast on ${devices.join(", ")}: nothing was removed.`,
+        why: "It is not attached, or something else removed it.",
+        fix: "See what is there: tc filter show dev DEV ingress",
+      });
+    }
+    say(`Removed broadcast from ${removed.join(", ")}.`);
     return STATUS.OK;
   }
   const { spec } = await told(STATUS.FAIL, `${file} cannot be loaded`, () => openProgramFile(file));
@@ -61,9 +69,14 @@ export async function tcBroadcast({ args, configuration: [file = "bpf.o"] }: Too
       done.push(dev);
     }
   } catch (error) {
-    for (const dev of done) detachTc(dev, { netns, direction: "ingress", program: "broadcast" });
+    for (const dev of done) takeOff(dev, netns);
     throw error;
   }
   say(`${devices.join(", ")} are a hub now: what comes in by one goes out by the others.`);
   return STATUS.OK;
+}
+
+/** Whether it was there. */
+function takeOff(dev: string, netns: string | undefined): boolean {
+  return detachTc(dev, { netns, direction: "ingress", program: "broadcast" }).length > 0;
 }

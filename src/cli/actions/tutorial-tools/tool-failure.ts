@@ -48,8 +48,9 @@ export async function told<Result>(
   } catch (error) {
     if (!(error instanceof WirescriptError)) throw error;
     const { why, fix } = error;
-    // What the compiler or the verifier says spans several lines, and is said whole.
-    const said = [error.message, why].filter((text) => text !== undefined).join("\n");
-    throw new ToolFailure({ status, what: typeof what === "string" ? what : what(error), why: said, fix, cause: error });
+    const first = typeof what === "string" ? what : what(error);
+    // What the compiler or the verifier says spans several lines, and is said whole, but not twice.
+    const said = [error.message, why].filter((text) => text !== undefined && text !== first).join("\n");
+    throw new ToolFailure({ status, what: first, why: said === "" ? undefined : said, fix, cause: error });
   }
 }
