@@ -87,6 +87,13 @@ describe.skipIf(reason !== null)(`csur${reason === null ? "" : ` (skipped: ${rea
     reader.type(CSUR.dropworld.unload);
   });
 
+  /** bpftool shows all programs of the machine, so the one on eth0 is looked for by its id. */
+  const mapOnEth0 = (shown: string) => {
+    const [, id = ""] = /prog\/xdp id (\d+)/.exec(reader.type(CSUR.dropworld.show)) ?? [];
+    const program = new RegExp(`^${id}: xdp {2}name xdp_prog1 {2}tag [0-9a-f]{16} {2}gpl[\\s\\S]*? map_ids (\\d+)`, "m");
+    return program.exec(shown)?.[1] ?? "";
+  };
+
   test("example 2: xdp1 counts by protocol what it drops, and bpftool sees its map", async () => {
     const { usage, run, programs, dump } = CSUR.xdp1;
     expect(reader.try(usage, "samples/bpf")).toMatchObject({
@@ -98,9 +105,7 @@ describe.skipIf(reason !== null)(`csur${reason === null ? "" : ` (skipped: ${rea
     const counting = reader.start(run, "samples/bpf");
     const pinging = reader.start("ip netns exec eth0 ping -i 0.2 10.11.1.1");
     await counting.prints(/^proto 1: {9,10}\d+ pkt\/s$/m);
-    const shown = reader.type(programs);
-    const [, map = ""] = /: xdp {2}name xdp_prog1 {2}tag [0-9a-f]{16} {2}gpl[\s\S]*? map_ids (\d+)/.exec(shown) ?? [];
-    const dumped = JSON.parse(reader.type(`${dump.replace("14", map)} -j`));
+    const dumped = JSON.parse(reader.type(`${dump.replace("14", mapOnEth0(reader.type(programs)))} -j`));
     expect(dumped).toHaveLength(256);
     const icmp = dumped[1].formatted.values.reduce((sum: number, { value }: { value: number }) => sum + value, 0);
     expect(icmp).toBeGreaterThan(0);
@@ -112,6 +117,31 @@ describe.skipIf(reason !== null)(`csur${reason === null ? "" : ` (skipped: ${rea
       status: 2,
       stderr: expect.stringContaining("unknown err(19)"),
     });
+  });
+
+  test("example 2, extra: packets pass, and are counted in a hash table; the device goes in the middle", async () => {
+    const file = "samples/bpf/xdp1_kern.bpf.ts";
+    reader.edit(file, /XDP_DROP/g, "XDP_PASS");
+    reader.edit(file, "import { perCpuArray, type u32,", "import { hash, u32,");
+    reader.edit(file, "perCpuArray({ value: u64, entries: 256 })", "hash({ key: u32, value: u64, entries: 256 })");
+    // As the workspace's README has it.
+    const [, lines = ""] = /hash table has a protocol only[^`]*```ts\n([\s\S]*?)```/.exec(reader.type("cat README.md")) ?? [];
+    reader.edit(file, / {4}const count = [\s\S]*?count\.value\+\+;\n/, lines);
+    reader.type("make", "samples/bpf");
+    box.addVeth("brief");
+    const brief = reader.start("./xdp1 brief", "samples/bpf");
+    const counting = reader.start(CSUR.xdp1.run, "samples/bpf");
+    await expect.poll(() => reader.type("ip link show eth0; ip link show brief").match(/prog\/xdp/g)).toHaveLength(2);
+    reader.type("ip link del brief");
+    const pinging = reader.start("ip netns exec eth0 ping -i 0.2 10.11.1.1");
+    await pinging.prints(/icmp_seq=2 /);
+    await counting.prints(/^proto 1: {9,10}\d+ pkt\/s$/m);
+    const map = mapOnEth0(reader.type(CSUR.xdp1.programs));
+    const dumped = JSON.parse(reader.type(`${CSUR.xdp1.dump.replace("14", map)} -j`)) as { formatted: object }[];
+    expect(dumped.map(({ formatted }) => formatted)).toContainEqual({ key: 1, value: expect.any(Number) });
+    await pinging.interrupt();
+    await brief.prints(/^brief is gone, and the program with it: nothing is counted any more\.\n {2}why: /m);
+    await counting.interrupt();
   });
 
   test("example 3: what comes in by XDP and goes out by TC is counted in one map", () => {

@@ -3,7 +3,8 @@
  * prints every two seconds what came, until Ctrl-C. The attachment is this process's own, and ends with it however it ends.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { loadSpec, PerCpuArrayMap } from "../../../index.ts";
+import { HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../../index.ts";
+import { findLink } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { Interruption } from "../../interruption.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
@@ -22,7 +23,6 @@ const OPTIONS: readonly OptionSpec[] = [
 const USAGE = ["usage: xdp1 [OPTS] IFACE", "", "OPTS:", "    -S    use skb-mode", "    -N    enforce native mode"].join("\n");
 
 const SECONDS = 2;
-const PROTOCOLS = 256;
 
 export async function xdp1({ args, configuration: [file = "xdp1_kern.o"] }: ToolCall): Promise<number> {
   const { values, operands, problem } = parseOptions(OPTIONS, args);
@@ -49,14 +49,21 @@ export async function xdp1({ args, configuration: [file = "xdp1_kern.o"] }: Tool
 
   using interruption = new Interruption();
   const { signal } = interruption;
-  const counters = object.map<PerCpuArrayMap<bigint>>("rxcnt", PerCpuArrayMap);
-  const read = () => Array.from({ length: PROTOCOLS }, (_, protocol) => Number(counters.sum(protocol)));
+  const read = countersOf(object);
   for (let before = read(); !signal.aborted; ) {
     await pause(SECONDS * 1000, undefined, { signal }).catch(() => {});
     if (signal.aborted) break;
+    if (findLink(device.ifindex) === null) {
+      throw new ToolFailure({
+        status: STATUS.FAIL,
+        what: `${name} is gone, and the program with it: nothing is counted any more.`,
+        why: "It was removed, or moved to another network namespace.",
+        fix: `When it is back: ./xdp1 ${name}`,
+      });
+    }
     const now = read();
-    for (const [protocol, count] of now.entries()) {
-      const change = count - (before[protocol] ?? 0);
+    for (const [protocol, count] of now) {
+      const change = count - (before.get(protocol) ?? 0);
       // One packet in two seconds is seldom, not none.
       if (change > 0) say(`proto ${protocol}: ${String(Math.round(change / SECONDS)).padStart(10)} pkt/s`);
     }
@@ -64,3 +71,14 @@ export async function xdp1({ args, configuration: [file = "xdp1_kern.o"] }: Tool
   }
   return STATUS.OK;
 }
+
+/** Packets by protocol: as the sample has them, for each CPU in an array, or in the hash table that the lesson's exercise makes of it. */
+function countersOf(object: LoadedObject): () => Map<number, number> {
+  const map = object.map("rxcnt");
+  if (map instanceof HashMap) return () => new Map(entriesOf(map.entries()));
+  const counters = object.map<PerCpuArrayMap<bigint>>("rxcnt", PerCpuArrayMap);
+  return () => new Map(entriesOf(counters.sums()));
+}
+
+const entriesOf = (entries: Iterable<[unknown, unknown]>) =>
+  Array.from(entries, ([protocol, count]): [number, number] => [Number(protocol), Number(count)]);
