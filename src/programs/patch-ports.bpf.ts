@@ -6,7 +6,18 @@
  * UDP's "no checksum" into a wrong one; it also takes the data of later fragments for ports. All three are right here.
  */
 import { u16, type u32, XDP_ABORTED, XDP_PASS, type XdpAction, type XdpContext, xdp } from "wirescript/kernel";
-import { EtherType, ethernetPayload, IPv4, IPv6, IpProtocol, replaceInChecksum, Tcp, Udp } from "wirescript/net";
+import {
+  EtherType,
+  ethernetPayload,
+  IPv4,
+  IPv6,
+  IpProtocol,
+  Ipv4Fragment,
+  replaceInChecksum,
+  replaceInUdpChecksum,
+  Tcp,
+  Udp,
+} from "wirescript/net";
 import { countAction } from "./stats.bpf.ts";
 
 export { xdp_stats_map } from "./stats.bpf.ts";
@@ -23,7 +34,7 @@ function patch(ctx: XdpContext): XdpAction {
     const ip = ctx.at(IPv4, payload.offset);
     if (!ip || ip.ihl < 5) return XDP_PASS;
     // Only the first fragment has ports.
-    if ((ip.fragment & 0x1fff) !== 0) return XDP_PASS;
+    if ((ip.fragment & Ipv4Fragment.OFFSET) !== 0) return XDP_PASS;
     return patchTransport(ctx, ip.protocol, payload.offset + ip.ihl * 4);
   }
   if (payload.type === EtherType.IPv6) {
@@ -45,10 +56,7 @@ function patchUdp(ctx: XdpContext, offset: u32): XdpAction {
   if (!udp || udp.length < Udp.size) return XDP_ABORTED;
   const port = udp.destinationPort;
   udp.destinationPort = u16(port - 1);
-  if (udp.checksum === 0) return XDP_PASS;
-  // 0 stands for "no checksum", so a sum that is 0 is written in its other form.
-  const checksum = replaceInChecksum(udp.checksum, port, u16(port - 1));
-  udp.checksum = checksum === 0 ? 0xffff : checksum;
+  udp.checksum = replaceInUdpChecksum(udp.checksum, port, u16(port - 1));
   return XDP_PASS;
 }
 

@@ -6,7 +6,7 @@
  * every other protocol. So it is a lesson in reading ports, not a wall: whoever wants to get through adds an option.
  */
 import { be16, setting, struct, u8, XDP_DROP, XDP_PASS, xdp } from "wirescript/kernel";
-import { Ethernet, EtherType, IPv4, IpProtocol } from "wirescript/net";
+import { Ethernet, EtherType, IPv4, IpProtocol, Ipv4Fragment } from "wirescript/net";
 
 /** In network byte order, as it is in the packet: nothing has to be swapped. */
 const port = setting(be16, 80);
@@ -16,7 +16,7 @@ const protocol = setting(u8, IpProtocol.TCP);
 const Headers = struct({ eth: Ethernet, ip: IPv4, sourcePort: be16, destinationPort: be16 });
 
 /** Of `IPv4.fragment`: more fragments follow, or this is not the first. */
-const IS_FRAGMENT = 0x3fff;
+const IS_FRAGMENT = Ipv4Fragment.MORE_FRAGMENTS | Ipv4Fragment.OFFSET;
 
 export const portfilter = xdp(
   (ctx) => {
