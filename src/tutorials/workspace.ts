@@ -133,7 +133,7 @@ function ownCommand(): string {
 function launcherText(path: string, { tool, with: file }: Tutorial["launchers"][string]): string {
   const up = relative(dirname(path), ".");
   const option = file === undefined ? "" : ` --with ${file}`;
-  return `#!/bin/sh\nexec "\${0%/*}/${up === "" ? "" : `${up}/`}${OWN_COMMAND}" tutorial run ${tool}${option} -- "$@"\n`;
+  return `#!/bin/sh\nexec "$(dirname -- "$0")/${up === "" ? "" : `${up}/`}${OWN_COMMAND}" tutorial run ${tool}${option} -- "$@"\n`;
 }
 
 /** So that editors know the kernel's types, and say what the compiler would say. */

@@ -78,6 +78,17 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     },
   );
 
+  test("launchers work from wherever they are called", () => {
+    for (const [line, folder] of [
+      ["sh xdp_loader --help", "."],
+      ["PATH=.:$PATH xdp_loader --help", "."],
+      ['"$(pwd)/xdp_loader" --help', "."],
+      ["packet03/xdp_loader --help", ".."],
+    ] as const) {
+      expect(reader.type(line, folder)).toContain("Usage: ");
+    }
+  });
+
   test("the lessons are listed, for people and for programs", () => {
     const listed = JSON.parse(reader.type("./wirescript tutorial list --json")) as { name: string; title: string }[];
     expect(listed.map(({ name }) => name)).toEqual(["packet03", "xdp-redirect", "csur", "case03"]);
