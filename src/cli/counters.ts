@@ -49,7 +49,7 @@ export function openCounters(pinDirectory: string): LoadedMap {
     ]
       .flat()
       .join(", "),
-    fix: `Look at it with: bpftool map show pinned ${path}`,
+    fix: `Look at it with: wirescript maps show ${path}`,
   });
 }
 

@@ -1,20 +1,21 @@
 /** How a failure reaches the person at the terminal: what, why and fix on stderr, and the exit status of its class. */
 import { EXIT_STATUS, WirescriptError } from "../errors.ts";
-import { paint } from "./terminal.ts";
+import { inSameNetwork } from "./same-network.ts";
+import { paint, printable } from "./terminal.ts";
 
 /** Prints the failure and returns the exit status. `debug` adds the stack and what caused it. */
 export function reportFailure(thrown: unknown, debug: boolean): number {
   const failure = thrown instanceof WirescriptError ? thrown : defect(thrown);
-  const lines = failure.code === "COMPILE" ? diagnostics(failure.message) : explained(failure);
+  const lines = failure.code === "COMPILE" ? diagnostics(printable(failure.message)) : explained(failure);
   process.stderr.write(`${lines.join("\n")}\n`);
   if (debug) process.stderr.write(`\n${stack(failure)}\n`);
   return EXIT_STATUS[failure.code];
 }
 
 function explained({ message, why, fix }: WirescriptError): string[] {
-  const lines = [`${styled("bold", styled("red", "error:"))} ${message}`];
-  if (why !== undefined) lines.push(`  ${styled("bold", "why:")} ${indented(why)}`);
-  if (fix !== undefined) lines.push(`  ${styled("bold", "fix:")} ${indented(fix)}`);
+  const lines = [`${styled("bold", styled("red", "error:"))} ${printable(message)}`];
+  if (why !== undefined) lines.push(`  ${styled("bold", "why:")} ${indented(printable(why))}`);
+  if (fix !== undefined) lines.push(`  ${styled("bold", "fix:")} ${indented(inSameNetwork(printable(fix)))}`);
   return lines;
 }
 

@@ -3,7 +3,7 @@
  * `signal`, and the command stops at its next checkpoint and takes back what it did. SIGTERM, SIGHUP and a reader that closed the
  * pipe (`wirescript stats eth0 | head`) count the same.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as timer } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -11,15 +11,37 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #interrupt = (): void => this.#controller.abort();
+  #readerIsGone = false;
+  readonly #seenEnough = (): void => {
+    this.#readerIsGone = true;
+    this.#interrupt();
+  };
 
   constructor() {
     for (const name of SIGNALS) process.on(name, this.#interrupt);
-    process.stdout.on("error", this.#interrupt);
+    process.stdout.on("error", this.#seenEnough);
   }
 
   /** Aborted when the user wants to stop: for timers, sockets and child processes. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /**
+   * The pause of a command that only watches. False when the reader of its output has gone, as `| head -1` does: then it has seen enough, and the
+   * command has done its work.
+   *
+   * @throws WirescriptError INTERRUPTED when the user wants to stop; `undone` says what became of the work.
+   */
+  async pause(seconds: number, undone: string): Promise<boolean> {
+    await timer(seconds * 1000, undefined, { signal: this.signal }).catch(() => {});
+    return !this.isOver(undone);
+  }
+
+  /** Whether the reader has gone; for loops that wait by other means than `pause`. @throws WirescriptError INTERRUPTED as `pause` does. */
+  isOver(undone: string): boolean {
+    if (this.signal.aborted && !this.#readerIsGone) throw interrupted(undone);
+    return this.signal.aborted;
   }
 
   /** A checkpoint. @throws WirescriptError INTERRUPTED when the user wants to stop; `undone` says what became of the work. */
@@ -32,7 +54,7 @@ export class Interruption implements Disposable {
 
   [Symbol.dispose](): void {
     for (const name of SIGNALS) process.off(name, this.#interrupt);
-    process.stdout.off("error", this.#interrupt);
+    process.stdout.off("error", this.#seenEnough);
   }
 }
 

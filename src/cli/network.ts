@@ -6,6 +6,7 @@ import { openNetwork } from "../runtime/links/network-namespace.ts";
 import { isErrno } from "../sys/errno.ts";
 import { syscall } from "../sys/ffi.ts";
 import { enterNamespace, listNamespaces, NETNS_DIRECTORY, namespaceExists } from "../sys/namespaces.ts";
+import { rememberNetwork } from "./same-network.ts";
 
 /**
  * Enters the namespace that `--netns` names, for good: a name, a process's id, or a path. What tells it apart from others in paths comes back; null
@@ -19,6 +20,7 @@ export function enterNetwork(netns: string | undefined): string | null {
   try {
     const home = numberOf("/proc/thread-self/ns/net");
     enterNamespace(fd);
+    rememberNetwork(netns);
     const there = numberOf("/proc/thread-self/ns/net");
     return there === home ? null : (nameOf(there) ?? `${there}`);
   } finally {

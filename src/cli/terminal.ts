@@ -9,6 +9,16 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
   return styleText(style, text, { stream });
 }
 
+/** Text of others' making, which the terminal is not to obey: control characters become dots, but for ends of lines and tabs. */
+export function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "·");
+}
+
+/** As `printable`, where it has to stay on its line and in its column. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "·");
+}
+
 /** Writes a line to the standard output. */
 export function say(line = ""): void {
   process.stdout.write(`${line}\n`);

@@ -71,6 +71,8 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
       expect(said).toContain(`wirescript unload ${dev} --netns ${name}`);
       expect(JSON.parse(box.output("ip", "-n", name, "-j", "-d", "link", "show", "dev", dev))[0].xdp.prog.name).toBe("echo");
       expect(statusOf(dev)[0].programs).toEqual([]);
+      // What is advised acts there too, and not on the device of the same name here.
+      expect(box.wirescript("load", "--netns", name, dev, ECHO).stderr).toContain(`wirescript unload --netns ${name} ${dev}`);
       expect(statusOf("--netns", `/run/netns/${name}`, dev)[0].programs).toMatchObject([{ hook: "xdp", name: "echo" }]);
       works("stats", "--netns", name, dev, "--count", "1");
       expect(works("unload", "--netns", `/run/netns/${name}`, dev)).toContain(

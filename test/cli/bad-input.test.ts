@@ -254,9 +254,26 @@ export const ${unique} = xdp(() => { const n = ${unique}h.lookup(0); return n ? 
     });
   });
 
-  test("a reader that goes away early is no failure", () => {
-    const { status, stderr } = box.run("sh", ["-c", `'${process.execPath}' '${BIN}' --help | head -1`]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  test.each(["--help", "top --interval 0.05", "top --interval 0.05 --json"])(
+    "a reader that goes away early is no failure: %s",
+    (command) => {
+      const script = `{ '${process.execPath}' '${BIN}' ${command}; echo $? >&2; } | head -1`;
+      expect(box.run("sh", ["-c", script]).stderr).toBe("0\n");
+    },
+  );
+
+  test("names made to command the terminal stay in their columns", () => {
+    const name = `${unique}\x1b[7m`;
+    box.output("ip", "link", "add", name, "type", "veth", "peer", "name", `${unique}\x07`);
+    try {
+      const { stdout } = box.wirescript("status");
+      expect(stdout).toContain(`${unique}·[7m`);
+      expect(stdout).toContain(`${unique}· `);
+      const { stderr } = box.wirescript("unload", name);
+      expect(stderr).toContain(`on ${unique}·[7m: nothing was removed.`);
+    } finally {
+      box.output("ip", "link", "delete", name);
+    }
   });
 });
 

@@ -3,8 +3,8 @@ import { type Attachment, isDeviceLink, listAttachments, listBpfLinks } from "..
 import { holdersOfLinks, type LinkHolders } from "../../runtime/links/holders.ts";
 import { programById, programInfo, unlessGone } from "../../sys/bpf.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { table } from "../table.ts";
-import { paint, say, sayJson } from "../terminal.ts";
+import { sayTable } from "../table.ts";
+import { sayJson } from "../terminal.ts";
 
 interface Row extends LinkHolders {
   /** Null for what is attached without a link. */
@@ -33,9 +33,7 @@ export async function links({ json }: { json?: boolean }): Promise<void> {
     [...pins, ...processes.map(({ pid, command }) => `${command} (${pid})`)].join(" ") ||
       (linkId === null ? "the device" : "-"),
   ]);
-  const [headings, ...others] = table(["Link", "Hook", "Device", "Namespace", "Program", "Held by"], lines);
-  say(paint("bold", headings ?? ""));
-  for (const line of others) say(line);
+  sayTable(["Link", "Hook", "Device", "Namespace", "Program", "Held by"], lines);
 }
 
 function readRows(): Row[] {

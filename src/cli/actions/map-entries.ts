@@ -1,12 +1,11 @@
 /** `wirescript maps dump|get|set|delete|watch`: entries of any map, decoded by the kernel's types for it. */
-import { setTimeout as pause } from "node:timers/promises";
 import { WirescriptError } from "../../errors.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
 import { openMapFd, parseSelector } from "../../runtime/kernel-objects.ts";
 import { compareSnapshots, type MapEntry, MapReader } from "../../runtime/map-reader.ts";
 import { listPins } from "../../runtime/pins.ts";
 import { plainText } from "../../runtime/value-text.ts";
-import { Interruption, interrupted } from "../interruption.ts";
+import { Interruption } from "../interruption.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { jsonLine, paint, say, sayJson, sayJsonLine } from "../terminal.ts";
 
@@ -113,8 +112,7 @@ export async function watchMap(map: string, { interval, count, json }: WatchOpti
   let before = look();
   process.stderr.write(`Watching ${before.size} entries of "${reader.info.name}" (id ${reader.info.id}).\n`);
   for (let looks = 0; count === undefined || looks < count; looks++) {
-    await pause(interval * 1000, undefined, { signal: interruption.signal }).catch(() => {});
-    if (interruption.signal.aborted) throw interrupted("Only the watching ended; the map was not changed.");
+    if (!(await interruption.pause(interval, "Only the watching ended; the map was not changed."))) return;
     const now = look();
     const at = new Date();
     for (const { key, before: old, after } of compareSnapshots(before, now)) {

@@ -2,7 +2,7 @@
 import { openMapFd, parseSelector } from "../../runtime/kernel-objects.ts";
 import { listMapReports, mapReport, mapSurroundings, mapTypeTexts } from "../../runtime/map-report.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { table } from "../table.ts";
+import { sayTable } from "../table.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 
 export async function listMaps({ json }: { json?: boolean }): Promise<void> {
@@ -20,9 +20,7 @@ export async function listMaps({ json }: { json?: boolean }): Promise<void> {
     programs.map((program) => program.name || `${program.id}`).join(" ") || "-",
     pins.join(" ") || "-",
   ]);
-  const [first, ...lines] = table(["ID", "Type", "Name", "Key", "Value", "Entries", "Memory", "Programs", "Pinned"], rows);
-  say(paint("bold", first ?? ""));
-  for (const line of lines) say(line);
+  sayTable(["ID", "Type", "Name", "Key", "Value", "Entries", "Memory", "Programs", "Pinned"], rows);
 }
 
 export async function showMap(map: string, { json }: { json?: boolean }): Promise<void> {

@@ -45,6 +45,6 @@ function idOf(kind: string, id: string): number {
     code: "USAGE",
     what: isKind ? `"${id}" is no id of a ${kind}.` : `There is nothing called "${kind}" to pin.`,
     why: isKind ? "Ids are whole numbers from 1 on." : `What can be pinned is a ${KINDS.join(", a ")}.`,
-    fix: "For example: wirescript pin prog 42 /sys/fs/bpf/mine; wirescript status shows ids.",
+    fix: "For example: wirescript pin prog 42 /sys/fs/bpf/mine; wirescript progs, maps and links show ids.",
   });
 }

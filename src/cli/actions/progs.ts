@@ -4,7 +4,7 @@ import { openProgram, parseSelector } from "../../runtime/kernel-objects.ts";
 import { listProgramReports, type ProgramReport, programReport, surroundings } from "../../runtime/program-report.ts";
 import { age } from "../age.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { table } from "../table.ts";
+import { sayTable } from "../table.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 
 export async function listPrograms({ type, json }: { type?: string; json?: boolean }): Promise<void> {
@@ -27,9 +27,7 @@ export async function listPrograms({ type, json }: { type?: string; json?: boole
     ...(counted ? [`${program.runs}`] : []),
   ]);
   const headings = ["ID", "Type", "Name", "Tag", "Attached", "Age", "UID", "Maps", "Insns", "JIT", "Memory"];
-  const [first, ...lines] = table(counted ? [...headings, "Runs"] : headings, rows);
-  say(paint("bold", first ?? ""));
-  for (const line of lines) say(line);
+  sayTable(counted ? [...headings, "Runs"] : headings, rows);
 }
 
 export async function showProgram(words: readonly string[], { json }: { json?: boolean }): Promise<void> {

@@ -1,12 +1,11 @@
 /** `wirescript stats`: the counters of a device's program, again and again, as the XDP tutorial's xdp_stats prints them. */
 import { existsSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import { WirescriptError } from "../../errors.ts";
 import { attachedXdp } from "../../index.ts";
 import { findLink } from "../../sys/netlink/index.ts";
 import { ACTION_HEADING, actionLine, actionRows } from "../counter-table.ts";
 import { type Counter, openCounters, readCounters, STATS_MAP } from "../counters.ts";
-import { Interruption, interrupted } from "../interruption.ts";
+import { Interruption } from "../interruption.ts";
 import { enterNetwork } from "../network.ts";
 import { pinDirectoryOf } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
@@ -58,8 +57,7 @@ export async function stats(dev: string, options: StatsOptions): Promise<void> {
   announce();
   let period = FIRST_PERIOD_SECONDS;
   for (let block = 0; options.count === undefined || block < options.count; ) {
-    await pause(period * 1000, undefined, { signal: interruption.signal }).catch(() => {});
-    if (interruption.signal.aborted) throw interrupted(`Only the watching ended; nothing was changed on ${dev}.`);
+    if (!(await interruption.pause(period, `Only the watching ended; nothing was changed on ${dev}.`))) return;
     if (wasThere && findLink(dev) === null) throw vanished(dev, directory);
     const now = take();
     if (now.mapId !== last.mapId) {

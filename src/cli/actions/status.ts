@@ -9,8 +9,8 @@ import { age } from "../age.ts";
 import { enterNetwork } from "../network.ts";
 import { type PinnedMap, pinnedMaps } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { table } from "../table.ts";
-import { paint, say, sayJson } from "../terminal.ts";
+import { sayTable } from "../table.ts";
+import { sayJson } from "../terminal.ts";
 
 export interface StatusOptions {
   json?: boolean;
@@ -64,9 +64,7 @@ export async function status(dev: string | undefined, options: StatusOptions): P
           program.maps.flatMap(({ pins }) => pins).join(" ") || "-",
         ]),
   );
-  const [headings, ...lines] = table(["Device", "Mode", "Program", "ID", "Tag", "Age", "Pinned maps"], rows);
-  say(paint("bold", headings ?? ""));
-  for (const line of lines) say(line);
+  sayTable(["Device", "Mode", "Program", "ID", "Tag", "Age", "Pinned maps"], rows);
 }
 
 /** "native", "ingress clsact 49152", "native, link 7: node 1234" */

@@ -1,10 +1,9 @@
 /** `wirescript top`: which programs keep the CPUs busy. */
-import { setTimeout as pause } from "node:timers/promises";
 import { type ProgramActivity, ProgramStatistics } from "../../runtime/statistics.ts";
-import { Interruption, interrupted } from "../interruption.ts";
+import { Interruption } from "../interruption.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { table } from "../table.ts";
-import { clearScreen, paint, say, sayJsonLine } from "../terminal.ts";
+import { sayTable } from "../table.ts";
+import { clearScreen, say, sayJsonLine } from "../terminal.ts";
 
 export interface TopOptions {
   /** Seconds. */
@@ -19,8 +18,7 @@ export async function top({ interval, count, all, json }: TopOptions): Promise<v
   using interruption = new Interruption();
   using statistics = new ProgramStatistics();
   for (let looks = 0; count === undefined || looks < count; looks++) {
-    await pause(interval * 1000, undefined, { signal: interruption.signal }).catch(() => {});
-    if (interruption.signal.aborted) throw interrupted("The kernel has stopped counting; nothing else was changed.");
+    if (!(await interruption.pause(interval, "The kernel has stopped counting; nothing else was changed."))) return;
     const { seconds, programs } = statistics.sample();
     const shown = programs
       .filter(({ runs }) => all === true || runs > 0n)
@@ -48,9 +46,7 @@ function sayBlock(total: number, shown: readonly ProgramActivity[], again: boole
       (nanosecondsPerRun === null ? "-" : nanosecondsPerRun.toFixed(0)).padStart(6),
       percent(cpuShare).padStart(7),
     ]);
-  const [headings, ...lines] = table(["ID", "Type", "Name", "  Runs/s", "ns/run", "    CPU"], rows);
-  say(paint("bold", headings ?? ""));
-  for (const line of lines) say(line);
+  sayTable(["ID", "Type", "Name", "  Runs/s", "ns/run", "    CPU"], rows);
 }
 
 function percent(share: number): string {

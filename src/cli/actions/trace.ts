@@ -1,8 +1,8 @@
 /** `wirescript trace`: what programs say, line by line. */
 import { openTrace, type TraceLine } from "../../runtime/trace.ts";
-import { Interruption, interrupted } from "../interruption.ts";
+import { Interruption } from "../interruption.ts";
 import { mustBeAbleTo } from "../preflight.ts";
-import { paint, say, sayJsonLine } from "../terminal.ts";
+import { oneLine, paint, say, sayJsonLine } from "../terminal.ts";
 
 export interface TraceOptions {
   follow: boolean;
@@ -31,15 +31,10 @@ export async function trace({ follow, count, all, json }: TraceOptions): Promise
   } finally {
     source.close();
   }
-  if (interruption.signal.aborted) throw interrupted("Only the watching ended; nothing was changed.");
+  interruption.isOver("Only the watching ended; nothing was changed.");
 }
 
 function lineText({ at, cpu, task, pid, event, message }: TraceLine): string {
   const head = `${at.toFixed(6)}  cpu ${cpu}  ${`${task}-${pid}`.padEnd(16)}`;
-  return `${paint("dim", head)}  ${event === EVENT ? "" : `${event}: `}${printable(message)}`;
-}
-
-/** A program may say anything; the terminal is not to obey it. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "·");
+  return `${paint("dim", head)}  ${event === EVENT ? "" : `${event}: `}${oneLine(message)}`;
 }

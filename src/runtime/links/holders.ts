@@ -33,7 +33,7 @@ export function holdersOfLink(linkId: number): LinkHolders {
 /** `held by process 42 (node) and the pin /sys/fs/bpf/x` */
 export function describeHolders({ processes, pins }: LinkHolders): string {
   const holders = [
-    ...processes.map(({ pid, command }) => `process ${pid} (${command})`),
+    ...processes.map(({ pid, command }) => `process ${pid} (${command.replaceAll(/\p{Cc}/gu, "·")})`),
     ...pins.map((path) => `the pin ${path}`),
   ];
   return holders.length === 0 ? "held by a process that cannot be seen from here" : `held by ${holders.join(" and ")}`;
