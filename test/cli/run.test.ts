@@ -42,6 +42,32 @@ xdp_stats_map (map)
 `);
   });
 
+  test("the capture to the standard output, alone", () => {
+    const output = join(box.directory, "stdout.pcap");
+    const script = `'${process.execPath}' '${BIN}' run '${PASS}' -p eth/ip/udp -o - > '${output}'`;
+    expect(box.run("sh", ["-c", script])).toMatchObject({ status: 0, stderr: "" });
+    expect(readCapture(readFileSync(output), output).map(hex)).toEqual([hex(buildPacket("eth/ip/udp"))]);
+    expect(box.wirescript("run", PASS, "-p", "eth", "-o", "-", "--json").stderr).toContain(
+      "cannot both go to the standard output",
+    );
+    expect(box.wirescript("run", PASS, "-p", "eth", "-o", join(box.directory, "no/such")).status).toBe(9);
+  });
+
+  test("a device of another namespace, for run and features", () => {
+    const name = `r${process.pid.toString(36)}`;
+    box.output("ip", "netns", "add", name);
+    try {
+      box.output("ip", "-n", name, "link", "add", name, "type", "veth");
+      expect(box.wirescript("run", PASS, "-p", "eth/ip/udp", "--in", name).status).toBe(5);
+      box.output("ip", "-n", name, "link", "set", name, "up");
+      expect(box.wirescript("run", PASS, "-p", "eth/ip/udp", "--in", name, "--netns", name).stdout).toMatch(/^XDP_PASS/);
+      const { stdout } = box.wirescript("features", name, "--netns", name, "--json");
+      expect(JSON.parse(stdout).device).toMatchObject({ dev: name, driver: "veth" });
+    } finally {
+      box.output("ip", "netns", "delete", name);
+    }
+  });
+
   test("a tag that is taken off, and a checksum that is wrong", () => {
     const { stdout } = box.wirescript(
       "run",

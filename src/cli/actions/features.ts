@@ -2,6 +2,7 @@
 import type { Attaching } from "../../runtime/features/attaching.ts";
 import { type DeviceFeatures, deviceFeatures } from "../../runtime/features/device.ts";
 import { type KernelFeatures, kernelFeatures } from "../../runtime/features/kernel.ts";
+import { enterNetwork } from "../network.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 
@@ -31,9 +32,10 @@ const XDP_WORDS: Record<string, string> = {
 
 export async function features(
   dev: string | undefined,
-  { helpers, json }: { helpers?: boolean; json?: boolean },
+  { helpers, json, netns }: { helpers?: boolean; json?: boolean; netns?: string },
 ): Promise<void> {
   await mustBeAbleTo("try what the kernel can do");
+  enterNetwork(netns);
   const device = dev === undefined ? null : deviceFeatures(dev);
   const kernel = kernelFeatures();
   if (json === true) return sayJson({ kernel, device });

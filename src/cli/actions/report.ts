@@ -1,5 +1,5 @@
 /** `wirescript report`: everything that is needed to mend a program that compiles and that the kernel refuses, in one file. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ import { printFunction } from "../../compiler/ir/print.ts";
 import { WirescriptError } from "../../errors.ts";
 import { disassemble } from "../../object/disassemble.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
+import { writeOutput } from "../output-file.ts";
 import { say } from "../terminal.ts";
 
 const PACKAGE = fileURLToPath(new URL("../../..", import.meta.url));
@@ -28,19 +29,8 @@ export async function report(file: string, output: string): Promise<void> {
     sections.push([file, readFileSync(file, "utf8")], ["diagnostics", error.message]);
   }
   const text = sections.map(([title, content]) => `==== ${title}\n\n${content.trimEnd()}\n`).join("\n");
-  if (output === "-") return void process.stdout.write(text);
-  try {
-    writeFileSync(output, text);
-  } catch (cause) {
-    throw new WirescriptError({
-      code: "BAD_FILE",
-      what: `${output} cannot be written.`,
-      why: (cause as Error).message,
-      fix: "Give a path that you may write to: -o FILE",
-      cause,
-    });
-  }
-  say(`Wrote ${output}. It holds your module's source: look it through before you send it.`);
+  writeOutput(output, text);
+  if (output !== "-") say(`Wrote ${output}. It holds your module's source: look it through before you send it.`);
 }
 
 function versions(): string {

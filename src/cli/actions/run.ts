@@ -1,5 +1,4 @@
 /** `wirescript run`: a program on packets of one's own, and what it did to them, field by field. */
-import { writeFileSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
 import { decodePacket, type Layer } from "../../packet/decode.ts";
 import { comparePackets, type LayerChange } from "../../packet/difference.ts";
@@ -10,6 +9,8 @@ import { type RunResult, testRun } from "../../runtime/test-run.ts";
 import { plainText } from "../../runtime/value-text.ts";
 import { mapById, unlessGone } from "../../sys/bpf.ts";
 import { getLink } from "../../sys/netlink/index.ts";
+import { enterNetwork } from "../network.ts";
+import { writeOutput } from "../output-file.ts";
 import { readPackets } from "../packet-input.ts";
 import { changesInShort, layerNames, packetChanges } from "../packet-text.ts";
 import { mustBeAbleTo } from "../preflight.ts";
@@ -23,6 +24,7 @@ export interface RunCommandOptions extends Choice {
   number?: number;
   repeat?: number;
   in?: string;
+  netns?: string;
   cpu?: number;
   set?: Record<string, unknown>;
   all?: boolean;
@@ -41,13 +43,24 @@ interface Ran extends RunResult {
 }
 
 export async function run(words: readonly string[], options: RunCommandOptions): Promise<void> {
+  if (options.output === "-" && options.json === true) {
+    throw new WirescriptError({
+      code: "USAGE",
+      what: "The capture and the JSON cannot both go to the standard output.",
+      why: "Nobody could tell where one ends and the other begins.",
+      fix: "Name a file for the capture, -o FILE, or leave out --json.",
+    });
+  }
   const packets = readPackets(options);
   await mustBeAbleTo("run programs");
+  enterNetwork(options.netns);
   using program = await openSubject(words, options);
   const before = mapsOf(program);
   const ran = packets.map((packet) => runOne(program, packet, options));
   const maps = changedMaps(before, mapsOf(program));
-  if (options.output !== undefined) write(options.output, ran);
+  if (options.output !== undefined) writeOutput(options.output, writeCapture(ran.map(({ packet }) => packet)));
+  // The standard output is the capture then.
+  if (options.output === "-") return;
   if (options.json === true) return sayJson(asJson(program, ran, maps));
 
   const [only] = ran;
@@ -147,18 +160,4 @@ function asJson({ id, name, type }: Subject, list: readonly Ran[], maps: ReturnT
     })),
     maps,
   };
-}
-
-function write(file: string, list: readonly Ran[]): void {
-  try {
-    writeFileSync(file, writeCapture(list.map(({ packet }) => packet)));
-  } catch (cause) {
-    throw new WirescriptError({
-      code: "BAD_FILE",
-      what: `${file} cannot be written.`,
-      why: (cause as Error).message,
-      fix: "Give a path that you may write to: -o FILE",
-      cause,
-    });
-  }
 }

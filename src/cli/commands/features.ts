@@ -6,12 +6,13 @@ export function featuresCommand(): Command {
   const command = new Command("features")
     .description("Show what this kernel, and a device's driver, can do for packet programs: found out by trying. Needs root.")
     .argument("[dev]", "also what this device and its driver can do")
+    .option("--netns <name>", "the device's network namespace: a name, a process's id, or a path")
     .option("--helpers", "list the helper functions of XDP and TC programs")
     .option(
       "--json",
       "print JSON: { kernel: { release, instructionSet, jit, attaching, mapTypes, programTypes, helpers, … }, device }",
     )
-    .action(async (dev: string | undefined, options: { helpers?: boolean; json?: boolean }) => {
+    .action(async (dev: string | undefined, options: { helpers?: boolean; json?: boolean; netns?: string }) => {
       const { features } = await import("../actions/features.ts");
       await features(dev, options);
     });

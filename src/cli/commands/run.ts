@@ -21,6 +21,7 @@ export function runCommand(): Command {
       ),
     )
     .option("--in <dev>", "the device that the packet comes from")
+    .option("--netns <name>", "that device's network namespace: a name, a process's id, or a path")
     .addOption(new Option("--cpu <n>", "run on this CPU").argParser(wholeNumber))
     .addOption(new Option("-n, --prog <name>", "which program of the file, by name"))
     .addOption(new Option("-s, --section <name>", "which program of the file, by ELF section"))
@@ -28,7 +29,7 @@ export function runCommand(): Command {
       new Option("--set <name=value>", "give a setting of the program a value; may be repeated").argParser(collectSetting),
     )
     .option("--all", "with several packets, show each in full")
-    .option("-o, --output <file>", "write the packets as the program left them into a pcap file")
+    .option("-o, --output <file>", "write the packets as the program left them into a pcap file; - is the standard output")
     .option("--json", "print JSON: { program, packets: [{ verdict, action, nanoseconds, before, after, changes, hex }], maps }")
     .action(async (program: string[], options: RunCommandOptions) => {
       const { run } = await import("../actions/run.ts");
