@@ -43,14 +43,20 @@ export interface Theirs extends Disposable {
   refused: Level[];
 }
 
-export function loadTheirs(program: ProgramName, clang: Clang, conditions?: Conditions, writing: Writing = "plain"): Theirs {
+export function loadTheirs(
+  program: ProgramName,
+  clang: Clang,
+  conditions?: Conditions,
+  writing: Writing = "plain",
+  wanted: readonly Level[] = LEVELS,
+): Theirs {
   const levels = new Map<Level, Contender>();
   const refused: Level[] = [];
   const close = () => {
     for (const each of levels.values()) each[Symbol.dispose]();
   };
   try {
-    for (const level of LEVELS) {
+    for (const level of wanted) {
       try {
         const file = writing === "plain" ? fileOf(program) : program;
         const spec = readElf(compileC(clang, file, level, writing), `${file}.c (${writing}) at ${level}`);

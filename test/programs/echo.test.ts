@@ -76,7 +76,7 @@ describe.skipIf(noKernel !== null)(`echo${reason}`, () => {
   it("is given no packet shorter than an Ethernet header by the kernel", () => {
     const packet = pingV4();
     for (let length = 0; length < SHORTEST; length++) {
-      expect(() => echo.run(packet.subarray(0, length))).toThrow("EINVAL");
+      expect(() => echo.run(packet.subarray(0, length))).toThrow(`cannot be run with a packet of ${length} byte`);
     }
   });
 });
