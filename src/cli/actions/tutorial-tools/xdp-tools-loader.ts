@@ -8,7 +8,7 @@
 import { attachedXdp, detachXdp, loadSpec, programInfo } from "../../../index.ts";
 import { isPlaceholder } from "../../../lab/index.ts";
 import { kernelName } from "../../../sys/bpf.ts";
-import { getLink, listLinks } from "../../../sys/netlink/index.ts";
+import { getLink, type Link, listLinks } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
@@ -72,7 +72,7 @@ async function load(args: string[]): Promise<void> {
   const asked = values.get("mode") ?? "native";
   if (!Object.hasOwn(MODES, asked)) throw wrong(`Invalid mode '${asked}'`);
   await mustBeAbleTo("attach programs");
-  const device = getLink(dev);
+  const device = await linkOf(dev);
   const { spec } = await told(STATUS.FAIL, `Couldn't open file '${file}'`, () => openProgramFile(file));
   // Without a choice it is the first, as in xdp-tools.
   const choice = section === undefined && prog === undefined ? { prog: spec.programs[0]?.name } : { section, prog };
@@ -113,7 +113,7 @@ async function unload(args: string[]): Promise<void> {
   const [dev, ...more] = operands;
   if (dev === undefined || more.length > 0) throw wrong("unload takes a device.");
   await mustBeAbleTo("detach programs");
-  const present = attachedXdp(dev);
+  const present = attachedXdp((await linkOf(dev)).ifindex);
   const id = values.get("id");
   const failed = (what: string) =>
     new ToolFailure({ status: STATUS.FAIL, what, fix: `See what is there: ./xdp-loader status ${dev}` });
@@ -131,12 +131,12 @@ async function unload(args: string[]): Promise<void> {
 async function status(args: string[]): Promise<void> {
   const { operands } = parse([], args);
   await mustBeAbleTo("see programs");
+  const devices = operands.length > 0 ? await Promise.all(operands.map(linkOf)) : listLinks();
   say("CURRENT XDP PROGRAM STATUS:\n");
   say(
     `${"Interface".padEnd(16)} ${"Prio".padEnd(5)} ${"Program name".padEnd(17)} Mode     ID   ${"Tag".padEnd(17)} Chain actions`,
   );
   say("-".repeat(86));
-  const devices = operands.length > 0 ? operands.map((name) => getLink(name)) : listLinks();
   for (const { name, ifindex } of devices) {
     const present = attachedXdp(ifindex);
     if (present.length === 0) say(`${name.padEnd(22)} <No XDP program loaded!>`);
@@ -146,6 +146,15 @@ async function status(args: string[]): Promise<void> {
       say(`${cells.join(" ")} ${tag.padEnd(17)}`.trimEnd());
     }
   }
+}
+
+/** xdp-tools' statuses know failure only. @throws ToolFailure */
+function linkOf(name: string): Promise<Link> {
+  return told(
+    STATUS.FAIL,
+    (error) => error.message,
+    () => getLink(name),
+  );
 }
 
 function parse(options: readonly OptionSpec[], args: readonly string[]) {
