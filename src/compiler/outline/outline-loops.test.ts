@@ -66,4 +66,75 @@ describe("long loops", () => {
     const fn = parseFunction(loop(100).replace("v11 = and v9, v3", map));
     expect(outlineLoops(fn, 100, new Set()).refused).toHaveLength(1);
   });
+
+  test("that skip headers by what each says of its length stay loops when there is no other", () => {
+    const fn = parseFunction(parser(6, "v20 = add v10, v15"));
+    expect(outlineLoops(fn, 6, new Set()).callbacks).toEqual([]);
+  });
+
+  test("that skip headers become a callback where many rounds make too many lengths", () => {
+    expect(outlineLoops(parseFunction(parser(200, "v20 = add v10, v15")), 200, new Set()).callbacks).toHaveLength(1);
+  });
+
+  test("that make more of what they gathered than a sum become a callback", () => {
+    expect(outlineLoops(parseFunction(parser(6, "v20 = mul v10, v15")), 6, new Set()).callbacks).toHaveLength(1);
+  });
+
+  test("that skip headers become a callback in a function that is walked more than once", () => {
+    expect(outlineLoops(parseFunction(parser(6, "v20 = add v10, v15")), 6, new Set(), 2).callbacks).toHaveLength(1);
+  });
 });
+
+/** Goes from header to header, of two kinds; leaves when the packet ends. `next` says how the next offset, `v20`, comes from `v10` and `v15`. */
+function parser(rounds: number, next: string): string {
+  return `function p {
+  b0:
+    v0 = context
+    v1: ptr = load.4 context v0
+    v2: ptr = load.4 context v0 + 4
+    v3 = const 1
+    v4 = const ${rounds}
+    v5 = const 8
+    v6 = const 0
+    v7 = const 4095
+    jump b1
+  b1: from b0, b5
+    v9 = phi v6, v21
+    v10 = phi v6, v20
+    v30 = phi v6, v12
+    v31 = ule v10, v7
+    branch v31, b8, b7
+  b8: from b1
+    v11: ptr = add v1, v10
+    v40: ptr = add v11, v5
+    v41 = ule v40, v2
+    branch v41, b2, b7
+  b2: from b8
+    v12 = load.1 packet v11
+    v13 = load.1 packet v11 + 1
+    v14 = eq v30, v3
+    branch v14, b3, b9
+  b9: from b2
+    v50 = ugt v30, v5
+    branch v50, b4, b10
+  b10: from b9
+    v51 = eq v30, v4
+    branch v51, b3, b4
+  b3: from b2, b10
+    v16 = mul v13, v5
+    jump b5
+  b4: from b9, b10
+    v17 = add v13, v5
+    jump b5
+  b5: from b3, b4
+    v15 = phi v16, v17
+    ${next}
+    v21 = add v9, v3
+    v22 = ult v21, v4
+    branch v22, b1, b6
+  b6: from b5
+    return v3
+  b7: from b1, b8
+    return v6
+  }`;
+}

@@ -8,10 +8,13 @@ import { upperBound } from "../ir/range.ts";
 import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
 import { MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
+import { gatheredStates } from "./gathering.ts";
 import { recordOver } from "./held-records.ts";
 
 /** Instructions that the verifier may walk for one loop. Of its million, since loops add up and an estimate is one. */
 const WALK_BUDGET = 4_000;
+/** The same for a loop that gathers (`gathering.ts`), when the program has no other: then nothing adds up. */
+const GATHERING_BUDGET = 40_000;
 /** More doublings than this are too many, however small the loop is. */
 const MOST_DOUBLINGS = 24;
 
@@ -31,6 +34,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
   const callbacks: Function[] = [];
   const refused: Outlined["refused"] = [];
   const refusedHeaders = new Set<Block>();
+  const alone = walks === 1 && isOnlyLoop(fn);
   for (let loop = next(fn); loop !== null; loop = next(fn)) {
     const { header } = loop;
     const reason = [...loop.blocks].some(leavesProgram) ? "it calls `tailCall`" : recordOver(fn, loop);
@@ -57,7 +61,8 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
       for (const loop of loops) {
         const inner = find(loop.inner);
         if (inner !== null) return inner;
-        if (!refusedHeaders.has(loop.header) && walk(loop, decisive, within) > budget) return loop;
+        if (refusedHeaders.has(loop.header) || walk(loop, decisive, within) <= budget) continue;
+        if (!alone || gathers(loop, decisive, within) > GATHERING_BUDGET) return loop;
       }
       return null;
     };
@@ -69,6 +74,18 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
     const known = own.flatMap(({ rounds }) => rounds ?? []);
     const lost = known.length > 0 ? Math.max(...known) : longest;
     return Math.min(header.rounds ?? countedRounds(header) ?? lost, MOST_ROUNDS);
+  }
+
+  /** As `walk`, for a loop that gathers; infinitely many for others. */
+  function gathers(loop: NaturalLoop, decisive: ReadonlySet<Value>, within: Function): number {
+    const branches = [...loop.blocks].filter(({ terminator }) => terminator.targets.length === 2);
+    const inside = branches.filter(({ terminator }) => staysInside(terminator.targets, loop));
+    if (inside.some(({ terminator }) => narrowsForLater(terminator.args[0], loop))) return Number.POSITIVE_INFINITY;
+    const carried = phisOf(loop.header).filter((phi) => decisive.has(phi) && !isCounter(phi));
+    const rounds = roundsOf(loop);
+    const states = gatheredStates(loop, carried, rounds) * reachesOf(loop, inside, rounds);
+    const size = [...loop.blocks].reduce((sum, { instructions }) => sum + instructions.length + 1, 0);
+    return states * (size * Math.max(inside.length, 1) + sizeOf(within));
   }
 
   /** About how many instructions the verifier walks. */
@@ -172,6 +189,15 @@ function countedRounds(header: Block): number | null {
     }
   }
   return null;
+}
+
+/** Of a program, not a part of one: that calls no subprograms and is none. */
+function isOnlyLoop(fn: Function): boolean {
+  const part = fn.blocks.some(({ instructions }) =>
+    instructions.some((each) => each.op === "argument" || (each.op === "call" && each.callee !== undefined)),
+  );
+  const [loop, ...others] = findLoops(new Dominators(fn));
+  return !part && loop !== undefined && others.length === 0 && loop.inner.length === 0;
 }
 
 function leavesProgram({ instructions }: Block): boolean {
