@@ -18,4 +18,14 @@ describe(`random modules${reason}`, () => {
     expect(tally.programs).toBeGreaterThan(count * 1.8);
     expect(tally.runs).toBe(tally.programs * 16);
   });
+
+  // Their loops, which no estimate found too long one by one, were too long together.
+  test.skipIf(noKernel !== null).each([5005, 7050, 12_013])(
+    "with several loops stay below the verifier's million instructions: %i",
+    (seed) => {
+      const { tally, findings } = runCampaign({ seed, count: 1, packets: 16, otherWays: false, kernel: true, shrinkTries: 0 });
+      expect(findings.map(({ report }) => report).join("\n")).toBe("");
+      expect(tally.leftOut).toEqual({});
+    },
+  );
 });
