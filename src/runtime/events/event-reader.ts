@@ -27,8 +27,6 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
   #referenced = true;
   #listening = false;
   #closed = false;
-  /** Why iterating ends with an error. */
-  #aborted: { reason: unknown } | null = null;
   #received = 0;
   #taken: { event: T } | null = null;
   #sinceClock = 0;
@@ -40,8 +38,8 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
     this.#what = what;
     this.#signal = signal;
     this.#onClose = onClose;
-    if (signal?.aborted) this.#abort();
-    else signal?.addEventListener("abort", this.#abort, { once: true });
+    if (signal?.aborted) this.close();
+    else signal?.addEventListener("abort", this.#end, { once: true });
   }
 
   /** Events that were handed out so far. */
@@ -118,11 +116,10 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
   }
 
   /**
-   * The next event, as soon as there is one; `done` when the reader was closed. Rejects with the signal's reason when it was aborted, and with
-   * a WirescriptError (MAP), which closes the reader, for a record that is not of the expected type.
+   * The next event, as soon as there is one; `done` when the reader was closed, or its signal aborted. Rejects with a WirescriptError
+   * (MAP), which closes the reader, for a record that is not of the expected type.
    */
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#aborted !== null) return Promise.reject(this.#aborted.reason);
     if (this.#closed) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
       this.#mustNotListen();
@@ -231,23 +228,17 @@ export class EventReader<T> implements AsyncIterableIterator<T, undefined>, Disp
     return this;
   }
 
-  readonly #abort = (): void => {
-    this.#aborted = { reason: this.#signal?.reason };
-    this.close();
-  };
+  readonly #end = (): void => this.close();
 
   /** Stops reading; whoever waits for an event learns that there is none. What is in the buffer stays there. May be called twice. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#signal?.removeEventListener("abort", this.#end);
     this.#readiness?.close();
     this.#source.close();
     this.#onClose();
-    for (const waiter of this.#waiters.splice(0)) {
-      if (this.#aborted === null) waiter.resolve(DONE);
-      else waiter.reject(this.#aborted.reason);
-    }
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve(DONE);
   }
 
   [Symbol.dispose](): void {

@@ -126,14 +126,10 @@ describe.skipIf(missing !== "")(`a perf buffer${missing}`, () => {
     expect(() => events.reader()).toThrow('The perf buffer "events" is being read already.');
     setImmediate(() => run(2));
     let seen = 0;
-    await expect(
-      (async () => {
-        for await (const { data } of reader) {
-          expect(data.port).toBe(80);
-          if (++seen === 2) controller.abort(new Error("enough"));
-        }
-      })(),
-    ).rejects.toThrow("enough");
+    for await (const { data } of reader) {
+      expect(data.port).toBe(80);
+      if (++seen === 2) controller.abort(new Error("enough"));
+    }
     expect(seen).toBe(2);
     expect(run()).toBe(1);
     using again = events.reader();

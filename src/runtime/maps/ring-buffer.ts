@@ -13,7 +13,7 @@ import type { Codec } from "./codecs.ts";
 import { BpfMap, type MapParts } from "./map.ts";
 
 export interface ReaderOptions {
-  /** Ends the reading: an iteration with the signal's reason, `listen` quietly. */
+  /** Ends the reading quietly, as `close` does. */
   signal?: AbortSignal;
 }
 
