@@ -23,7 +23,7 @@ export function openProgram(id: number): LoadedProgram {
       code: "NO_SUCH_PROGRAM",
       what: `There is no program with id ${id} in the kernel.`,
       why: "It was unloaded, or never there: ids are not used again.",
-      fix: "Look what is attached: wirescript status",
+      fix: "List what there is: wirescript progs",
       cause: error,
     });
   }

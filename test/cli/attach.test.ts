@@ -73,6 +73,9 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
       expect(statusOf(dev)[0].programs).toEqual([]);
       // What is advised acts there too, and not on the device of the same name here.
       expect(box.wirescript("load", "--netns", name, dev, ECHO).stderr).toContain(`wirescript unload --netns ${name} ${dev}`);
+      const filter = works("load", "--netns", `/run/netns/${name}`, "--tc", dev, METADATA);
+      expect(filter).toContain(`tc -n ${name} filter show dev ${dev} ingress`);
+      works("unload", "--netns", name, dev, "--tc");
       expect(statusOf("--netns", `/run/netns/${name}`, dev)[0].programs).toMatchObject([{ hook: "xdp", name: "echo" }]);
       works("stats", "--netns", name, dev, "--count", "1");
       expect(works("unload", "--netns", `/run/netns/${name}`, dev)).toContain(

@@ -30,7 +30,7 @@ export async function followDevice(report: LoadReport, options: FollowOptions, s
   say();
   say(
     device === null
-      ? `Stopped following ${options.dev}.`
+      ? `Stopped following ${options.dev}. It is on no device; maps that are pinned stay.`
       : `Stopped following ${options.dev}; ${name} stays on ${device.name}.`,
   );
 }

@@ -2,6 +2,7 @@
 import type { LoadedObject, LoadedProgram, PersistentAttachment, PersistentTcAttachment, ProgramInfo } from "../../index.ts";
 import type { ProgramSpec } from "../../object/spec.ts";
 import { STATS_MAP } from "../counters.ts";
+import { shellWord } from "../own-command.ts";
 import { instructionCount, type ProgramFile } from "../program-file.ts";
 import { paint, say } from "../terminal.ts";
 import type { LoadCommandOptions } from "./load.ts";
@@ -37,12 +38,12 @@ export function reportLoad(
     if (path !== null) say(`  pinned    ${path}${before.has(path) ? " (it was there: used again, with its contents)" : ""}`);
   }
   say();
-  const where = `${options.netns === undefined ? "" : ` --netns ${options.netns}`}${options.pinPath === undefined ? "" : ` --pin-path ${options.pinPath}`}`;
+  const where = `${options.netns === undefined ? "" : ` --netns ${shellWord(options.netns)}`}${options.pinPath === undefined ? "" : ` --pin-path ${shellWord(options.pinPath)}`}`;
   if (loaded.spec.maps.some(({ name, pinning }) => name === STATS_MAP && pinning === "by-name")) {
-    say(`Watch it:   wirescript stats ${dev}${where}`);
+    say(`Watch it:   wirescript stats ${shellWord(dev)}${where}`);
   }
   const hook = spec.type === "xdp" ? "" : ` --tc --prog ${spec.name}`;
-  say(`Remove it:  wirescript unload ${dev}${hook}${where}`);
+  say(`Remove it:  wirescript unload ${shellWord(dev)}${hook}${where}`);
 }
 
 /** `holders`: who held links that had to give way, by their ids. */
@@ -65,10 +66,15 @@ export function describeXdp(
   return lines;
 }
 
-export function describeTc({ dev, direction, priority, handle, replaced }: PersistentTcAttachment, name: string): string[] {
+/** `netns`: the name of the device's namespace, if it is another one that has a name. */
+export function describeTc(
+  { dev, direction, priority, handle, replaced }: PersistentTcAttachment,
+  name: string,
+  netns: string | null,
+): string[] {
   const lines = [
     `${paint("green", "Attached")} ${paint("bold", name)} to the ${direction} of ${dev}.`,
-    `  filter    clsact, priority ${priority}, handle ${handle}: tc filter show dev ${dev} ${direction}`,
+    `  filter    clsact, priority ${priority}, handle ${handle}: tc ${netns === null ? "" : `-n ${shellWord(netns)} `}filter show dev ${dev} ${direction}`,
   ];
   if (replaced !== null) lines.push(`  replaced  ${replaced.name} (id ${replaced.id}), at once, no packet met neither`);
   return lines;

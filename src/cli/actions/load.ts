@@ -19,6 +19,7 @@ import { describeHolders, holdersOfLink } from "../../runtime/links/holders.ts";
 import { directionOf } from "../../runtime/links/tc.ts";
 import { deviceBusy } from "../../runtime/links/xdp-failure.ts";
 import type { Direction } from "../../sys/bpf.ts";
+import { namespaceExists } from "../../sys/namespaces.ts";
 import { findLink, getLink } from "../../sys/netlink/index.ts";
 import { Interruption } from "../interruption.ts";
 import { enterNetwork, whileAlone } from "../network.ts";
@@ -90,7 +91,12 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   using _ = loaded;
   const report: LoadReport = { dev, spec, source, loaded, program, milliseconds, before, options };
   if (attachment !== null) {
-    reportLoad(report, "mode" in attachment ? describeXdp(attachment, spec.name, holders) : describeTc(attachment, spec.name));
+    // A namespace without a name is called by its number, which has no use for tc.
+    const named = network !== null && namespaceExists(network) ? network : null;
+    reportLoad(
+      report,
+      "mode" in attachment ? describeXdp(attachment, spec.name, holders) : describeTc(attachment, spec.name, named),
+    );
     return;
   }
   const { mode, force } = options;

@@ -33,7 +33,7 @@ export function adoptLink(id: number, options: AdoptOptions = {}): XdpLink | Tcx
       code: "NOTHING_ATTACHED",
       what: `There is no bpf_link ${id}.`,
       why: "Its last holder went, or it was never there: ids are not used again.",
-      fix: "Look what is attached: wirescript status",
+      fix: "List what there is: wirescript links",
       cause: error,
     });
   }
