@@ -146,3 +146,9 @@ export const MAP_TYPE = {
 } as const;
 
 export type MapTypeName = keyof typeof MAP_TYPE;
+
+/** The names of the maps that the program's own functions refer to. */
+export function mapsUsedBy({ functions }: ProgramSpec): Set<string> {
+  const references = functions.flatMap(({ instructions }) => instructions.map(({ reference }) => reference));
+  return new Set(references.flatMap((reference) => (reference?.kind === "map" ? [reference.name] : [])));
+}

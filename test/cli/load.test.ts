@@ -1,4 +1,6 @@
 /** `wirescript load`, `status`, `stats` and `unload` on a real device, and other people's tools looking at the result and removing it. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { cannotRun, DROP, ECHO, needs, PASS, Sandbox, titled } from "./sandbox.ts";
 
@@ -79,6 +81,22 @@ describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
     const unloaded = box.wirescript("unload", dev).stdout;
     expect(unloaded).toContain(`Unpinned /sys/fs/bpf/${dev}/xdp_stats_map.`);
     expect(unloaded).toContain(`Removed the empty directory /sys/fs/bpf/${dev}.`);
+  });
+
+  test("pins the maps of the program that is loaded, not of others in the file: unloading leaves nothing behind", () => {
+    const file = join(box.directory, "two.bpf.ts");
+    writeFileSync(
+      file,
+      `import { array, u64, XDP_PASS, xdp } from "wirescript/kernel";
+      export const mine = array({ value: u64, entries: 1, pinned: true });
+      export const others = array({ value: u64, entries: 1, pinned: true });
+      export const second = xdp(() => { const n = others.lookup(0); if (n) n.value++; return XDP_PASS; });
+      export const first = xdp(() => { const n = mine.lookup(0); if (n) n.value++; return XDP_PASS; });`,
+    );
+    const loaded = box.wirescript("load", "--prog", "first", dev, file).stdout;
+    expect(loaded).toContain(`/sys/fs/bpf/${dev}/mine`);
+    expect(loaded).not.toContain("others");
+    expect(box.wirescript("unload", dev).stdout).toContain(`Removed the empty directory /sys/fs/bpf/${dev}.`);
   });
 
   test("unload removes only the mode that it is told to", () => {

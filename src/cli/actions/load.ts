@@ -14,7 +14,7 @@ import {
   type PersistentTcAttachment,
   VerifierError,
 } from "../../index.ts";
-import type { ProgramSpec } from "../../object/spec.ts";
+import { mapsUsedBy, type ObjectSpec, type ProgramSpec } from "../../object/spec.ts";
 import { describeHolders, holdersOfLink } from "../../runtime/links/holders.ts";
 import { directionOf } from "../../runtime/links/tc.ts";
 import { deviceBusy } from "../../runtime/links/xdp-failure.ts";
@@ -72,7 +72,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
     const before = new Set(pinnedMaps(pinPath).map(({ path }) => path));
     const begin = performance.now();
     const loaded = loadOrTell(
-      () => loadSpec(source.spec, { pinPath, programs: [spec.name], settings: options.set ?? {} }),
+      () => loadSpec(withPinsOf(spec, source.spec), { pinPath, programs: [spec.name], settings: options.set ?? {} }),
       options,
     );
     const milliseconds = performance.now() - begin;
@@ -108,6 +108,12 @@ export const NOTHING_DONE = "Nothing is attached, pinned or mounted that was not
 function directionAsked({ ingress, egress }: LoadCommandOptions): Direction | undefined {
   if (ingress === true) return "ingress";
   return egress === true ? "egress" : undefined;
+}
+
+/** Pins of maps that the program does not use would stay behind: nothing leads to them when it is unloaded. */
+function withPinsOf(program: ProgramSpec, spec: ObjectSpec): ObjectSpec {
+  const used = mapsUsedBy(program);
+  return { ...spec, maps: spec.maps.map((map) => (used.has(map.name) ? map : { ...map, pinning: "none" as const })) };
 }
 
 /** Said before anything is done, and before anybody waits for the verifier. @throws WirescriptError DEVICE_BUSY */

@@ -9,7 +9,7 @@ import { unlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { WirescriptError } from "../../../errors.ts";
 import { attachedXdp, detachXdp, type LoadedObject, loadSpec, openPinnedMap, programInfo } from "../../../index.ts";
-import type { ObjectSpec, ProgramSpec } from "../../../object/spec.ts";
+import { mapsUsedBy, type ObjectSpec, type ProgramSpec } from "../../../object/spec.ts";
 import { ensurePinDirectory } from "../../../runtime/pin.ts";
 import { Undo } from "../../../runtime/undo.ts";
 import type { Link } from "../../../sys/netlink/index.ts";
@@ -86,7 +86,7 @@ interface Attachment {
 /** Returns what is to be said about the pins. */
 async function attach(device: Link, { spec, program, mode, force, reuse }: Attachment): Promise<string[]> {
   const directory = pinDirectoryOf(device.name);
-  const used = mapsOf(program);
+  const used = mapsUsedBy(program);
   if (reuse) requirePins(used, directory);
   const maps = spec.maps.map((map) => ({
     ...map,
@@ -109,11 +109,6 @@ async function attach(device: Link, { spec, program, mode, force, reuse }: Attac
     undo.run();
     throw error;
   }
-}
-
-function mapsOf({ functions }: ProgramSpec): Set<string> {
-  const references = functions.flatMap(({ instructions }) => instructions.map(({ reference }) => reference));
-  return new Set(references.flatMap((reference) => (reference?.kind === "map" ? [reference.name] : [])));
 }
 
 function attachFailure({ ifindex }: Link): (error: WirescriptError) => string {
