@@ -1,7 +1,14 @@
 /** `wirescript`: load packet programs into the kernel, attach them, and talk to them through typed maps. */
 export { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "./errors.ts";
 export type { ObjectSpec } from "./object/spec.ts";
-export { type Attachment, type LinkInKernel, listAttachments, listBpfLinks } from "./runtime/attachments.ts";
+export {
+  type Attachment,
+  describeAttachment,
+  describeHook,
+  type LinkInKernel,
+  listAttachments,
+  listBpfLinks,
+} from "./runtime/attachments.ts";
 export { EventReader } from "./runtime/events/event-reader.ts";
 export type { PerfEvent } from "./runtime/events/perf-source.ts";
 export { type DeviceFeatures, deviceFeatures } from "./runtime/features/device.ts";

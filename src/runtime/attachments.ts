@@ -104,13 +104,23 @@ function namespaceNumber(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.ino ?? -1;
 }
 
-/** "eth0 (xdp native)", with the namespace where it is another one, and what holds it. */
-export function describeAttachment({ hook, mode, dev, netns, linkId, filter }: Attachment): string {
-  const where = netns === null ? dev : `${netns}/${dev}`;
-  const how = [mode === null ? hook : `${hook} ${mode}`];
+/**
+ * How a program is attached, without the device: "xdp native", "tcx ingress", "clsact egress priority 49152". Whatever lists attachments calls them
+ * by these words.
+ */
+export function describeHook({ hook, mode, filter }: Pick<Attachment, "hook" | "mode" | "filter">): string {
+  const words: string[] = [hook];
+  if (mode !== null) words.push(mode);
+  if (filter !== null) words.push(`priority ${filter.priority}`);
+  return words.join(" ");
+}
+
+/** "eth0 (xdp native)", "blue/eth1 (tcx ingress, link 7)": the device, with its namespace where that is another one, how, and by which link. */
+export function describeAttachment(attachment: Omit<Attachment, "ifindex" | "programId">): string {
+  const { dev, netns, linkId } = attachment;
+  const how = [describeHook(attachment)];
   if (linkId !== null) how.push(`link ${linkId}`);
-  if (filter !== null) how.push(`priority ${filter.priority}`);
-  return `${where} (${how.join(", ")})`;
+  return `${netns === null ? dev : `${netns}/${dev}`} (${how.join(", ")})`;
 }
 
 /** Whether it is one of those that are also links: TCX is asked for directly. */
