@@ -2,7 +2,15 @@
  * Tidies the flow of control after registers are assigned: jumps to jumps, empty blocks, blocks that can be one, identical
  * blocks. Every change makes the program smaller or leaves its size.
  */
-import { type MachineBlock, type MachineFunction, type MachineInstruction, predecessors, successors } from "./machine.ts";
+import {
+  type MachineBlock,
+  type MachineFunction,
+  type MachineInstruction,
+  predecessors,
+  replaceBlocks,
+  retarget,
+  successors,
+} from "./machine.ts";
 
 /** Repeats until nothing changes. */
 export function tidyFlow(fn: MachineFunction): void {
@@ -23,13 +31,10 @@ function threadJumps(fn: MachineFunction): void {
     return result;
   };
   for (const block of fn.blocks) {
+    retarget(block, end);
     const { terminator } = block;
-    if (terminator.op === "jump") terminator.target = end(terminator.target);
-    if (terminator.op !== "branch") continue;
-    terminator.then = end(terminator.then);
-    terminator.otherwise = end(terminator.otherwise);
-    if (terminator.then === terminator.otherwise)
-      block.terminator = { op: "jump", target: terminator.then, span: terminator.span };
+    if (terminator.op !== "branch" || terminator.then !== terminator.otherwise) continue;
+    block.terminator = { op: "jump", target: terminator.then, span: terminator.span };
   }
 }
 
@@ -72,14 +77,7 @@ function mergeIdentical(fn: MachineFunction): boolean {
     if (same === undefined) known.set(key, block);
     else if (block !== fn.blocks[0]) replacement.set(block, same);
   }
-  const target = (block: MachineBlock): MachineBlock => replacement.get(block) ?? block;
-  for (const { terminator } of fn.blocks) {
-    if (terminator.op === "jump") terminator.target = target(terminator.target);
-    if (terminator.op !== "branch") continue;
-    terminator.then = target(terminator.then);
-    terminator.otherwise = target(terminator.otherwise);
-  }
-  fn.blocks = fn.blocks.filter((block) => !replacement.has(block));
+  replaceBlocks(fn, replacement);
   return replacement.size > 0;
 }
 

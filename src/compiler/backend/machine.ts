@@ -140,6 +140,20 @@ export function successors(block: MachineBlock): MachineBlock[] {
   return [];
 }
 
+/** Leads the block's jump or branch to what stands for its target; a branch whose ways meet stays one. */
+export function retarget({ terminator }: MachineBlock, standsFor: (target: MachineBlock) => MachineBlock): void {
+  if (terminator.op === "jump") terminator.target = standsFor(terminator.target);
+  if (terminator.op !== "branch") return;
+  terminator.then = standsFor(terminator.then);
+  terminator.otherwise = standsFor(terminator.otherwise);
+}
+
+/** Puts another block in the place of each that has a `replacement`. */
+export function replaceBlocks(fn: MachineFunction, replacement: ReadonlyMap<MachineBlock, MachineBlock>): void {
+  for (const block of fn.blocks) retarget(block, (target) => replacement.get(target) ?? target);
+  fn.blocks = fn.blocks.filter((block) => !replacement.has(block));
+}
+
 export function predecessors(blocks: readonly MachineBlock[]): Map<MachineBlock, MachineBlock[]> {
   const result = new Map<MachineBlock, MachineBlock[]>(blocks.map((block) => [block, []]));
   for (const block of blocks) for (const successor of successors(block)) result.get(successor)?.push(block);

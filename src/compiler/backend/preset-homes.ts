@@ -8,6 +8,7 @@ import {
   type MachineFunction,
   type MachineInstruction,
   predecessors,
+  replaceBlocks,
   type Slot,
   successors,
 } from "./machine.ts";
@@ -41,14 +42,7 @@ function mergeEqual(fn: MachineFunction): void {
     if (model !== undefined) replacement.set(block, model);
     else if (bringsTheSame(block, block)) models.push(block);
   }
-  const target = (block: MachineBlock): MachineBlock => replacement.get(block) ?? block;
-  for (const { terminator } of fn.blocks) {
-    if (terminator.op === "jump") terminator.target = target(terminator.target);
-    if (terminator.op !== "branch") continue;
-    terminator.then = target(terminator.then);
-    terminator.otherwise = target(terminator.otherwise);
-  }
-  fn.blocks = fn.blocks.filter((block) => !replacement.has(block));
+  replaceBlocks(fn, replacement);
 }
 
 function bringsTheSame({ instructions: [left, more], terminator: one }: MachineBlock, other: MachineBlock): boolean {
