@@ -1,9 +1,10 @@
 /** Statements that declare variables, and that write to places whole. */
-import { sizeOfBytes } from "./expressions.ts";
+
 import { isSameType, sizeOfType } from "./field-types.ts";
 import { into, literal, type Scope, spelledOut } from "./scope.ts";
 import { STACK, StatementWriter } from "./statement-writer.ts";
 import { FLAVOURS, type Flavour, type Int, isSigned, type Statement, type Struct } from "./tree.ts";
+import { sizeOfBytes } from "./value-expressions.ts";
 
 export abstract class VariableWriter extends StatementWriter {
   protected declareInt(scope: Scope): Statement {
