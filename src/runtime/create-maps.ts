@@ -121,8 +121,8 @@ function createLike(map: MapCreate, inner: Inner | null): MapFd {
   return create({ ...map, innerLike: template });
 }
 
-function createInner({ spec, btf }: Inner, name: string): MapFd {
-  const wanted = { ...spec, maxEntries: entriesOf(spec), name: kernelName(name) };
+function createInner({ spec, btf }: Inner, name: string, entries = spec.maxEntries): MapFd {
+  const wanted = { ...spec, maxEntries: entriesOf({ ...spec, maxEntries: entries }), name: kernelName(name) };
   if (btf === null || WITHOUT_BTF.has(spec.type) || spec.valueTypeId === 0) return create(wanted);
   // The object's types were let go of after loading; without them the map is as good, but tools cannot print its entries.
   const types = btfLoad(encodeBtf(btf).bytes);
@@ -138,7 +138,7 @@ function innerMaps(inner: Inner): InnerMaps {
     const { spec, btf } = inner;
     return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), btf, pinnedAt: null });
   };
-  return { open, create: (name) => open(createInner(inner, name ?? inner.spec.name)) };
+  return { open, create: (name, entries) => open(createInner(inner, name ?? inner.spec.name, entries)) };
 }
 
 function ids({ keyTypeId, valueTypeId }: MapSpec) {
@@ -147,9 +147,12 @@ function ids({ keyTypeId, valueTypeId }: MapSpec) {
 
 /**
  * An object may leave the size of a perf event array to the machine, and need not know the size of its pages for a ring buffer.
+ * Lists of each CPU's own all have the same length, which the kernel rounds up to.
  */
-function entriesOf({ type, maxEntries }: MapSpec): number {
+function entriesOf({ type, maxEntries, flags }: MapSpec): number {
   if (type === MAP_TYPE.PERF_EVENT_ARRAY && maxEntries === 0) return possibleCpus();
+  const isLru = type === MAP_TYPE.LRU_HASH || type === MAP_TYPE.LRU_PERCPU_HASH;
+  if (isLru && (flags & BPF.BPF_F_NO_COMMON_LRU) !== 0) return Math.ceil(maxEntries / possibleCpus()) * possibleCpus();
   if (type !== MAP_TYPE.RINGBUF || maxEntries === 0) return maxEntries;
   return Math.max(pageSize(), 2 ** Math.ceil(Math.log2(maxEntries)));
 }

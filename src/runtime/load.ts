@@ -19,6 +19,7 @@ import { kernelTypes } from "./kernel-types.ts";
 import { loadProgram } from "./load-program.ts";
 import { loadTypes } from "./load-types.ts";
 import { LoadedObject, noSuchProgram } from "./loaded-object.ts";
+import { withEntries } from "./map-entries.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
 import { LoadedProgram } from "./program.ts";
@@ -45,6 +46,8 @@ export interface LoadOptions {
   programTypes?: Readonly<Record<string, ProgramType>>;
   /** Values for the object's settings, by name. */
   settings?: Settings;
+  /** Other numbers of entries for maps than the object declares, by name; bytes for ring buffers. */
+  entries?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -85,6 +88,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
     const data = withSettings(spec.data, spec.btf, options.settings ?? {});
     if (kconfig !== null) data.push(kconfig);
     const pins = new PinDirectories(spec, options.pinPath, options.tcPinPath, undoPins);
+    const mapSpecs = withEntries(spec.maps, options.entries ?? {});
     const btf = spec.btf === null ? null : withDataSections(spec.btf, data);
     const types = loadTypes(btf, chosen);
     try {
@@ -94,12 +98,12 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
         maps.set(name, map);
       };
       const toPin: [LoadedMap, string][] = [];
-      for (const map of spec.maps) {
+      for (const map of mapSpecs) {
         const made = createMap(map, btf, types?.fd ?? null, pins.pathOf(map));
         keep(map.name, made.map);
         if (made.toPin !== null) toPin.push([made.map, made.toPin]);
       }
-      fillMaps(spec.maps, maps);
+      fillMaps(mapSpecs, maps);
       const sections: GlobalSection[] = [];
       for (const section of data) {
         if (section.bytes.length === 0) continue;
@@ -119,7 +123,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
         undo.push(() => fd.close());
         programs.set(program.name, new LoadedProgram({ ...program, fd }, (link) => links.add(link)));
       }
-      fillProgramArrays(spec.maps, maps, new Map([...programs].map(([name, { fd }]) => [name, fd])));
+      fillProgramArrays(mapSpecs, maps, new Map([...programs].map(([name, { fd }]) => [name, fd])));
 
       for (const [map, path] of toPin) {
         map.pin(path);

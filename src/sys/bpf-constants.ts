@@ -14,6 +14,7 @@ export const BPF = {
   BPF_EXIST: 2,
 
   BPF_F_NO_PREALLOC: 1 << 0,
+  BPF_F_NO_COMMON_LRU: 1 << 1,
   BPF_F_RDONLY: 1 << 3,
   BPF_F_WRONLY: 1 << 4,
   BPF_F_RDONLY_PROG: 1 << 7,

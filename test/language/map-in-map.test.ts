@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { HashMap, loadSpec, MapOfMaps, RingBufferMap } from "../../src/index.ts";
+import { type ArrayMap, HashMap, loadSpec, MapOfMaps, RingBufferMap } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
@@ -187,5 +187,43 @@ describe.skipIf(noKernel)(`maps inside${withoutKernel}`, () => {
     expect([waiting.pop(), waiting.pop(), waiting.pop(), waiting.pop()]).toEqual([33, 33, 33, undefined]);
     expect(ring).toBeInstanceOf(RingBufferMap);
     expect(takeRecords(ring).map((record) => record[0])).toEqual([33, 66, 99]);
+  });
+});
+
+describe.skipIf(noKernel)(`arrays inside of any size${withoutKernel}`, () => {
+  const spec = build(`
+    export const rings = arrayOfMaps({ inner: array({ value: u32, entries: 5, anySize: true }), entries: 2 });
+    export const p = xdp((ctx) => {
+      const index = ctx.at(u64, 16);
+      const out = ctx.at(u64, 24);
+      if (!index || !out) return XDP_DROP;
+      const ring = rings.lookup(0);
+      const slot = ring?.lookup(u32(index.value));
+      if (!slot) return XDP_ABORTED;
+      out.value = slot.value;
+      return XDP_PASS;
+    });`);
+
+  test("have each a size of their own, which lookups keep to", () => {
+    using object = loadSpec(spec);
+    const rings = object.map("rings", MapOfMaps) as MapOfMaps<number, ArrayMap<number>>;
+    const run = (index: bigint) => object.program("p").run(frame([index, 0n]));
+    for (const entries of [5, 1021, 2]) {
+      using ring = rings.create("ring", { entries });
+      expect(ring.info()).toMatchObject({ maxEntries: entries, flagNames: ["BPF_F_INNER_MAP"] });
+      ring.set(entries - 1, 7 * entries);
+      rings.set(0, ring);
+      expect(word(run(BigInt(entries - 1)).packet, 1)).toBe(BigInt(7 * entries));
+      expect(run(BigInt(entries)).action).toBe(0);
+    }
+    using usual = rings.create();
+    expect(usual.maxEntries).toBe(5);
+  });
+
+  test("other maps inside take only their own size", () => {
+    using object = loadSpec(build(LOOKUP));
+    const tables = object.map("tables", MapOfMaps);
+    using larger = tables.create("larger", { entries: 1000 });
+    expect(larger.maxEntries).toBe(1000);
   });
 });

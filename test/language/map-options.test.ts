@@ -1,5 +1,5 @@
 /** Options of maps, other CPUs' copies, and what the layout of a map's elements allows. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { check, compile } from "../../src/compiler/compile.ts";
 import { ArrayMap, HashMap, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
@@ -7,6 +7,7 @@ import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
 import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
+import { freshBpffs } from "../kernel-objects.ts";
 
 const file = resolve("test/example.bpf.ts");
 const source = (text: string) => `${PRELUDE}import { arrayOf, atomicAdd, lpmTrie } from "wirescript/kernel";\n${text}`;
@@ -133,5 +134,44 @@ describe("atomicAdd in an lpmTrie", () => {
     ["bytes(6)", "u32", ["WS2021"]],
   ])("knows that a value lies right behind %s: %s", (address, value, expected) => {
     expect(codes(trie(address, value))).toEqual(expected);
+  });
+});
+
+describe.skipIf(noKernel)(`lists of each CPU's own${withoutKernel}`, () => {
+  const spec = build(`
+    export const seen = lruHash({ key: u32, value: u64, entries: 1001, perCpuLists: true, pinned: true });
+    export const p = xdp(() => { seen.update(1, 5); return XDP_PASS; });`);
+
+  test("are asked for, and found again by a pin although the kernel rounds their number up", () => {
+    const pinPath = join(freshBpffs(), "lists");
+    using first = loadSpec(spec, { pinPath });
+    first.program("p").run(frame([0n]));
+    expect(first.map("seen").info().flagNames).toEqual(["BPF_F_NO_COMMON_LRU"]);
+    using again = loadSpec(spec, { pinPath });
+    expect(again.map("seen", HashMap).get(1)).toBe(5n);
+  });
+});
+
+describe.skipIf(noKernel)(`the number of entries${withoutKernel}`, () => {
+  const spec = build(`
+    export const table = hash({ key: u32, value: u64, entries: 4 });
+    export const p = xdp(() => { table.update(1, 5); return XDP_PASS; });`);
+
+  test("is the loader's to choose", () => {
+    using object = loadSpec(spec, { entries: { table: 3 } });
+    const table = object.map("table", HashMap);
+    for (let key = 0; key < 3; key++) table.set(key, 1n);
+    expect(() => table.set(3, 1n)).toThrow(/full/);
+  });
+
+  test.each([
+    [{ other: 3 }, /no map of that name/],
+    [{ table: 0 }, /32 bits/],
+    [{ table: 1.5 }, /32 bits/],
+    [{ table: 2 ** 32 }, /32 bits/],
+  ])("is checked: %j", (entries: Record<string, number>, why) => {
+    expect(() => loadSpec(spec, { entries })).toThrow(
+      expect.objectContaining({ code: "USAGE", why: expect.stringMatching(why) }),
+    );
   });
 });

@@ -4,7 +4,16 @@ import { declarationOf } from "./declarations.ts";
 import { lowerExpression } from "./expressions.ts";
 import { SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG, MAP_KINDS, type MapKind, TAKES_PROGRAMS } from "./map-kinds.ts";
+import {
+  BPF_F_INNER_MAP,
+  BPF_F_MMAPABLE,
+  BPF_F_NO_COMMON_LRU,
+  BPF_F_NO_PREALLOC,
+  BPF_F_RDONLY_PROG,
+  MAP_KINDS,
+  type MapKind,
+  TAKES_PROGRAMS,
+} from "./map-kinds.ts";
 import { readField } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import ts from "./typescript.ts";
@@ -46,13 +55,16 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
       kind.flags |
       (flagOf(l, node, options, "noPrealloc") ? BPF_F_NO_PREALLOC : 0) |
       (flagOf(l, node, options, "readOnly") ? BPF_F_RDONLY_PROG : 0) |
-      (flagOf(l, node, options, "mmapable") ? BPF_F_MMAPABLE : 0),
+      (flagOf(l, node, options, "mmapable") ? BPF_F_MMAPABLE : 0) |
+      (flagOf(l, node, options, "perCpuLists") ? BPF_F_NO_COMMON_LRU : 0) |
+      (flagOf(l, node, options, "anySize") ? BPF_F_INNER_MAP : 0),
     extra: kind.type === "BLOOM_FILTER" ? hashesOf(l, node, options) : 0,
     pinned: flagOf(l, node, options, "pinned"),
     inner: kind.value === "map" ? innerOf(l, node, options) : null,
     node: declaration,
   };
   if (outer !== null && map.pinned) return l.fail(node, "WS3071");
+  if (outer === null && (map.flags & BPF_F_INNER_MAP) !== 0) return l.fail(node, "WS3076");
   checkSizes(l, node, kindName, map);
   return { kind: "map", map };
 }

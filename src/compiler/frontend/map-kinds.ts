@@ -13,8 +13,10 @@ export interface MapKind {
 }
 
 export const BPF_F_NO_PREALLOC = 1;
+export const BPF_F_NO_COMMON_LRU = 1 << 1;
 export const BPF_F_RDONLY_PROG = 1 << 7;
 export const BPF_F_MMAPABLE = 1 << 10;
+export const BPF_F_INNER_MAP = 1 << 12;
 
 /** Types whose values may have room for a program behind the number. */
 export const TAKES_PROGRAMS: ReadonlySet<string> = new Set(["DEVMAP", "DEVMAP_HASH", "CPUMAP"]);

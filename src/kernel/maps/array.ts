@@ -14,6 +14,11 @@ interface ArrayOptions<V extends Schema> extends TableOptions {
   value: V;
   /** User space can map it into its memory, and read and write it without system calls (BPF_F_MMAPABLE, Linux 5.5). */
   mmapable?: boolean;
+  /**
+   * For the arrays in a map of maps: each may have another number of elements, which `create` in user space is told; `entries` is
+   * what they have otherwise (BPF_F_INNER_MAP, Linux 5.10).
+   */
+  anySize?: boolean;
 }
 
 /** An array shared by all CPUs. */

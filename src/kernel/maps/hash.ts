@@ -29,10 +29,18 @@ export function perCpuHash<K extends Schema, V extends Schema>(options: HashOpti
   return declare("perCpuHash", options.key, options.value, options);
 }
 
+interface LruOptions<K extends Schema, V extends Schema> extends KeyValue<K, V> {
+  /**
+   * Each CPU forgets by what it used itself, and has its share of `entries` for what it puts in: CPUs that put elements in do not wait
+   * for each other, and one of them is full earlier. All still find all elements (BPF_F_NO_COMMON_LRU, Linux 4.10).
+   */
+  perCpuLists?: boolean;
+}
+
 export interface LruHashMap<K extends Schema, V extends Schema> extends KernelMap<"lruHash", K, V>, MutableMap<K, V> {}
 
 /** A hash table that forgets elements that were not used for long when it is full. */
-export function lruHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): LruHashMap<K, V> {
+export function lruHash<K extends Schema, V extends Schema>(options: LruOptions<K, V>): LruHashMap<K, V> {
   return declare("lruHash", options.key, options.value, options);
 }
 
@@ -42,6 +50,6 @@ export interface LruPerCpuHashMap<K extends Schema, V extends Schema>
     PerCpuLookup<K, V> {}
 
 /** As `lruHash`, with a copy of each value for each CPU. */
-export function lruPerCpuHash<K extends Schema, V extends Schema>(options: KeyValue<K, V>): LruPerCpuHashMap<K, V> {
+export function lruPerCpuHash<K extends Schema, V extends Schema>(options: LruOptions<K, V>): LruPerCpuHashMap<K, V> {
   return declare("lruPerCpuHash", options.key, options.value, options);
 }

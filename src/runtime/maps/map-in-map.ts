@@ -11,7 +11,7 @@ import { mapTypeName } from "./type-name.ts";
 export interface InnerMaps {
   open(fd: MapFd): LoadedMap;
   /** Undefined where it is not known what the maps inside look like. */
-  create?(name: string | undefined): LoadedMap;
+  create?(name: string | undefined, entries: number | undefined): LoadedMap;
 }
 
 export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
@@ -41,14 +41,15 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
 
   /**
    * A new map of the shape that the maps in here have, not put anywhere yet. It lives as long as it is open, or in a map, or pinned.
+   * Where they are declared with `anySize`, it can have another number of `entries` than they say.
    *
    * @throws WirescriptError MAP, NO_PRIVILEGES.
    */
-  create(name?: string): M {
+  create(name?: string, { entries }: { entries?: number } = {}): M {
     const { create } = this.#innerMaps();
     if (create === undefined) throw this.#unknownShape();
     // The type parameter states what the declaration of the maps inside says.
-    return create(name) as BpfMap as M;
+    return create(name, entries) as BpfMap as M;
   }
 
   /** The map that is there, opened anew: close it after use. Undefined when there is none. @throws WirescriptError (MAP) */

@@ -114,6 +114,12 @@ export const DECLARATIONS = {
     fix: "Use a smaller schema, or spread the value over several elements.",
     example: `const Prefix = struct({ prefixLength: u32, name: bytes(300) });\nconst t = lpmTrie({ key: Prefix, value: u32, entries: 8 });\n${program("const key = ctx.at(Prefix);\n  if (key && t.lookup(key)) return XDP_DROP;")}`,
   },
+  WS3076: {
+    what: "`anySize` is for the arrays in a map of maps.",
+    why: "The size of any other array is fixed by `entries` here, or by the loader.",
+    fix: "Leave it out.",
+    example: `const m = array({ value: u32, entries: 8, anySize: true });\n${program("if (!m.lookup(0)) return XDP_DROP;")}`,
+  },
   WS3060: {
     what: "A program must be a constant of a module: `const name = xdp(…)`.",
     why: "Programs are known, and put together by `chain`, before any code runs.",
