@@ -1,8 +1,10 @@
 /** What is in the kernel, whoever brought it there: programs by id, pinned maps with the types that the kernel has for them. */
+
 import { basename } from "node:path";
 import { WirescriptError } from "../errors.ts";
 import { ids, programById, unlessGone } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
+import { checkId } from "./arguments.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { openMapFd } from "./maps/open-existing.ts";
 import { openPin } from "./open-pin.ts";
@@ -26,8 +28,9 @@ function programInfoOrNull(id: number): ProgramInfo | null {
   return describeProgram(program);
 }
 
-/** The program with that id. @throws WirescriptError NO_SUCH_PROGRAM, NO_PRIVILEGES. */
+/** The program with that id. @throws WirescriptError NO_SUCH_PROGRAM, USAGE for what can be no id, NO_PRIVILEGES. */
 export function programInfo(id: number): ProgramInfo {
+  checkId("program", id);
   try {
     const info = programInfoOrNull(id);
     if (info !== null) return info;

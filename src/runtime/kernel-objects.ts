@@ -2,6 +2,7 @@
  * Programs, maps and links in the kernel, whoever brought them there, found as people name them: by id, by name, or by the path of a pin.
  * Needs root.
  */
+
 import { WirescriptError } from "../errors.ts";
 import {
   ids,
@@ -17,6 +18,7 @@ import {
   unlessGone,
 } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
+import { checkId } from "./arguments.ts";
 import { openPin } from "./open-pin.ts";
 import { denied } from "./privileges.ts";
 
@@ -107,6 +109,7 @@ function ofAll<F extends Disposable, T>(kind: ObjectKind, access: Access<F>, wor
 function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access: Access<F>): F {
   if ("path" in selector) return openPin(selector.path, kind) as unknown as F; // `F` is the descriptor of `kind`
   if ("id" in selector) {
+    checkId(kind, selector.id);
     const fd = permitted(kind, () => unlessGone(() => access.byId(selector.id)));
     if (fd !== null) return fd;
     throw missing(

@@ -2,6 +2,7 @@
  * Brings an object into the kernel: types, then maps, then programs, then pins. Either everything is there afterwards or
  * nothing is: a failure in the middle releases what was made before it.
  */
+
 import { unlinkSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import { withDataSections } from "../object/btf/sections.ts";
@@ -11,6 +12,7 @@ import { cannotLoad } from "../object/elf/programs.ts";
 import { linkExterns } from "../object/externs/link.ts";
 import type { ObjectSpec, ProgramSpec, ProgramType } from "../object/spec.ts";
 import { isErrno } from "../sys/errno.ts";
+import { wrongArgument } from "./arguments.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { resolveExterns } from "./externs.ts";
@@ -23,7 +25,7 @@ import { withEntries } from "./map-entries.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
 import { LoadedProgram } from "./program.ts";
-import { readSource, type Source } from "./source.ts";
+import { asSpec, readSource, type Source } from "./source.ts";
 import { Undo } from "./undo.ts";
 
 export interface LoadOptions {
@@ -62,6 +64,8 @@ export async function load<M = unknown>(source: Source, options: LoadOptions = {
 
 /** As `load`, synchronously: for `inNamespace`, and for those who have the spec. */
 export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {}): LoadedObject<M> {
+  asSpec(spec);
+  checkOptions(options);
   for (let attempt = 1; ; attempt++) {
     try {
       return loadOnce<M>(spec, options);
@@ -75,6 +79,16 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
 }
 
 const ATTEMPTS = 3;
+
+function checkOptions({ programs }: LoadOptions): void {
+  if (programs === undefined || (Array.isArray(programs) && programs.every((name) => typeof name === "string"))) return;
+  throw wrongArgument(
+    "Nothing was loaded.",
+    programs,
+    "`programs` is a list of names",
+    'Name the programs to load, { programs: ["echo"] }, or leave it out for all.',
+  );
+}
 
 function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
   const undo = new Undo();

@@ -1,4 +1,5 @@
 /** An object in the kernel: its programs, its maps, and the links made from it. Disposing of it releases them all. */
+import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import type { ObjectSpec } from "../object/spec.ts";
 import type { BpfMap } from "./maps/map.ts";
@@ -75,8 +76,8 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
     throw new WirescriptError({
       code: "MAP",
       what: `The map "${name}" is no ${type.name}.`,
-      why: `It is a ${kind}, which is a ${found}.`,
-      fix: `Ask for a ${found}.`,
+      why: `It is ${withArticle(kind)}, which is ${withArticle(found)}.`,
+      fix: `Ask for ${withArticle(found)}.`,
     });
   }
 

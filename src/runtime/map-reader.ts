@@ -2,6 +2,7 @@
  * A map of anybody's as text and JSON: any entry, all entries, changed entries. It goes by the bytes and the kernel's types alone, so that it
  * reads maps of every type that user space can read at all; `maps/` has the typed classes for programs.
  */
+import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import { MAP_TYPE } from "../object/spec.ts";
 import { BPF, type KernelMapInfo, type MapFd, mapInfo, mapLookup, mapUpdate } from "../sys/bpf.ts";
@@ -147,7 +148,7 @@ export class MapReader implements Disposable {
       throw new WirescriptError({
         code: "USAGE",
         what: `The map "${this.info.name}" has no keys.`,
-        why: `It is a ${mapTypeName(this.info.type)}: it has values only.`,
+        why: `It is ${withArticle(mapTypeName(this.info.type))}: it has values only.`,
         fix: `Put a value in: wirescript maps set ${this.info.id} VALUE, or see what comes out next: wirescript maps dump ${this.info.id}`,
       });
     }

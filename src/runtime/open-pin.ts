@@ -1,9 +1,11 @@
 /** Opening what is pinned, as what it is expected to be. */
+
 import { lstatSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import { type Fd, objectGet } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
 import { BPFFS_PATH, onBpffs } from "../sys/mount.ts";
+import { checkPath, describeValue } from "./arguments.ts";
 import { denied } from "./privileges.ts";
 
 type Kind = "map" | "program" | "link";
@@ -13,6 +15,7 @@ const OPENED_BY = { map: "openPinnedMap", program: "openPinnedProgram", link: "o
 
 /** @throws WirescriptError MAP when there is no such thing at that path, NO_PRIVILEGES. */
 export function openPin<K extends Kind>(path: string, kind: K): Fd<K> {
+  checkPath(path, `There is no pinned ${kind} at ${describeValue(path)}.`);
   const missing = (why: string, fix = `List the pins: ls -R ${BPFFS_PATH}`, cause?: unknown) =>
     new WirescriptError({ code: "MAP", what: `There is no pinned ${kind} at ${path}.`, why, fix, cause });
   let fd: ReturnType<typeof objectGet>;

@@ -1,8 +1,10 @@
 /** Programs that somebody else brought into the kernel, opened by id or by pin: to be attached, run, pinned, and looked at with their maps. */
+
 import { WirescriptError } from "../errors.ts";
 import type { ProgramType } from "../object/spec.ts";
 import { BPF, type ProgramFd, programById, programInfo } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
+import { checkId } from "./arguments.ts";
 import { openPin } from "./open-pin.ts";
 import { denied } from "./privileges.ts";
 import { LoadedProgram } from "./program.ts";
@@ -10,9 +12,10 @@ import { LoadedProgram } from "./program.ts";
 /**
  * The program with that id. The caller closes it; links that are made from it live until they are detached or disposed of.
  *
- * @throws WirescriptError NO_SUCH_PROGRAM when it is gone, or of a type that Wirescript does not attach; NO_PRIVILEGES.
+ * @throws WirescriptError NO_SUCH_PROGRAM when it is gone, or of a type that Wirescript does not attach; USAGE for what can be no id; NO_PRIVILEGES.
  */
 export function openProgram(id: number): LoadedProgram {
+  checkId("program", id);
   let fd: ProgramFd;
   try {
     fd = programById(id);

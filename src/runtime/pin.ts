@@ -1,15 +1,18 @@
 /** Putting an object into bpffs, with errors that say what is wrong about the path. */
+
 import { lstatSync, mkdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { WirescriptError } from "../errors.ts";
 import { type Fd, objectPin } from "../sys/bpf.ts";
 import { isErrno } from "../sys/errno.ts";
 import { BPFFS_PATH, ensureBpffs, onBpffs, unmount } from "../sys/mount.ts";
+import { checkPath } from "./arguments.ts";
 import { type Pin, pinAt } from "./pins.ts";
 import { denied } from "./privileges.ts";
 
 /** @throws WirescriptError MAP for a bad or taken path, NO_PRIVILEGES. */
 export function pinObject(fd: Fd, path: string, what: string): void {
+  checkPath(path, `${upperFirst(what)} was not pinned.`);
   const refused = (why: string, fix: string, cause?: unknown) =>
     new WirescriptError({ code: "MAP", what: `${upperFirst(what)} was not pinned at ${path}.`, why, fix, cause });
   try {
@@ -39,6 +42,7 @@ export function pinObject(fd: Fd, path: string, what: string): void {
  * @throws WirescriptError MAP when there is no pin at that path, NO_PRIVILEGES.
  */
 export function unpin(path: string): Pin {
+  checkPath(path, "No pin was removed.");
   const refused = (why: string, fix: string) =>
     new WirescriptError({ code: "MAP", what: `There is no pin at ${path}: nothing was removed.`, why, fix });
   const entry = lstatSync(path, { throwIfNoEntry: false });
@@ -72,6 +76,7 @@ export interface PinDirectory {
  * @throws WirescriptError USAGE when the path is not in a bpffs or has a dot in a name, NO_PRIVILEGES.
  */
 export function ensurePinDirectory(directory: string): PinDirectory {
+  checkPath(directory, "There is no directory for the pins.");
   const path = resolve(directory);
   let mounted: string | null = null;
   if (!onBpffs(path)) {

@@ -1,9 +1,11 @@
 /** What is pinned in BPF file systems, whoever pinned it. */
+
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { linkInfo, mapInfo, objectGet, programInfo } from "../sys/bpf.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { bpffsMounts } from "../sys/mount.ts";
+import { checkPath } from "./arguments.ts";
 
 export interface Pin {
   path: string;
@@ -12,8 +14,9 @@ export interface Pin {
   id: number;
 }
 
-/** All pins in a directory and below it, sorted by path; in all BPF file systems when no directory is given. */
+/** All pins in a directory and below it, sorted by path; in all BPF file systems when no directory is given. @throws WirescriptError USAGE */
 export function listPins(directory?: string): Pin[] {
+  if (directory !== undefined) checkPath(directory, "The pins cannot be listed.");
   return directory === undefined ? [...new Set(bpffsMounts())].flatMap(pinsBelow) : pinsBelow(directory);
 }
 

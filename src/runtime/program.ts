@@ -1,8 +1,11 @@
 /** A program in the kernel: attach it, run it on a packet of your own, look at it, pin it. */
+
 import { WirescriptError } from "../errors.ts";
 import type { ProgramType } from "../object/spec.ts";
 import { type Direction, type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
+import { wrongArgument } from "./arguments.ts";
 import { bootTime } from "./boot-time.ts";
+import { checkAttachOptions } from "./links/attach-options.ts";
 import {
   attachTc,
   attachTcPersistently,
@@ -78,6 +81,7 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
   ): TcLinkOf<Via>;
   attach(this: Hook extends TcHook ? never : LoadedProgram<Hook>, options: XdpAttachOptions): XdpLink;
   attach(options: XdpAttachOptions | TcAttachOptions): XdpLink | TcLink {
+    checkAttachOptions(this.name, options);
     const link = this.type === "xdp" ? attachXdpLink(this, this.#forXdp(options)) : attachTc(this, this.#forTc(options));
     this.#owned(link);
     return link;
@@ -88,6 +92,7 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
   attachPersistently(options: TcFilterOptions & { direction: Direction }): PersistentTcAttachment;
   attachPersistently(this: Hook extends TcHook ? never : LoadedProgram<Hook>, options: XdpAttachOptions): PersistentAttachment;
   attachPersistently(options: XdpAttachOptions | TcFilterOptions): PersistentAttachment | PersistentTcAttachment {
+    checkAttachOptions(this.name, options);
     if (this.type === "xdp") return attachPersistently(this, this.#forXdp(options));
     return attachTcPersistently(this, this.#forTc(options));
   }
@@ -137,6 +142,14 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
   run(packet: Uint8Array, options?: RunOptions): RunResult;
   run(packet: Uint8Array, options: LiveRunOptions): LiveRunResult;
   run(packet: Uint8Array, options: RunOptions | LiveRunOptions = {}): RunResult | LiveRunResult {
+    if (!(packet instanceof Uint8Array)) {
+      throw wrongArgument(
+        `The program "${this.name}" cannot be run.`,
+        packet,
+        "A packet is bytes, a Uint8Array",
+        'Give the bytes of the whole frame: Buffer.from(hex, "hex") makes them from text.',
+      );
+    }
     return "live" in options ? liveRun(this, packet, options) : testRun(this, packet, options);
   }
 

@@ -222,6 +222,12 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
         /no field "mark"/,
         /xdp/,
       ],
+      [
+        "text for bytes",
+        () => program("pass").run(PACKET.toString() as unknown as Uint8Array), // what the types forbid
+        /cannot be run/,
+        /A packet is bytes, a Uint8Array/,
+      ],
       ["no repetition", () => program("pass").run(PACKET, { repeat: 0 }), /0 repetitions/, /32 bits/],
       ["a checksum for XDP", () => program("pass").run(PACKET, { checksum: true }), /checksum/, /before anybody/],
       ["live packets for TC", () => program("ok").run(PACKET, { live: true }), /live packets/, /Only XDP/],

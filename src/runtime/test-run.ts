@@ -2,6 +2,7 @@
  * Runs a program on a packet, without any device and without any other traffic (BPF_PROG_TEST_RUN): the packet comes back, with the
  * verdict. "Live" runs are the opposite for XDP: the packet really goes where the program sends it.
  */
+import { withArticle } from "../article.ts";
 import type { ProgramType } from "../object/spec.ts";
 import { BPF, type ProgramFd, programTestRun } from "../sys/bpf.ts";
 import { onCpu } from "../sys/cpu-affinity.ts";
@@ -162,7 +163,7 @@ function check(program: Runnable, { context }: { context?: XdpTestContext | SkbT
   throw unusable(
     program,
     `this context: it has no field "${unknown}"`,
-    `It is a ${program.type} program.`,
+    `It is ${withArticle(program.type)} program.`,
     "Give only fields that its context has.",
   );
 }

@@ -4,6 +4,7 @@
  *
  * What counts as an address: six bytes (MAC); `struct in6_addr`, and 16 bytes or a `__be32` that are called an address or stand alone.
  */
+import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import { typeAt, underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfMember, BtfType } from "../object/btf/types.ts";
@@ -103,7 +104,7 @@ export function fromText(type: ValueType | null, size: number, text: string, wha
     const pairs = trimmed.split(",").map((pair) => /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(pair));
     if (pairs.every((pair) => pair !== null))
       return fromPlain(type, size, Object.fromEntries(pairs.map((pair) => [pair?.[1], pair?.[2]])), what);
-    throw wrong(what, text, `It is a ${kind.kind} with the members ${members.map(([name]) => name).join(", ")}.`);
+    throw wrong(what, text, `It is ${withArticle(kind.kind)} with the members ${members.map(([name]) => name).join(", ")}.`);
   }
   return fromPlain(type, size, trimmed, what);
 }

@@ -15,6 +15,7 @@
  * | union | object with every member, all of the same bytes; encoding takes exactly one |
  * | typedefs `__be16 __be32 __be64` | number or bigint in host order; the bytes are in network order |
  */
+import { withArticle } from "../../article.ts";
 import { WirescriptError } from "../../errors.ts";
 import { arrayPart, byteArrayPart } from "./codec-array.ts";
 import { floatPart } from "./codec-float.ts";
@@ -149,7 +150,7 @@ function makePart(btf: Btf, typeId: number, depth: number, known: Map<number, Pa
       if (type.size === 4 || type.size === 8) return floatPart(type.name, type.size);
       throw notAValue(btf, typeId, "JavaScript has no floating-point numbers of this size.");
     default:
-      throw notAValue(btf, typeId, `It is ${type === undefined ? "void" : `a ${type.kind}`}.`);
+      throw notAValue(btf, typeId, `It is ${type === undefined ? "void" : withArticle(type.kind)}.`);
   }
 }
 

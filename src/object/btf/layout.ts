@@ -1,4 +1,5 @@
 /** Sizes of types, and what is under typedefs and qualifiers. Types may come from a hostile file, so loops and sizes have bounds. */
+import { withArticle } from "../../article.ts";
 import { malformed } from "../malformed.ts";
 import type { Btf, BtfType, TypeLookup } from "./types.ts";
 
@@ -57,7 +58,7 @@ export function sizeOf(btf: Btf | TypeLookup, id: number): number {
         at = type.type;
         break;
       default:
-        throw malformed(`BTF type ${id} has no size.`, `It is ${type === undefined ? "void" : `a ${type.kind}`}.`);
+        throw malformed(`BTF type ${id} has no size.`, `It is ${type === undefined ? "void" : withArticle(type.kind)}.`);
     }
   }
   throw malformed(`BTF type ${id} never ends.`, "It is an array of itself.");

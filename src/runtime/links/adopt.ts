@@ -2,10 +2,12 @@
  * Taking over links that somebody else made: by id, while their holder still runs, or by pin. From then on this object holds the link too, so the
  * attachment stays when the other holder goes.
  */
+
 import { WirescriptError } from "../../errors.ts";
 import { BPF, directionOfTcx, type LinkFd, linkById, linkInfo, TCX } from "../../sys/bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
 import { findLink } from "../../sys/netlink/index.ts";
+import { checkId } from "../arguments.ts";
 import { openPin } from "../open-pin.ts";
 import { denied } from "../privileges.ts";
 import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
@@ -21,9 +23,10 @@ export interface AdoptOptions {
  * The link with that id. Disposing of it ends this object's hold only; `detach` takes the program off the device whoever holds the link.
  *
  * @throws WirescriptError NOTHING_ATTACHED when there is no such link, or its device is gone; NO_SUCH_DEVICE when its device is not in this network
- * namespace; USAGE for a link of another type; NO_PRIVILEGES.
+ * namespace; USAGE for a link of another type, and for what can be no id; NO_PRIVILEGES.
  */
 export function adoptLink(id: number, options: AdoptOptions = {}): XdpLink | TcxLink {
+  checkId("link", id);
   try {
     return adopt(linkById(id), `bpf_link ${id}`, options);
   } catch (error) {

@@ -3,11 +3,13 @@
  * two orders. `chain-step.ts` says how that works. Programs that are known when they are compiled are better put together by `chain()` of the language:
  * that costs no calls.
  */
+
 import { WirescriptError } from "../../errors.ts";
 import type { ProgramSpec } from "../../object/spec.ts";
 import { mapDelete, mapUpdate } from "../../sys/bpf.ts";
 import { errnoName, SyscallError } from "../../sys/errno.ts";
 import { waitForPrograms } from "../../sys/grace-period.ts";
+import { wrongArgument } from "../arguments.ts";
 import { type LoadOptions, loadSpec } from "../load.ts";
 import { type LoadedObject, noSuchProgram } from "../loaded-object.ts";
 import { LoadedProgram } from "../program.ts";
@@ -198,6 +200,15 @@ export class Chain implements Disposable, AsyncDisposable {
  * @throws WirescriptError as `attach` does; USAGE for no steps, too many, one that is in a chain already, or programs that do not go together.
  */
 export function attachChain(steps: readonly ChainStep[], options: XdpAttachOptions | TcAttachOptions): Chain {
+  if (!Array.isArray(steps) || !steps.every((step) => step instanceof ChainStep)) {
+    const wrong: unknown = Array.isArray(steps) ? steps.find((step) => !(step instanceof ChainStep)) : steps;
+    throw wrongArgument(
+      "No chain was attached.",
+      wrong,
+      "A chain is a list of steps",
+      "Make each of them by loadStep(source).",
+    );
+  }
   return new Chain([...steps], (first) => {
     // The link is the chain's: it must not end with the object that happens to stand first now.
     const unowned = new LoadedProgram(first, () => {});

@@ -39,6 +39,14 @@ describe.skipIf(reason !== "")(`following a device${reason}`, () => {
     return { name, loaded, program, other: loaded.program(`q_${name}`), netns, ip, addPair, start, seen, kinds, isOn };
   }
 
+  it.each(["", "sixteen-bytes-xy", "a/b", "a b", ".."])("does not wait for %j, which no device can be called", (dev) => {
+    const { start, seen } = prepare();
+    expect(() => start({ dev })).toThrow(
+      expect.objectContaining({ code: "USAGE", why: expect.stringContaining(`${JSON.stringify(dev)} was given`) }),
+    );
+    expect(seen).toEqual([]);
+  });
+
   it("waits for it, and attaches again when it was deleted and made anew; counters survive", async () => {
     const { name, loaded, program, addPair, ip, start, kinds, isOn } = prepare();
     const following = start();

@@ -5,6 +5,7 @@
  * The name decides which device is meant. A device that is renamed keeps the program until another one has its old name: taking a filter off
  * because of a name would open what it closes.
  */
+
 import { closeSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
 import type { Direction } from "../../sys/bpf.ts";
@@ -12,6 +13,8 @@ import { inNamespace } from "../../sys/namespaces.ts";
 import { findLink, type Link, LinkEvents, type XdpMode } from "../../sys/netlink/index.ts";
 import { Readiness } from "../../sys/readiness.ts";
 import type { LoadedProgram } from "../program.ts";
+import { checkAttachOptions } from "./attach-options.ts";
+import { checkDeviceName } from "./device-name.ts";
 import { type NetworkNamespace, openNetwork } from "./network-namespace.ts";
 import { attachedTcTo } from "./tc-attached.ts";
 
@@ -76,6 +79,8 @@ export class Following implements Disposable, AsyncDisposable {
   readonly #end = (): void => this.close();
 
   constructor(program: LoadedProgram, options: FollowOptions) {
+    checkAttachOptions(program.name, options);
+    checkDeviceName(options.dev, `The program "${program.name}" does not follow a device.`);
     this.#program = program;
     this.#options = options;
     this.#namespace = openNetwork(options.netns);

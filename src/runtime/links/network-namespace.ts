@@ -1,8 +1,10 @@
 /** Doing something in the network namespace that a user named: by its name, by a process in it, or by a path. */
+
 import { closeSync, openSync } from "node:fs";
 import { WirescriptError } from "../../errors.ts";
 import { isErrno } from "../../sys/errno.ts";
 import { inNamespace, listNamespaces, NETNS_DIRECTORY, namespaceExists } from "../../sys/namespaces.ts";
+import { wrongArgument } from "../arguments.ts";
 
 /** A name as `ip netns` has it, the id of a process in the namespace, or a path such as "/proc/self/ns/net" (anything with a slash). */
 export type NetworkNamespace = string | number;
@@ -26,6 +28,7 @@ export function inNetwork<Result>(namespace: NetworkNamespace | undefined, work:
 /** Opens the namespace, or with `undefined` the calling thread's; the caller closes the descriptor. @throws WirescriptError NO_SUCH_NAMESPACE */
 export function openNetwork(namespace: NetworkNamespace | undefined): number {
   const path = pathOf(namespace);
+  if (path.includes("\0")) throw missing(namespace);
   try {
     return openSync(path, "r");
   } catch (cause) {
@@ -37,6 +40,14 @@ export function openNetwork(namespace: NetworkNamespace | undefined): number {
 
 function pathOf(namespace: NetworkNamespace | undefined): string {
   if (namespace === undefined) return "/proc/thread-self/ns/net";
+  if (typeof namespace !== "string" && typeof namespace !== "number") {
+    throw wrongArgument(
+      "No network namespace was entered.",
+      namespace,
+      "A network namespace is a name, the id of a process, or a path",
+      "Give a name that `ip netns list` shows, or leave it out to stay in this one.",
+    );
+  }
   if (typeof namespace === "number") return `/proc/${namespace}/ns/net`;
   if (namespace.includes("/")) return namespace;
   if (!namespaceExists(namespace)) throw missing(namespace);

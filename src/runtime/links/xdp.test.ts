@@ -87,6 +87,12 @@ describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
     using _ = loaded;
     inNamespace(namespace, () => {
       expect(failure(() => p.attach({ dev: "nope" }))).toMatchObject({ code: "NO_SUCH_DEVICE" });
+      for (const number of [-1, 1.5, Number.NaN, 1e12, 4294967297]) {
+        expect(failure(() => p.attach({ dev: number }))).toMatchObject({ code: "NO_SUCH_DEVICE" });
+      }
+      // What the types forbid: such a mode would be none, which the kernel takes as skb.
+      expect(failure(() => p.attach({ dev: "a", mode: "driver" as "native" }))).toMatchObject({ code: "USAGE" });
+      expect(failure(() => p.attach({} as { dev: string }))).toMatchObject({ code: "USAGE" });
       expect(failure(() => p.attach({ dev: "lo", mode: "native" }))).toMatchObject({ code: "MODE_UNSUPPORTED" });
       using link = p.attach({ dev: "a" });
       const busy = failure(() => q.attach({ dev: "a" }));

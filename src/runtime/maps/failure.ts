@@ -1,4 +1,5 @@
 /** What an errno of a map operation means for the one who called it. */
+import { withArticle } from "../../article.ts";
 import { WirescriptError } from "../../errors.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
 import type { MapFd } from "../../sys/bpf.ts";
@@ -48,14 +49,14 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
       if (operation === "push") {
         return failure(
           `The map "${map.name}" is full: the value ${show(key)} was not put in.`,
-          `It is a ${kind} made for ${map.maxEntries} values, and it holds that many.`,
+          `It is ${withArticle(kind)} made for ${map.maxEntries} values, and it holds that many.`,
           "Take values out first, make the map with more entries, or push with { overwrite: true }, which throws the oldest out.",
         );
       }
       if (INDEXED.has(map.type)) return outOfRange(map, key);
       return failure(
         `The map "${map.name}" is full: key ${show(key)} was not added.`,
-        `It is a ${kind} made for ${map.maxEntries} entries, and it has that many.`,
+        `It is ${withArticle(kind)} made for ${map.maxEntries} entries, and it has that many.`,
         "Delete entries, make the map with more entries, or use an LRU hash, which forgets the oldest.",
       );
     case "ENOENT":
@@ -77,7 +78,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
       if (array && operation === "delete") {
         return failure(
           `Nothing can be deleted from the map "${map.name}".`,
-          `It is a ${kind}: all its entries exist from the start.`,
+          `It is ${withArticle(kind)}: all its entries exist from the start.`,
           "Set the entry to zero instead.",
         );
       }
@@ -99,7 +100,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
     case "EOPNOTSUPP":
       return failure(
         `User space cannot ${operation} entries of the map "${map.name}".`,
-        `The kernel has no such operation for a ${kind}.`,
+        `The kernel has no such operation for ${withArticle(kind)}.`,
         "Use the map from the program, or choose another type of map.",
       );
   }
@@ -115,7 +116,7 @@ export function outOfRange(map: Pick<FailedOn, "name" | "type" | "maxEntries">, 
   return new WirescriptError({
     code: "MAP",
     what: `The map "${map.name}" has no index ${show(key)}.`,
-    why: `It is a ${mapTypeName(map.type)} of ${map.maxEntries} entries: 0 to ${map.maxEntries - 1}.`,
+    why: `It is ${withArticle(mapTypeName(map.type))} of ${map.maxEntries} entries: 0 to ${map.maxEntries - 1}.`,
     fix: "Use an index in that range, or make the map with more entries.",
   });
 }

@@ -1,4 +1,5 @@
 /** Maps of maps in user space: the twins of `kernel/maps/map-in-map.ts`. Here the maps inside are made, put in, and exchanged. */
+import { withArticle } from "../../article.ts";
 import { WirescriptError } from "../../errors.ts";
 import { type MapFd, mapById } from "../../sys/bpf.ts";
 import { isErrno, SyscallError } from "../../sys/errno.ts";
@@ -103,7 +104,7 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
     return new WirescriptError({
       code: "MAP",
       what: `The map "${map.name}" cannot be put into "${this.name}".`,
-      why: `It is a ${mapTypeName(map.type)} (${sizes}), and the maps in "${this.name}" look different: the verifier has relied on that.`,
+      why: `It is ${withArticle(mapTypeName(map.type))} (${sizes}), and the maps in "${this.name}" look different: the verifier has relied on that.`,
       fix: `Make it with create() of "${this.name}".`,
       cause,
     });

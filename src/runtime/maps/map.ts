@@ -1,5 +1,7 @@
 /** What all loaded maps have in common: who they are, pins, and their life. A map lives as long as somebody holds or pins it. */
+
 import { unlinkSync } from "node:fs";
+import { withArticle } from "../../article.ts";
 import { WirescriptError } from "../../errors.ts";
 import type { Btf } from "../../object/btf/types.ts";
 import { type KernelMapInfo, type MapFd, mapFreeze, mapInfo } from "../../sys/bpf.ts";
@@ -96,7 +98,10 @@ export class BpfMap implements Disposable {
         throw refused("It was opened for reading only.", "Open it for reading and writing.");
       }
       if (error.errnoName !== "EBUSY") {
-        throw refused(`A ${mapTypeName(this.type)} cannot be frozen: ${errnoName(error.errno)}.`, "Leave it as it is.");
+        throw refused(
+          `It is ${withArticle(mapTypeName(this.type))}, and none of these can be: ${errnoName(error.errno)}.`,
+          "Leave it as it is.",
+        );
       }
       throw refused(
         "Somebody has mapped it to write to it.",

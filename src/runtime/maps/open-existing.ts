@@ -1,9 +1,11 @@
 /** Opens maps that are in the kernel already, whoever made them: keys and values are typed by the BTF that the kernel has for the map. */
+
 import { WirescriptError } from "../../errors.ts";
 import { decodeBtf } from "../../object/btf/decode.ts";
 import type { Btf } from "../../object/btf/types.ts";
 import { btfById, btfBytes, ids, type KernelMapInfo, type MapFd, mapById, mapInfo } from "../../sys/bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
+import { checkId } from "../arguments.ts";
 import { denied } from "../privileges.ts";
 import { type Codec, mapCodecs } from "./codecs.ts";
 import { type LoadedMap, openMap } from "./open.ts";
@@ -27,9 +29,10 @@ export function openMapFd(
 /**
  * Opens a map by its id, whoever made it. Keys and values are typed by the BTF that the kernel has for the map; without it they are bytes.
  *
- * @throws WirescriptError MAP when there is no such map, NO_PRIVILEGES.
+ * @throws WirescriptError MAP when there is no such map, USAGE for what can be no id, NO_PRIVILEGES.
  */
 export function openMapById(id: number): LoadedMap {
+  checkId("map", id);
   let fd: MapFd;
   try {
     fd = mapById(id);

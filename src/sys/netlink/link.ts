@@ -67,6 +67,7 @@ export function getLink(device: string | number): Link {
 
 /** As `getLink`, but null when there is no such device. */
 export function findLink(device: string | number): Link | null {
+  if (typeof device === "number" ? !isIndex(device) : typeof device !== "string") return null;
   // The kernel answers ERANGE, not ENODEV, to a name that no device can have.
   if (typeof device === "string" && (device === "" || Buffer.byteLength(device) >= LINK.IFNAMSIZ)) return null;
   const mask = u32Attribute(LINK.IFLA_EXT_MASK, LINK.RTEXT_FILTER_SKIP_STATS);
@@ -74,7 +75,6 @@ export function findLink(device: string | number): Link | null {
     typeof device === "number"
       ? concatenate([interfaceInfo({ ifindex: device }), mask])
       : concatenate([interfaceInfo({}), stringAttribute(LINK.IFLA_IFNAME, device), mask]);
-  if (device === 0) return null;
   try {
     const [message] = requestRtnetlink({ type: NETLINK.RTM_GETLINK, payload, about: `get link ${device}` });
     return message === undefined ? null : decodeLink(message);
@@ -82,6 +82,11 @@ export function findLink(device: string | number): Link | null {
     if (isErrno(error, "ENODEV")) return null;
     throw error;
   }
+}
+
+/** The kernel counts devices from 1, in 31 bits. */
+function isIndex(number: number): boolean {
+  return Number.isInteger(number) && number > 0 && number <= 0x7fff_ffff;
 }
 
 export function noSuchDevice(device: string | number, cause?: unknown): WirescriptError {
