@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { type ErrorCode, EXIT_MEANING, EXIT_STATUS, WirescriptError } from "../errors.ts";
+import { type ErrorCode, EXIT_MEANING, EXIT_STATUS } from "../errors.ts";
 import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -26,6 +26,7 @@ import { typesCommand } from "./commands/types.ts";
 import { unloadCommand } from "./commands/unload.ts";
 import { teach } from "./examples.ts";
 import { reportFailure } from "./failure.ts";
+import { speaksForItself } from "./usage.ts";
 
 /** Runs the command line (without node and script) and returns the exit status; what is to be said has been printed. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -39,7 +40,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(rest, { from: "user" });
     return status;
   } catch (error) {
-    if (error instanceof CommanderError) return usage(error, debug);
+    // Help and version: they are no failures, unless nothing was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.USAGE;
     return reportFailure(error, debug);
   }
 }
@@ -76,9 +78,7 @@ function wirescript(finish: (status: number) => void): Command {
     program.addCommand(command);
   }
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
-    // Usage errors are thrown, and printed like all others.
-    command.exitOverride().configureOutput({ outputError: () => {} });
-    command.helpOption("-h, --help", "show this help");
+    speaksForItself(command).helpOption("-h, --help", "show this help");
   }
   return teach(
     program,
@@ -101,24 +101,6 @@ function exitStatuses(): string {
     (code) => `  ${String(EXIT_STATUS[code]).padStart(3)}  ${EXIT_MEANING[code]}`,
   );
   return ["Exit status:", "    0  it worked", ...rows].join("\n");
-}
-
-/** Help and version are no failures; everything else is a wrong command line, said in our words. */
-function usage(error: CommanderError, debug: boolean): number {
-  if (error.exitCode === 0) return 0;
-  if (error.code === "commander.help") return EXIT_STATUS.USAGE;
-  const [what, ...more] = error.message.replace(/^error: /, "").split("\n");
-  const suggestion = more.join(" ").replace(/^\(|\)$/g, "");
-  return reportFailure(
-    new WirescriptError({
-      code: "USAGE",
-      what: `${(what ?? "").charAt(0).toUpperCase()}${(what ?? "").slice(1).replace(/\.$/, "")}.`,
-      why: "The command line does not say what to do in a way that this command knows.",
-      fix: `${suggestion === "" ? "" : `${suggestion} `}Its options and examples: wirescript --help, wirescript COMMAND --help`,
-      cause: error,
-    }),
-    debug,
-  );
 }
 
 /** `--debug` may stand anywhere before `--`; what follows that belongs to a child process. */

@@ -2,8 +2,9 @@
 import { existsSync, statSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import type { ProgramType } from "../object/spec.ts";
-import { openProgram, parseSelector } from "../runtime/kernel-objects.ts";
+import { openProgram } from "../runtime/kernel-objects.ts";
 import { loadSpec } from "../runtime/load.ts";
+import { parseSelector } from "../runtime/selector.ts";
 import type { Runnable } from "../runtime/test-run.ts";
 import { BPF, type ProgramFd, programInfo } from "../sys/bpf.ts";
 import { onBpffs } from "../sys/mount.ts";

@@ -108,7 +108,7 @@ function namespaceNumber(path: string): number {
  * How a program is attached, without the device: "xdp native", "tcx ingress", "clsact egress priority 49152". Whatever lists attachments calls them
  * by these words.
  */
-export function describeHook({ hook, mode, filter }: Pick<Attachment, "hook" | "mode" | "filter">): string {
+export function describeHook({ hook, mode, filter }: Pick<Attachment, "mode" | "filter"> & { hook: string }): string {
   const words: string[] = [hook];
   if (mode !== null) words.push(mode);
   if (filter !== null) words.push(`priority ${filter.priority}`);

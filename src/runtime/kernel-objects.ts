@@ -21,8 +21,7 @@ import { isErrno } from "../sys/errno.ts";
 import { checkId } from "./arguments.ts";
 import { openPin } from "./open-pin.ts";
 import { denied } from "./privileges.ts";
-
-export type ObjectKind = "program" | "map" | "link";
+import type { ObjectKind, Selector } from "./selector.ts";
 
 interface Access<F extends Disposable> {
   readonly list: "PROG" | "MAP" | "LINK";
@@ -51,27 +50,6 @@ const LINKS: Access<LinkFd> = {
   nameOf: () => "",
 };
 
-/** What a person named. */
-export type Selector = { id: number } | { name: string } | { path: string };
-
-/** "17" is an id, "/sys/fs/bpf/x" a path, anything else a name; "id 17", "name x", "pinned PATH" say which. @throws WirescriptError USAGE */
-export function parseSelector(words: readonly string[], kind: ObjectKind): Selector {
-  const [first = "", second, ...more] = words;
-  if (second === undefined) {
-    if (/^\d+$/.test(first)) return { id: Number(first) };
-    return first.includes("/") ? { path: first } : { name: first };
-  }
-  if (more.length === 0 && first === "id" && /^\d+$/.test(second)) return { id: Number(second) };
-  if (more.length === 0 && first === "name") return { name: second };
-  if (more.length === 0 && first === "pinned") return { path: second };
-  throw new WirescriptError({
-    code: "USAGE",
-    what: `"${words.join(" ")}" does not name a ${kind}.`,
-    why: "A number is an id, what has a slash is the path of a pin, anything else is a name.",
-    fix: `Write for example: 17, NAME, /sys/fs/bpf/PIN, or: id 17, name NAME, pinned PATH`,
-  });
-}
-
 /** Opens a program; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, MAP for a path without one, USAGE when several have the name, NO_PRIVILEGES. */
 export function openProgram(selector: Selector): ProgramFd {
   return open(selector, "program", PROGRAMS);
@@ -80,6 +58,11 @@ export function openProgram(selector: Selector): ProgramFd {
 /** Opens a map; the caller closes it. @throws WirescriptError MAP, USAGE when several have the name, NO_PRIVILEGES. */
 export function openMapFd(selector: Selector): MapFd {
   return open(selector, "map", MAPS);
+}
+
+/** Opens a link; the caller closes it. @throws WirescriptError NOTHING_ATTACHED, MAP for a path without one, NO_PRIVILEGES. */
+export function openLinkFd(selector: Selector): LinkFd {
+  return open(selector, "link", LINKS);
 }
 
 /** What `work` makes of each program, opened for it alone; those that go meanwhile are left out. @throws WirescriptError NO_PRIVILEGES */

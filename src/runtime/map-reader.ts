@@ -9,12 +9,13 @@ import { BPF, type KernelMapInfo, type MapFd, mapInfo, mapLookup, mapUpdate } fr
 import { possibleCpus } from "../sys/cpus.ts";
 import { isErrno } from "../sys/errno.ts";
 import { getLink } from "../sys/netlink/index.ts";
-import { openMapFd, openProgram, parseSelector } from "./kernel-objects.ts";
+import { openMapFd, openProgram } from "./kernel-objects.ts";
 import { type MapTypes, mapTypes } from "./map-types.ts";
 import { Elements } from "./maps/elements.ts";
 import { mapFailure } from "./maps/failure.ts";
 import { sumValues } from "./maps/sum.ts";
 import { isPerCpu, mapTypeName } from "./maps/type-name.ts";
+import { parseSelector } from "./selector.ts";
 import { fromText, type Plain, plainText, toPlain } from "./value-text.ts";
 
 const ENOENT = 2;

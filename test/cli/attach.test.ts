@@ -32,8 +32,8 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
     expect(said).toContain(`Attached tc_mark to the ingress of ${dev}.`);
     expect(box.output("tc", "filter", "show", "dev", dev, "ingress")).toContain("tc_mark:[wirescript+clsact] direct-action");
     const [{ programs }] = statusOf(dev);
-    expect(programs).toMatchObject([{ hook: "ingress", mode: "clsact", name: "tc_mark", linkId: null, priority: 49152 }]);
-    expect(works("status", dev)).toMatch(/ingress clsact 49152 +tc_mark/);
+    expect(programs).toMatchObject([{ hook: "clsact ingress", mode: null, name: "tc_mark", linkId: null, filter: { priority: 49152 } }]);
+    expect(works("status", dev)).toMatch(/clsact ingress priority 49152 +tc_mark/);
 
     const twice = box.wirescript("load", "--ingress", dev, METADATA);
     expect(twice.status).toBe(7);
@@ -53,7 +53,7 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
     expect(several.status).toBe(2);
     expect(several.stderr).toContain("has several TC programs");
     const [{ programs }] = statusOf(dev);
-    expect(programs.map(({ priority }: { priority: number }) => priority)).toEqual([5, 49152]);
+    expect(programs.map(({ filter }: { filter: { priority: number } }) => filter.priority)).toEqual([5, 49152]);
     works("unload", dev, "--tc", "--prog", `${programs[0].id}`);
     works("unload", dev, "--tc");
     expect(box.wirescript("load", "--tc", "--priority", "70000", dev, METADATA).stderr).toContain("70000 is no priority");
@@ -134,14 +134,20 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
     const [{ id, maps }] = statusOf(dev)[0].programs;
     const pins = "/sys/fs/bpf/own";
     expect(works("pin", "map", `${maps[0].id}`, `${pins}/counters`)).toBe(`Pinned map ${maps[0].id} at ${pins}/counters.\n`);
-    works("pin", "prog", `${id}`, `${pins}/program`);
+    works("pin", "prog", "id", `${id}`, `${pins}/program`);
+    expect(works("pin", "map", "name", "xdp_stats_map", `${pins}/again`)).toContain(`Pinned map `);
+    works("unpin", `${pins}/again`);
+    works("pin", "map", "pinned", `${pins}/counters`, `${pins}/again`);
+    works("unpin", `${pins}/again`);
     expect(box.wirescript("pin", "prog", `${id}`, `${pins}/program`).stderr).toContain("The path is taken.");
     expect(works("unload", dev)).toContain(`Left ${pins}/counters, a pin of its map that was not made here`);
     expect(works("unpin", `${pins}/counters`, `${pins}/program`)).toBe(
       `Unpinned ${pins}/counters: map ${maps[0].id}.\nUnpinned ${pins}/program: prog ${id}.\n`.replace("prog ", "program "),
     );
     expect(box.wirescript("unpin", `${pins}/program`).status).toBe(12);
-    expect(box.wirescript("pin", "prog", "zero", `${pins}/x`).status).toBe(2);
+    expect(box.wirescript("pin", "prog", "zero", `${pins}/x`).status).toBe(6);
+    expect(box.wirescript("pin", "link", "zero", `${pins}/x`).stderr).toContain("Links have no names, only ids.");
+    expect(box.wirescript("pin", "prog", `${id}`).stderr).toContain("does not say where to pin it");
     expect(box.wirescript("pin", "cat", "1", `${pins}/x`).status).toBe(2);
     expect(box.wirescript("pin", "map", "4294967290", `${pins}/x`).status).toBe(12);
     box.output("rmdir", pins);
@@ -221,7 +227,7 @@ describe.skipIf(cannotRun !== null)(titled("programs and devices"), () => {
       const busy = box.wirescript("load", dev, ECHO);
       expect(busy.status).toBe(7);
       expect(busy.stderr).toMatch(new RegExp(`held by process ${child.pid} \\(.+\\) and the pin /sys/fs/bpf/held`));
-      expect(works("status", dev)).toMatch(new RegExp(`native, link \\d+: .+ ${child.pid}, /sys/fs/bpf/held`));
+      expect(works("status", dev)).toMatch(new RegExp(`xdp native +pass .* link \\d+: /sys/fs/bpf/held .+ \\(${child.pid}\\)`));
       const refused = box.wirescript("unload", dev);
       expect(refused.status).toBe(7);
       expect(refused.stderr).toContain("wirescript unpin /sys/fs/bpf/held");

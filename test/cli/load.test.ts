@@ -116,7 +116,7 @@ describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
       .stdout.split("\n")
       .find((line) => line.startsWith(`${dev} `));
     expect(row).toMatch(
-      new RegExp(`^${dev} +native +echo +${prog.id} +${prog.tag} +\\d+ s +/sys/fs/bpf/${dev}/xdp_stats_map$`),
+      new RegExp(`^${dev} +xdp native +echo +${prog.id} +${prog.tag} +\\d+ s +the device +/sys/fs/bpf/${dev}/xdp_stats_map$`),
     );
     const [device] = JSON.parse(box.wirescript("status", dev, "--json").stdout);
     expect(device).toMatchObject({

@@ -73,6 +73,7 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     expect(box.wirescript("load", dev, join(box.directory, "observed.bpf.ts"))).toMatchObject({ status: 0, stderr: "" });
     id = JSON.parse(box.output("ip", "-json", "-details", "link", "show", "dev", dev))[0].xdp.prog.id;
     maps = json("progs", "show", `${id}`).maps;
+    expect(box.wirescript("pin", "prog", `${id}`, "/sys/fs/bpf/seen").status).toBe(0);
   });
   afterAll(() => box[Symbol.dispose]());
 
@@ -191,6 +192,22 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
       expect(json("maps", "dump", map)).toHaveLength(1);
     });
 
+    test("are named by id, name or pin, in short and in full, by every verb", () => {
+      const pin = `/sys/fs/bpf/${dev}/${unique}p`;
+      const id = `${mapId("a")}`;
+      for (const named of [[id], ["id", id], [`${unique}a`], ["name", `${unique}a`]]) {
+        text("maps", "set", ...named, "0", "5");
+        expect(text("maps", "get", ...named, "0")).toBe("0  5\n");
+        expect(json("maps", "dump", ...named)).toHaveLength(3);
+        expect(json("maps", "show", ...named).id).toBe(mapId("a"));
+        expect(box.wirescript("maps", "watch", ...named, "--count", "1", "--interval", "0.01").status).toBe(0);
+      }
+      text("maps", "set", "pinned", pin, "0", `id ${json("progs", "show", "pinned", "/sys/fs/bpf/seen").id}`);
+      expect(json("maps", "get", "pinned", pin, "0")).toEqual(json("maps", "get", pin, "0"));
+      text("maps", "delete", "pinned", pin, "0");
+      expect(box.wirescript("maps", "get", "name", `${unique}a`).stderr).toContain("says no key");
+    });
+
     test("of several CPUs are summed, or shown CPU by CPU", () => {
       const map = `${unique}c`;
       // The program, which sees traffic of the device's own, counts under 1.
@@ -254,7 +271,19 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     [6, ["progs", "dump", "nosuch"], /no program named "nosuch"/],
     [12, ["progs", "show", "/sys/fs/bpf/nosuch"], /no pinned program/],
     [2, ["progs", "show", "a", "b"], /does not name a program/],
-    [2, ["progs", "show"], /missing required argument/i],
+    [2, ["progs", "show"], /missing required argument[\s\S]*wirescript progs show \[options\] <program\.\.\.>/i],
+    [2, ["progs", "lst"], /There is no `progs lst`\.\n.*list, show, dump[\s\S]*Did you mean list\?/],
+    [2, ["progs", "17"], /There is no `progs 17`[\s\S]*wirescript progs show 17$/m],
+    [2, ["progs", "list", "x"], /too much for progs list/],
+    [2, ["maps", "wacht", "x"], /There is no `maps wacht`[\s\S]*Did you mean watch\?/],
+    [2, ["progs", "--type", "xpd"], /one of socket_filter, .* xdp, [\s\S]*Did you mean xdp\?/],
+    [2, ["pin", "porg", "1", "/sys/fs/bpf/x"], /one of prog, map, link[\s\S]*Did you mean prog\?/],
+    [2, ["load", "--mode", "natve", "lo", "x"], /one of native, skb, hw, auto[\s\S]*Did you mean native\?/],
+    [2, ["lab", "stauts"], /There is no `lab stauts`[\s\S]*Did you mean status\?/],
+    [2, ["tutorial", "lst"], /There is no `tutorial lst`[\s\S]*Did you mean list\?/],
+    [2, ["lab", "load", "--", "--mode", "x"], /"x" is not understood after --mode/],
+    [2, ["maps", "dump", "id", "0"], /does not name a map/],
+    [2, ["maps", "dump", "a", "b"], /"b" is too much for maps dump/],
     [12, ["maps", "dump", "4294967295"], /no map with id/],
     [12, ["maps", "get", `${unique}h`, "source=1.2.3.4,mac=02:00:00:00:00:01,port=1"], /has no entry/],
     [2, ["maps", "get", `${unique}h`, "17"], /not a valid key/],

@@ -28,6 +28,8 @@ import { Interruption } from "../interruption.ts";
 import { positiveNumber, wholePositive } from "../numbers.ts";
 import { BIN, shellWord } from "../own-command.ts";
 import { paint, say, sayJson } from "../terminal.ts";
+import { speaksForItself } from "../usage.ts";
+import { noSuchVerb } from "../verbs.ts";
 import { pingLab } from "./lab-ping.ts";
 import { loadBy, statsBy, unloadBy } from "./lab-tools.ts";
 import { type LoadCommandOptions, load } from "./load.ts";
@@ -80,12 +82,7 @@ export async function lab(verb: string | undefined, args: string[], options: Lab
   // Own properties only: "constructor" is no verb.
   const run = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   if (run !== undefined) return await run(args, options);
-  throw new WirescriptError({
-    code: "USAGE",
-    what: `There is no verb "${verb}".`,
-    why: `A lab knows ${Object.keys(VERBS).join(", ")}.`,
-    fix: "See what they do: wirescript lab --help",
-  });
+  throw noSuchVerb("lab", verb, Object.keys(VERBS));
 }
 
 async function setUp(args: string[], { name, genNew, legacyIp, vlan }: LabOptions): Promise<number> {
@@ -238,12 +235,9 @@ function nothingMore(args: readonly string[], verb: string): void {
   });
 }
 
-/** What stands behind the verb, by the options of the command that the verb stands for. @throws CommanderError */
+/** What stands behind the verb, by the options of the command that the verb stands for. @throws WirescriptError USAGE */
 function parse<Given extends object>(verb: string, args: string[], options: readonly Option[]) {
-  const command = new Command(verb)
-    .argument("[operands...]")
-    .exitOverride()
-    .configureOutput({ outputError: () => {} });
+  const command = speaksForItself(new Command(`wirescript lab ${verb}`)).argument("[operands...]");
   for (const option of options) command.addOption(option);
   command.helpOption(false).parse(args, { from: "user" });
   return { operands: command.args, given: command.opts<Given>() };

@@ -1,7 +1,8 @@
 /** `wirescript links`: what is attached where, and who holds it. */
-import { type Attachment, isDeviceLink, listAttachments, listBpfLinks } from "../../runtime/attachments.ts";
+import { type Attachment, describeHook, isDeviceLink, listAttachments, listBpfLinks } from "../../runtime/attachments.ts";
 import { holdersOfLinks, type LinkHolders } from "../../runtime/links/holders.ts";
 import { programById, programInfo, unlessGone } from "../../sys/bpf.ts";
+import { holderNames } from "../holders.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { sayTable } from "../table.ts";
 import { sayJson } from "../terminal.ts";
@@ -26,12 +27,11 @@ export async function links({ json }: { json?: boolean }): Promise<void> {
   if (json === true) return sayJson(rows);
   const lines = rows.map(({ linkId, hook, mode, dev, netns, program, filter, pins, processes }) => [
     linkId === null ? "-" : `${linkId}`,
-    [hook, ...(mode === null ? [] : [mode]), ...(filter === null ? [] : [`priority ${filter.priority}`])].join(" "),
+    describeHook({ hook, mode, filter }),
     dev ?? "-",
     netns ?? "-",
     program === null ? "-" : `${program.name || "(no name)"} (${program.id})`,
-    [...pins, ...processes.map(({ pid, command }) => `${command} (${pid})`)].join(" ") ||
-      (linkId === null ? "the device" : "-"),
+    linkId === null ? "the device" : holderNames({ pins, processes }) || "-",
   ]);
   sayTable(["Link", "Hook", "Device", "Namespace", "Program", "Held by"], lines);
 }

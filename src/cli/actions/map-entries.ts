@@ -1,11 +1,13 @@
 /** `wirescript maps dump|get|set|delete|watch`: entries of any map, decoded by the kernel's types for it. */
 import { WirescriptError } from "../../errors.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
-import { openMapFd, parseSelector } from "../../runtime/kernel-objects.ts";
+import { openMapFd } from "../../runtime/kernel-objects.ts";
 import { compareSnapshots, type MapEntry, MapReader } from "../../runtime/map-reader.ts";
 import { listPins } from "../../runtime/pins.ts";
+import { SELECTOR, type Selector, takeSelector } from "../../runtime/selector.ts";
 import { plainText } from "../../runtime/value-text.ts";
 import { Interruption } from "../interruption.ts";
+import { shellWord } from "../own-command.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { jsonLine, paint, say, sayJson, sayJsonLine } from "../terminal.ts";
 
@@ -31,8 +33,8 @@ const AT_ONCE = 1000;
 /** Keys are aligned as far as this. */
 const WIDEST_KEY = 60;
 
-export async function dumpMap(map: string, options: DumpMapOptions): Promise<void> {
-  using reader = await open(map);
+export async function dumpMap(words: readonly string[], options: DumpMapOptions): Promise<void> {
+  using reader = await open(taken("dump", words, []).selector);
   let lines: string[] = [];
   let first = true;
   const flush = (): void => {
@@ -68,27 +70,34 @@ export async function dumpMap(map: string, options: DumpMapOptions): Promise<voi
   else if (count === 0) process.stderr.write("The map is empty.\n");
 }
 
-export async function getEntry(map: string, key: string, options: DumpMapOptions): Promise<void> {
-  using reader = await open(map);
+export async function getEntry(words: readonly string[], options: DumpMapOptions): Promise<void> {
+  const { selector, rest } = taken("get", words, ["KEY"]);
+  const [key = ""] = rest;
+  using reader = await open(selector);
   const entry = reader.get(key);
   if (entry === undefined) throw noSuchKey(reader, key);
   if (options.json === true) return sayJson(entry);
   for (const line of entryLines(entry, 0, options)) say(line);
 }
 
-export async function setEntry(map: string, words: readonly string[], options: SetOptions): Promise<void> {
-  using reader = await open(map);
-  const [key, value] = reader.keyless ? [null, words[0]] : [words[0], words[1]];
-  if (key === undefined || value === undefined || words.length > (reader.keyless ? 1 : 2)) {
+export async function setEntry(words: readonly string[], options: SetOptions): Promise<void> {
+  const { selector, rest } = takeSelector(words, "map");
+  using reader = await open(selector);
+  const [key, value] = reader.keyless ? [null, rest[0]] : [rest[0], rest[1]];
+  if (key === undefined || value === undefined || rest.length > (reader.keyless ? 1 : 2)) {
+    const named = words
+      .slice(0, words.length - rest.length)
+      .map(shellWord)
+      .join(" ");
     throw new WirescriptError({
       code: "USAGE",
-      what: `"${words.join(" ")}" is no entry of the map "${reader.info.name}".`,
+      what: `"${rest.join(" ")}" is no entry of the map "${reader.info.name}".`,
       why: reader.keyless
         ? "Maps of its type have values, and no keys."
         : "An entry is a key and a value, each one word of the command line.",
       fix: reader.keyless
-        ? `wirescript maps set ${map} VALUE`
-        : `wirescript maps set ${map} KEY VALUE, with quotes around each where it has spaces.`,
+        ? `wirescript maps set ${named} VALUE`
+        : `wirescript maps set ${named} KEY VALUE, with quotes around each where it has spaces.`,
     });
   }
   reader.set(key, value, options.new === true ? "noexist" : options.existing === true ? "exist" : "any");
@@ -100,13 +109,15 @@ export async function setEntry(map: string, words: readonly string[], options: S
   }
 }
 
-export async function deleteEntry(map: string, key: string): Promise<void> {
-  using reader = await open(map);
+export async function deleteEntry(words: readonly string[]): Promise<void> {
+  const { selector, rest } = taken("delete", words, ["KEY"]);
+  const [key = ""] = rest;
+  using reader = await open(selector);
   if (!reader.delete(key)) throw noSuchKey(reader, key);
 }
 
-export async function watchMap(map: string, { interval, count, json }: WatchOptions): Promise<void> {
-  using reader = await open(map);
+export async function watchMap(words: readonly string[], { interval, count, json }: WatchOptions): Promise<void> {
+  using reader = await open(taken("watch", words, []).selector);
   using interruption = new Interruption();
   const look = () => new Map([...reader.entries()].map((entry) => [plainText(entry.key), entry]));
   let before = look();
@@ -129,9 +140,26 @@ function changeText(before: MapEntry["value"], after: MapEntry["value"]): string
   return `${paint("red", plainText(before))} ${paint("dim", "→")} ${paint("green", plainText(after))}`;
 }
 
-async function open(map: string): Promise<MapReader> {
+async function open(selector: Selector): Promise<MapReader> {
   await mustBeAbleTo("read and change maps");
-  return new MapReader(openMapFd(parseSelector([map], "map")));
+  return new MapReader(openMapFd(selector));
+}
+
+/** The map that is named first, and the words behind it: as many as are wanted. @throws WirescriptError USAGE */
+function taken(verb: string, words: readonly string[], wanted: readonly string[]): ReturnType<typeof takeSelector> {
+  const found = takeSelector(words, "map");
+  const { length } = found.rest;
+  if (length === wanted.length) return found;
+  const synopsis = ["wirescript maps", verb, "MAP", ...wanted].join(" ");
+  throw new WirescriptError({
+    code: "USAGE",
+    what:
+      length < wanted.length
+        ? `"maps ${verb} ${words.join(" ")}" says no key.`
+        : `"${found.rest.slice(wanted.length).join(" ")}" is too much for maps ${verb}.`,
+    why: `It takes a map, by ${SELECTOR}${wanted.length === 0 ? "" : ", and a key, which is one word of the command line"}.`,
+    fix: `${synopsis}${wanted.length === 0 ? "" : ", with quotes around the key where it has spaces"}; see: wirescript maps ${verb} --help`,
+  });
 }
 
 /** Of a per-CPU value whose fields have no sum, all copies are shown. */

@@ -1,6 +1,7 @@
 /** `wirescript maps`: the maps in the kernel as a list, and one of them in full. */
-import { openMapFd, parseSelector } from "../../runtime/kernel-objects.ts";
+import { openMapFd } from "../../runtime/kernel-objects.ts";
 import { listMapReports, mapReport, mapSurroundings, mapTypeTexts } from "../../runtime/map-report.ts";
+import { parseSelector } from "../../runtime/selector.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { sayTable } from "../table.ts";
 import { paint, say, sayJson } from "../terminal.ts";
@@ -23,9 +24,9 @@ export async function listMaps({ json }: { json?: boolean }): Promise<void> {
   sayTable(["ID", "Type", "Name", "Key", "Value", "Entries", "Memory", "Programs", "Pinned"], rows);
 }
 
-export async function showMap(map: string, { json }: { json?: boolean }): Promise<void> {
+export async function showMap(words: readonly string[], { json }: { json?: boolean }): Promise<void> {
   await mustBeAbleTo("look at maps");
-  using fd = openMapFd(parseSelector([map], "map"));
+  using fd = openMapFd(parseSelector(words, "map"));
   const report = { ...mapReport(fd, mapSurroundings()), ...mapTypeTexts(fd) };
   if (json === true) return sayJson(report);
   const { id, type, name, keySize, valueSize, maxEntries, flags, memory, frozen, btfId, programs, pins, keyType, valueType } =

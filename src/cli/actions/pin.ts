@@ -1,28 +1,37 @@
 /** `wirescript pin` and `wirescript unpin`: keep what is in the kernel alive by a file in bpffs, and end that. */
 import { dirname, resolve } from "node:path";
 import { WirescriptError } from "../../errors.ts";
-import { adoptLink, openMapById, openProgram, unpin as removePin } from "../../index.ts";
-import { ensurePinDirectory } from "../../runtime/pin.ts";
-import { enterNetwork } from "../network.ts";
+import { unpin as removePin } from "../../index.ts";
+import { openLinkFd, openMapFd, openProgram } from "../../runtime/kernel-objects.ts";
+import { ensurePinDirectory, pinObject } from "../../runtime/pin.ts";
+import { type ObjectKind, type Selector, takeSelector } from "../../runtime/selector.ts";
+import { type Fd, linkInfo, mapInfo, programInfo } from "../../sys/bpf.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { say } from "../terminal.ts";
 
-const KINDS = ["prog", "map", "link"] as const;
+/** As the command line calls them. */
+export type PinKind = "prog" | "map" | "link";
 
-export async function pin(kind: string, id: string, path: string, options: { netns?: string }): Promise<void> {
+const KINDS: Record<PinKind, ObjectKind> = { prog: "program", map: "map", link: "link" };
+
+/** `words`: what is to be pinned, and where. */
+export async function pin(kind: PinKind, words: readonly string[]): Promise<void> {
+  const { selector, rest } = takeSelector(words, KINDS[kind]);
+  const [given] = rest;
+  if (given === undefined || rest.length > 1) throw notUnderstood(kind, words, given);
   await mustBeAbleTo("pin what is in the kernel");
-  enterNetwork(options.netns);
-  const number = idOf(kind, id);
-  const directory = ensurePinDirectory(dirname(resolve(path)));
+  using object = open(kind, selector);
+  const path = resolve(given);
+  const directory = ensurePinDirectory(dirname(path));
+  const what = `${kind} ${object.id}`;
   try {
-    using object = open(kind as (typeof KINDS)[number], number);
-    object.pin(resolve(path));
+    pinObject(object.fd, path, what);
   } catch (error) {
     directory.undo();
     throw error;
   }
   if (directory.mounted !== null) say(`Mounted the BPF file system at ${directory.mounted}; it stays mounted.`);
-  say(`Pinned ${kind} ${number} at ${resolve(path)}.`);
+  say(`Pinned ${what} at ${path}.`);
 }
 
 export async function unpin(paths: readonly string[]): Promise<void> {
@@ -33,18 +42,24 @@ export async function unpin(paths: readonly string[]): Promise<void> {
   }
 }
 
-function open(kind: (typeof KINDS)[number], id: number): Disposable & { pin(path: string): void } {
-  if (kind === "prog") return openProgram(id);
-  return kind === "map" ? openMapById(id) : adoptLink(id);
+function open(kind: PinKind, selector: Selector): { fd: Fd; id: number } & Disposable {
+  if (kind === "prog") {
+    const fd = openProgram(selector);
+    return { fd, id: programInfo(fd).id, [Symbol.dispose]: () => fd.close() };
+  }
+  if (kind === "map") {
+    const fd = openMapFd(selector);
+    return { fd, id: mapInfo(fd).id, [Symbol.dispose]: () => fd.close() };
+  }
+  const fd = openLinkFd(selector);
+  return { fd, id: linkInfo(fd).id, [Symbol.dispose]: () => fd.close() };
 }
 
-function idOf(kind: string, id: string): number {
-  const isKind = (KINDS as readonly string[]).includes(kind);
-  if (isKind && /^\d+$/.test(id) && Number(id) > 0 && Number(id) < 2 ** 32) return Number(id);
-  throw new WirescriptError({
+function notUnderstood(kind: PinKind, words: readonly string[], path: string | undefined): WirescriptError {
+  return new WirescriptError({
     code: "USAGE",
-    what: isKind ? `"${id}" is no id of a ${kind}.` : `There is nothing called "${kind}" to pin.`,
-    why: isKind ? "Ids are whole numbers from 1 on." : `What can be pinned is a ${KINDS.join(", a ")}.`,
-    fix: "For example: wirescript pin prog 42 /sys/fs/bpf/mine; wirescript progs, maps and links show ids.",
+    what: `"pin ${[kind, ...words].join(" ")}" ${path === undefined ? "does not say where to pin it" : "says too much"}.`,
+    why: `It takes a ${KINDS[kind]}, and one path in the BPF file system.`,
+    fix: `For example: wirescript pin ${kind} 42 /sys/fs/bpf/mine; wirescript ${kind}s shows ids.`,
   });
 }

@@ -1,7 +1,8 @@
 /** `wirescript progs`: the programs in the kernel as a list, and one of them in full. */
 import { describeAttachment } from "../../runtime/attachments.ts";
-import { openProgram, parseSelector } from "../../runtime/kernel-objects.ts";
+import { openProgram } from "../../runtime/kernel-objects.ts";
 import { listProgramReports, type ProgramReport, programReport, surroundings } from "../../runtime/program-report.ts";
+import { parseSelector } from "../../runtime/selector.ts";
 import { age } from "../age.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { sayTable } from "../table.ts";

@@ -1,11 +1,20 @@
 /** `wirescript status`: which programs for XDP and TC are on which devices. */
 
 import { WirescriptError } from "../../errors.ts";
-import { attachedTc, attachedXdp, type LinkHolders, type ProgramInfo, programInfo } from "../../index.ts";
+import {
+  type Attachment,
+  attachedTc,
+  attachedXdp,
+  describeHook,
+  type LinkHolders,
+  type ProgramInfo,
+  programInfo,
+} from "../../index.ts";
 import { holdersOfLinks } from "../../runtime/links/holders.ts";
 import { mapById, mapInfo, unlessGone } from "../../sys/bpf.ts";
 import { findLink, getLink, listLinks } from "../../sys/netlink/index.ts";
 import { age } from "../age.ts";
+import { heldBy } from "../holders.ts";
 import { enterNetwork } from "../network.ts";
 import { type PinnedMap, pinnedMaps } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
@@ -24,9 +33,9 @@ interface DeviceStatus {
 }
 
 interface ProgramStatus {
-  hook: "xdp" | "ingress" | "egress";
-  /** For TC: "tcx" or "clsact". */
-  mode: string;
+  hook: Attachment["hook"];
+  /** Of XDP: "native", "skb" or "hw"; null for TC. */
+  mode: string | null;
   name: string;
   id: number;
   tag: string;
@@ -35,8 +44,8 @@ interface ProgramStatus {
   linkId: number | null;
   /** Of that link. */
   holders: LinkHolders | null;
-  /** Of a filter of clsact. */
-  priority: number | null;
+  /** Of a clsact filter. */
+  filter: Attachment["filter"];
   maps: { id: number; name: string; pins: string[] }[];
 }
 
@@ -56,23 +65,16 @@ export async function status(dev: string | undefined, options: StatusOptions): P
       ? [[dev, "-"]]
       : programs.map((program) => [
           dev,
-          describeMode(program),
+          describeHook(program),
           program.name,
           `${program.id}`,
           program.tag,
           age(Date.now() - Date.parse(program.loadedAt)),
+          heldBy(program.linkId, program.holders),
           program.maps.flatMap(({ pins }) => pins).join(" ") || "-",
         ]),
   );
-  sayTable(["Device", "Mode", "Program", "ID", "Tag", "Age", "Pinned maps"], rows);
-}
-
-/** "native", "ingress clsact 49152", "native, link 7: node 1234" */
-function describeMode({ hook, mode, priority, linkId, holders }: ProgramStatus): string {
-  const words = hook === "xdp" ? mode : [hook, mode, ...(priority === null ? [] : [priority])].join(" ");
-  if (linkId === null) return words;
-  const by = [...(holders?.processes ?? []).map(({ pid, command }) => `${command} ${pid}`), ...(holders?.pins ?? [])];
-  return `${words}, link ${linkId}${by.length === 0 ? "" : `: ${by.join(", ")}`}`;
+  sayTable(["Device", "Hook", "Program", "ID", "Tag", "Age", "Held by", "Pinned maps"], rows);
 }
 
 /** Devices and programs that go while they are looked at are left out. */
@@ -95,16 +97,16 @@ function readStatus(dev: string | undefined): DeviceStatus[] {
 
 function attachedOn(ifindex: number): Attached[] {
   try {
-    const xdp = attachedXdp(ifindex).map((each): Attached => ({ hook: "xdp", priority: null, ...each }));
+    const xdp = attachedXdp(ifindex).map((each): Attached => ({ hook: "xdp", filter: null, ...each }));
     const tc = attachedTc(ifindex).map(
       ({ id, name, tag, direction, via, linkId, filter }): Attached => ({
-        hook: direction,
-        mode: via,
+        hook: `${via} ${direction}`,
+        mode: null,
         name,
         id,
         tag,
         linkId,
-        priority: filter?.priority ?? null,
+        filter: filter === null ? null : { priority: filter.priority, handle: filter.handle },
       }),
     );
     return [...xdp, ...tc];

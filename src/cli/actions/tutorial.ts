@@ -4,6 +4,7 @@ import { WirescriptError } from "../../errors.ts";
 import { makeWorkspace, TUTORIALS } from "../../tutorials/index.ts";
 import { shellWord } from "../own-command.ts";
 import { say, sayJson } from "../terminal.ts";
+import { noSuchVerb } from "../verbs.ts";
 import { runTool } from "./tutorial-tools/run.ts";
 
 export interface TutorialOptions {
@@ -21,6 +22,7 @@ export async function tutorial(verb: string, args: string[], options: TutorialOp
   if (verb === "run" && name !== undefined) {
     return await runTool(name, options.with === undefined ? [] : [options.with], args.slice(1));
   }
+  if (verb !== "list" && verb !== "new" && verb !== "run") throw noSuchVerb("tutorial", verb, ["list", "new"]);
   throw new WirescriptError({
     code: "USAGE",
     what: `"tutorial ${[verb, ...args].join(" ")}" is not understood.`,

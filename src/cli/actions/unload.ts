@@ -1,6 +1,7 @@
 /** `wirescript unload`: takes programs off a device, and tells the truth about it. */
 import { WirescriptError } from "../../errors.ts";
-import { attachedTc, attachedXdp, detachTc, detachXdp, openProgram } from "../../index.ts";
+import { attachedTc, attachedXdp, detachTc, detachXdp, openPinnedProgram, openProgram } from "../../index.ts";
+import { parseSelector, type Selector } from "../../runtime/selector.ts";
 import type { Direction } from "../../sys/bpf.ts";
 import { findLink, noSuchDevice } from "../../sys/netlink/index.ts";
 import { enterNetwork, whileAlone } from "../network.ts";
@@ -18,7 +19,7 @@ export interface UnloadOptions {
   tc?: boolean;
   ingress?: boolean;
   egress?: boolean;
-  /** A TC program's name or id. */
+  /** A TC program, as `parseSelector` understands it. */
   prog?: string;
 }
 
@@ -85,7 +86,8 @@ function unloadTc(dev: string, options: UnloadOptions): Removed {
     options.ingress === true ? "ingress" : options.egress === true ? "egress" : undefined;
   const present = attachedTc(dev, { direction });
   const { prog } = options;
-  const wanted = present.filter(({ id, name }) => prog === undefined || name === prog.slice(0, 15) || `${id}` === prog);
+  const isWanted = prog === undefined ? () => true : chosenBy(parseSelector(prog.split(" "), "program"));
+  const wanted = present.filter(isWanted);
   const where = direction === undefined ? dev : `the ${direction} of ${dev}`;
   const there = present.map(({ name, id, direction }) => `"${name}" (id ${id}, ${direction})`).join(", ");
   const failure = (code: "NOTHING_ATTACHED" | "USAGE", what: string, why: string, fix: string) =>
@@ -114,6 +116,15 @@ function unloadTc(dev: string, options: UnloadOptions): Removed {
     return `Removed "${name}" (id ${id}) from the ${direction} of ${dev}: ${how}.`;
   });
   return { lines, mapIds };
+}
+
+/** The kernel keeps 15 bytes of a name. */
+function chosenBy(selector: Selector): (program: { id: number; name: string }) => boolean {
+  if ("name" in selector) return ({ name }) => name === selector.name.slice(0, 15);
+  if ("id" in selector) return ({ id }) => id === selector.id;
+  using program = openPinnedProgram(selector.path);
+  const { id: pinned } = program.info();
+  return ({ id }) => id === pinned;
 }
 
 /** Programs that go meanwhile leave no maps that are theirs alone. */

@@ -1,13 +1,14 @@
 /** `wirescript progs`: its verbs, options and examples. `../actions/progs.ts` does the work. */
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { PROGRAM_TYPES } from "../../runtime/program-types.ts";
+import { SELECTOR, SELECTOR_HELP } from "../../runtime/selector.ts";
 import type { DumpOptions } from "../actions/progs-dump.ts";
 import { teach } from "../examples.ts";
+import { addVerbs } from "../verbs.ts";
 
 export function progsCommand(): Command {
   const command = new Command("progs").description("Look at the programs in the kernel, whoever loaded them. Needs root.");
-  command.addCommand(listCommand(), { isDefault: true });
-  command.addCommand(showCommand());
-  command.addCommand(dumpCommand());
+  addVerbs(command, listCommand(), showCommand(), dumpCommand());
   return teach(
     command,
     [
@@ -17,7 +18,7 @@ export function progsCommand(): Command {
       ["wirescript progs dump echo", "its instructions, with the source lines between them"],
       ["wirescript progs dump 17 --jit", "its machine code (with llvm-objdump or objdump, when installed)"],
     ],
-    "A number is an id, what has a slash is the path of a pin, anything else is a name; id ID, name NAME and pinned PATH say which.",
+    SELECTOR_HELP,
   );
 }
 
@@ -27,7 +28,7 @@ const JSON_OF_PROGRAM =
 function listCommand(): Command {
   return new Command("list")
     .description("list all programs (what progs does without a verb)")
-    .option("-t, --type <type>", "only programs of this type, such as xdp or sched_cls")
+    .addOption(new Option("-t, --type <type>", "only programs of this type, such as xdp or sched_cls").argParser(programType))
     .option("--json", `print JSON: [${JSON_OF_PROGRAM}]`)
     .action(async (options: { type?: string; json?: boolean }) => {
       const { listPrograms } = await import("../actions/progs.ts");
@@ -38,7 +39,7 @@ function listCommand(): Command {
 function showCommand(): Command {
   return new Command("show")
     .description("show one program")
-    .argument("<program...>", "ID, NAME, or pinned PATH")
+    .argument("<program...>", SELECTOR)
     .option("--json", `print JSON: ${JSON_OF_PROGRAM}`)
     .action(async (words: string[], options: { json?: boolean }) => {
       const { showProgram } = await import("../actions/progs.ts");
@@ -49,7 +50,7 @@ function showCommand(): Command {
 function dumpCommand(): Command {
   return new Command("dump")
     .description("print a program's code, with the lines of its TypeScript or C source")
-    .argument("<program...>", "ID, NAME, or pinned PATH")
+    .argument("<program...>", SELECTOR)
     .option("--xlated", "eBPF instructions as the verifier left them (default)")
     .addOption(new Option("--jit", "machine code").conflicts("xlated"))
     .option("--no-source", "without source lines")
@@ -58,4 +59,10 @@ function dumpCommand(): Command {
       const { dumpProgram } = await import("../actions/progs-dump.ts");
       await dumpProgram(words, options);
     });
+}
+
+/** A type that the kernel has and this version does not know is listed as its number: "type 34". */
+function programType(text: string): string {
+  if (PROGRAM_TYPES.includes(text) || /^type \d+$/.test(text)) return text;
+  throw new InvalidArgumentError(`Allowed choices are ${PROGRAM_TYPES.slice(1).join(", ")}.`);
 }

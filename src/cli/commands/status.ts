@@ -8,7 +8,7 @@ export function statusCommand(): Command {
     .argument("[dev]", "only this device")
     .option(
       "--json",
-      "print JSON: [{ dev, ifindex, programs: [{ hook, mode, name, id, tag, loadedAt, linkId, holders, priority, maps }] }]",
+      "print JSON: [{ dev, ifindex, programs: [{ hook, mode, name, id, tag, loadedAt, linkId, holders, filter, maps }] }]",
     )
     .option("--netns <name>", "of another network namespace: a name, a process's id, or a path")
     .action(async (dev: string | undefined, options: { json?: boolean; netns?: string }) => {

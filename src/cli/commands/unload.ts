@@ -1,5 +1,6 @@
 /** `wirescript unload`: its options and examples. `../actions/unload.ts` does the work. */
 import { Command, Option } from "commander";
+import { SELECTOR } from "../../runtime/selector.ts";
 import type { UnloadOptions } from "../actions/unload.ts";
 import { teach } from "../examples.ts";
 
@@ -25,7 +26,7 @@ export function unloadOptions(): Option[] {
     new Option("--tc", "a TC program instead of the XDP program"),
     new Option("--ingress", "a TC program, of the way in").conflicts("egress"),
     new Option("--egress", "a TC program, of the way out"),
-    new Option("-n, --prog <name>", "which TC program, by name or id; needed when there are several"),
+    new Option("-n, --prog <name>", `which TC program: ${SELECTOR}; needed when there are several`),
     new Option("--netns <name>", "the device's network namespace: a name, a process's id, or a path"),
     new Option("-F, --force", "also a program that a running process or a pin holds by a bpf_link"),
     new Option("--keep-pins", "leave the pinned maps, with their contents, for the next load"),
