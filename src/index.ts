@@ -85,3 +85,12 @@ export type { LiveRunOptions, LiveRunResult, RunOptions, RunResult } from "./run
 export { type LostLines, openTrace, type Trace, type TraceLine } from "./runtime/trace.ts";
 export type { LoadedMapOf, MapsOf, ProgramsOf } from "./runtime/typed.ts";
 export { VerifierError } from "./runtime/verifier-log.ts";
+export { type Place, placeText } from "./runtime/xdp-events/places.ts";
+export type { XdpEventName } from "./runtime/xdp-events/tracepoints.ts";
+export {
+  type Named,
+  type XdpEventCount,
+  type XdpEventCounts,
+  type XdpEventOptions,
+  XdpEvents,
+} from "./runtime/xdp-events/xdp-events.ts";

@@ -34,6 +34,7 @@ export const HELPER = {
   map_push_elem: 87,
   map_pop_elem: 88,
   map_peek_elem: 89,
+  probe_read_kernel: 113,
   ringbuf_output: 130,
   ringbuf_reserve: 131,
   ringbuf_submit: 132,

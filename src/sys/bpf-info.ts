@@ -28,6 +28,8 @@ export interface KernelProgramInfo {
   /** Nanoseconds and runs, counted only while statistics are on (BPF_ENABLE_STATS). */
   runTime: bigint;
   runCount: bigint;
+  /** Runs left out because the program was already running on that CPU (Linux 5.12). */
+  recursionMisses: bigint;
 }
 
 export interface KernelMapInfo {
@@ -83,6 +85,7 @@ export function programInfo(fd: ProgramFd): KernelProgramInfo {
     btfId: info.u32("btf_id"),
     runTime: info.u64("run_time_ns"),
     runCount: info.u64("run_cnt"),
+    recursionMisses: info.u64("recursion_misses"),
   };
 }
 

@@ -170,6 +170,7 @@ export const ATTR = {
     },
     newer: ["target_ifindex", "count", "link_ids", "link_attach_flags", "revision"],
   },
+  RAW_TRACEPOINT_OPEN: { command: 17, member: "raw_tracepoint", size: 16, fields: { name: [0, 8], prog_fd: [8, 4] } },
   BTF_LOAD: {
     command: 18,
     member: null,

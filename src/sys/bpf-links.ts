@@ -27,3 +27,8 @@ export function linkUpdate(link: LinkFd, program: ProgramFd, expected?: ProgramF
 export function linkDetach(link: LinkFd): void {
   bpf("LINK_DETACH", { link_fd: link.number });
 }
+
+/** Attaches a program to the tracepoint that it was loaded for (BPF_TRACE_RAW_TP, Linux 5.5), in all network namespaces. @throws SyscallError */
+export function openRawTracepoint(program: ProgramFd): LinkFd {
+  return new Fd("link", bpf("RAW_TRACEPOINT_OPEN", { prog_fd: program.number }).result);
+}

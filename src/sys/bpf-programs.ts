@@ -12,6 +12,8 @@ export interface ProgramLoad {
   type: number;
   /** `enum bpf_attach_type`. */
   expectedAttachType: number;
+  /** Of programs for tracing: the kernel's type that they are attached to. */
+  attachBtfId?: number;
   flags: number;
   license: string;
   /** Encoded instructions, 8 bytes a slot, references resolved. */
@@ -85,6 +87,7 @@ function loadOnce(program: ProgramLoad, logLevel: number, log: Uint8Array | null
   return tryBpf("PROG_LOAD", {
     prog_type: program.type,
     expected_attach_type: program.expectedAttachType,
+    attach_btf_id: program.attachBtfId ?? 0,
     prog_flags: program.flags,
     prog_name: program.name,
     insn_cnt: program.instructions.length / 8,
