@@ -42,7 +42,7 @@ export function programInfo(id: number): ProgramInfo {
     code: "NO_SUCH_PROGRAM",
     what: `There is no program with id ${id} in the kernel.`,
     why: "It was unloaded, or never there: ids are not used again.",
-    fix: "List the programs: wirescript progs",
+    fix: "List the programs: listPrograms(), wirescript progs",
   });
 }
 

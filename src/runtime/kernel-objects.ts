@@ -50,7 +50,7 @@ const LINKS: Access<LinkFd> = {
   nameOf: () => "",
 };
 
-/** Opens a program; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, MAP for a path without one, USAGE when several have the name, NO_PRIVILEGES. */
+/** Opens a program; the caller closes it. @throws WirescriptError NO_SUCH_PROGRAM, USAGE when several have the name, NO_PRIVILEGES. */
 export function openProgram(selector: Selector): ProgramFd {
   return open(selector, "program", PROGRAMS);
 }

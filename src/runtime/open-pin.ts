@@ -13,11 +13,19 @@ type Kind = "map" | "program" | "link";
 /** The library's function that opens each of them. */
 const OPENED_BY = { map: "openPinnedMap", program: "openPinnedProgram", link: "openPinnedLink" } as const;
 
-/** @throws WirescriptError MAP when there is no such thing at that path, NO_PRIVILEGES. */
+/** The command that shows them. */
+const LISTED_BY = { map: "maps", program: "progs", link: "links" } as const;
+
+const CODE = { map: "MAP", program: "NO_SUCH_PROGRAM", link: "NOTHING_ATTACHED" } as const;
+
+/**
+ * @throws WirescriptError when there is no such thing at that path, MAP for a map, NO_SUCH_PROGRAM for a program, NOTHING_ATTACHED for a link; USAGE for
+ * what is no path; NO_PRIVILEGES.
+ */
 export function openPin<K extends Kind>(path: string, kind: K): Fd<K> {
   checkPath(path, `There is no pinned ${kind} at ${describeValue(path)}.`);
-  const missing = (why: string, fix = `List the pins: ls -R ${BPFFS_PATH}`, cause?: unknown) =>
-    new WirescriptError({ code: "MAP", what: `There is no pinned ${kind} at ${path}.`, why, fix, cause });
+  const missing = (why: string, fix = `List the pins: listPins(), ls -R ${BPFFS_PATH}`, cause?: unknown) =>
+    new WirescriptError({ code: CODE[kind], what: `There is no pinned ${kind} at ${path}.`, why, fix, cause });
   let fd: ReturnType<typeof objectGet>;
   try {
     fd = objectGet(path);
@@ -32,7 +40,10 @@ export function openPin<K extends Kind>(path: string, kind: K): Fd<K> {
   if (isA(fd, kind)) return fd;
   const found = fd.kind;
   fd.close();
-  throw missing(`What is pinned there is a ${found}.`, `Open it as what it is: ${OPENED_BY[found]}("${path}")`);
+  throw missing(
+    `What is pinned there is a ${found}.`,
+    `Open it as what it is: ${OPENED_BY[found]}("${path}"), wirescript ${LISTED_BY[found]}`,
+  );
 }
 
 function isA<K extends Kind>(fd: Fd, kind: K): fd is Fd<K> {

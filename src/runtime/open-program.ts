@@ -26,14 +26,14 @@ export function openProgram(id: number): LoadedProgram {
       code: "NO_SUCH_PROGRAM",
       what: `There is no program with id ${id} in the kernel.`,
       why: "It was unloaded, or never there: ids are not used again.",
-      fix: "List what there is: wirescript progs",
+      fix: "List what there is: listPrograms(), wirescript progs",
       cause: error,
     });
   }
   return opened(fd);
 }
 
-/** As `openProgram`, by the path of its pin. @throws WirescriptError MAP when there is no program at that path, and as `openProgram`. */
+/** As `openProgram`, by the path of its pin. @throws WirescriptError NO_SUCH_PROGRAM when there is no program at that path, and as `openProgram`. */
 export function openPinnedProgram(path: string): LoadedProgram {
   return opened(openPin(path, "program"));
 }
@@ -53,6 +53,6 @@ function opened(fd: ProgramFd): LoadedProgram {
     code: "NO_SUCH_PROGRAM",
     what: `The program "${info.name}" (id ${info.id}) is not for packets.`,
     why: `Its type has the number ${info.type} in the kernel; Wirescript attaches programs for XDP and TC.`,
-    fix: "Look at it with bpftool prog show.",
+    fix: `Look at it: programInfo(${info.id}), wirescript progs show ${info.id}`,
   });
 }

@@ -61,17 +61,19 @@ describe.skipIf(reason !== "")(`what is pinned${reason}`, () => {
       { path: `${directory}/program`, kind: "program", id: p.info().id },
     ]);
     const openers = { program: openPinnedProgram, map: openPinnedMap, link: openPinnedLink } as const;
+    const codes: Record<string, string> = { program: "NO_SUCH_PROGRAM", map: "MAP", link: "NOTHING_ATTACHED" };
     for (const [wanted, open] of Object.entries(openers)) {
+      const code = codes[wanted];
       for (const found of Object.keys(openers).filter((kind) => kind !== wanted)) {
         expect(failure(() => open(`${directory}/${found}`))).toMatchObject({
-          code: "MAP",
+          code,
           message: `There is no pinned ${wanted} at ${directory}/${found}.`,
           why: `What is pinned there is a ${found}.`,
         });
       }
-      expect(failure(() => open(`${directory}/nothing`))).toMatchObject({ why: "The file does not exist." });
+      expect(failure(() => open(`${directory}/nothing`))).toMatchObject({ code, why: "The file does not exist." });
       expect(failure(() => open("/proc/version"))).toMatchObject({ why: "The file is not in a BPF file system." });
-      expect(failure(() => open(directory))).toMatchObject({ code: "MAP" });
+      expect(failure(() => open(directory))).toMatchObject({ code });
     }
   });
 

@@ -10,11 +10,17 @@ import { checkPath } from "./arguments.ts";
 import { type Pin, pinAt } from "./pins.ts";
 import { denied } from "./privileges.ts";
 
-/** @throws WirescriptError MAP for a bad or taken path, NO_PRIVILEGES. */
+/** `what`: for messages, e.g. "the map x". @throws WirescriptError for a bad or taken path, MAP for a map and USAGE for others; NO_PRIVILEGES. */
 export function pinObject(fd: Fd, path: string, what: string): void {
   checkPath(path, `${upperFirst(what)} was not pinned.`);
   const refused = (why: string, fix: string, cause?: unknown) =>
-    new WirescriptError({ code: "MAP", what: `${upperFirst(what)} was not pinned at ${path}.`, why, fix, cause });
+    new WirescriptError({
+      code: fd.kind === "map" ? "MAP" : "USAGE",
+      what: `${upperFirst(what)} was not pinned at ${path}.`,
+      why,
+      fix,
+      cause,
+    });
   try {
     objectPin(fd, path);
   } catch (error) {
@@ -46,7 +52,7 @@ export function unpin(path: string): Pin {
   const refused = (why: string, fix: string) =>
     new WirescriptError({ code: "MAP", what: `There is no pin at ${path}: nothing was removed.`, why, fix });
   const entry = lstatSync(path, { throwIfNoEntry: false });
-  if (entry === undefined) throw refused("The file does not exist.", `List the pins: ls -R ${BPFFS_PATH}`);
+  if (entry === undefined) throw refused("The file does not exist.", `List the pins: listPins(), ls -R ${BPFFS_PATH}`);
   if (!onBpffs(path)) throw refused("The file is not in a BPF file system.", `Pins are under ${BPFFS_PATH}.`);
   if (entry.isDirectory()) throw refused("It is a directory.", `Name what is in it; see ls ${path}`);
   const pin = pinAt(path);

@@ -269,7 +269,7 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
   test.each<[number, string[], RegExp]>([
     [6, ["progs", "show", "4294967295"], /no program with id 4294967295/],
     [6, ["progs", "dump", "nosuch"], /no program named "nosuch"/],
-    [12, ["progs", "show", "/sys/fs/bpf/nosuch"], /no pinned program/],
+    [6, ["progs", "show", "/sys/fs/bpf/nosuch"], /no pinned program/],
     [2, ["progs", "show", "a", "b"], /does not name a program/],
     [2, ["progs", "show"], /missing required argument[\s\S]*wirescript progs show \[options\] <program\.\.\.>/i],
     [2, ["progs", "lst"], /There is no `progs lst`\.\n.*list, show, dump[\s\S]*Did you mean list\?/],

@@ -165,7 +165,7 @@ xdp_stats_map (map)
     [9, ["nosuch.bpf.ts", "-p", "eth/ip"], /nosuch\.bpf\.ts/],
     [6, ["4294967295", "-p", "eth/ip"], /no program with id/],
     [6, ["nosuchprogram", "-p", "eth/ip"], /no program named "nosuchprogram"/],
-    [12, ["pinned", "/sys/fs/bpf/nosuch", "-p", "eth/ip"], /no pinned program/],
+    [6, ["pinned", "/sys/fs/bpf/nosuch", "-p", "eth/ip"], /no pinned program/],
   ])("exit status %i for %j", (status, args, says) => {
     const outcome = box.wirescript("run", ...args);
     expect(outcome).toMatchObject({ status, stdout: "" });

@@ -36,13 +36,13 @@ export function adoptLink(id: number, options: AdoptOptions = {}): XdpLink | Tcx
       code: "NOTHING_ATTACHED",
       what: `There is no bpf_link ${id}.`,
       why: "Its last holder went, or it was never there: ids are not used again.",
-      fix: "List what there is: wirescript links",
+      fix: "List what there is: listBpfLinks(), wirescript links",
       cause: error,
     });
   }
 }
 
-/** As `adoptLink`, by the path of a pin. @throws WirescriptError MAP when there is no link at that path, and as `adoptLink`. */
+/** As `adoptLink`, by the path of a pin. @throws WirescriptError NOTHING_ATTACHED when there is no link at that path, and as `adoptLink`. */
 export function openPinnedLink(path: string, options: AdoptOptions = {}): XdpLink | TcxLink {
   return adopt(openPin(path, "link"), `the link at ${path}`, options);
 }
@@ -71,7 +71,7 @@ function ofAnotherType(what: string, type: number): WirescriptError {
     code: "USAGE",
     what: `${capital(what)} holds no packet program on a device.`,
     why: `Its type has the number ${type} in the kernel; Wirescript knows those of XDP and TCX.`,
-    fix: "Look at it with bpftool link show.",
+    fix: "See which link it is: listBpfLinks(), wirescript links",
   });
 }
 
@@ -80,7 +80,7 @@ function deviceGone(what: string): WirescriptError {
     code: "NOTHING_ATTACHED",
     what: `${capital(what)} holds its program nowhere any more.`,
     why: "Its device was removed, or it was detached by force; it only waits for its last holder to go.",
-    fix: "Attach the program anew, and remove the link's pin if it has one: wirescript unpin PATH",
+    fix: "Attach the program anew, and remove the link's pin if it has one: unpin(path), wirescript unpin PATH",
   });
 }
 
@@ -89,7 +89,7 @@ function elsewhere(what: string, ifindex: number): WirescriptError {
     code: "NO_SUCH_DEVICE",
     what: `The device of ${what}, number ${ifindex}, is not in this network namespace.`,
     why: "The kernel tells a link's device by its number, which counts within a network namespace.",
-    fix: "Say which namespace it is: { netns: NAME }, a process's id, or a path.",
+    fix: "Say which namespace it is, by its name, a process's id, or a path: { netns }, --netns.",
   });
 }
 

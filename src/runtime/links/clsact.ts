@@ -62,7 +62,7 @@ export function addFilter(program: Attachable, { device, direction, priority, ha
       code: "DEVICE_BUSY",
       what: `The ${direction} of ${device.name} already has a filter of priority ${priority} and handle ${handle}.`,
       why: "Two filters cannot have the same place, and this one is not replaced unless you say so.",
-      fix: "Take another priority, or replace it with force (--force).",
+      fix: "Take another priority ({ priority }, --priority), or replace it: { force: true }, --force.",
       cause: error,
     });
   }

@@ -119,7 +119,7 @@ function filterBusy(device: Link, { name, id, tag, direction, filter }: Attached
     code: "DEVICE_BUSY",
     what: `The ${direction} of ${device.name} already has the program "${name}" (id ${id}, tag ${tag}, priority ${filter?.priority}, handle ${filter?.handle}).`,
     why: "A second one of the same name or place is likely to be a mistake.",
-    fix: `Replace it with force (--force), take it off (wirescript unload ${device.name} --${direction}), or choose another --priority.`,
+    fix: `Replace it: { force: true }, --force. Or take it off (detachTc, wirescript unload ${device.name} --${direction}), or choose another priority: { priority }, --priority.`,
   });
 }
 
@@ -175,7 +175,7 @@ function linkHolds(device: Link, { name, id, direction, linkId }: AttachedTcProg
     code: "DEVICE_BUSY",
     what: `The program "${name}" (id ${id}) was not taken off the ${direction} of ${device.name}.`,
     why: `It is on bpf_link ${linkId}, ${describeHolders(holders)}.`,
-    fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link with force (--force).`,
+    fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link: { force: true }, --force.`,
   });
 }
 

@@ -50,7 +50,7 @@ function overtaken(error: SyscallError, device: Link): WirescriptError {
     code: "DEVICE_BUSY",
     what: `${device.name} got another XDP program at the same moment, or lost the one that was to be replaced.`,
     why: error.why ?? "Somebody else changed it between looking and attaching.",
-    fix: "Look what is there now (wirescript status), then try again.",
+    fix: "Look what is there now (attachedXdp, wirescript status), then try again.",
     cause: error,
   });
 }
@@ -80,12 +80,12 @@ function remedy(device: Link, present: readonly AttachedProgram[]): { why: strin
     const { pins } = holdersOfLink(held.linkId);
     return {
       why: "A device runs one XDP program, and this one belongs to whoever holds its link.",
-      fix: `End that process${pins.length === 0 ? "" : `, remove the pin (wirescript unpin ${pins[0]})`}, or take its program off by force: ${unload} --force`,
+      fix: `End that process${pins.length === 0 ? "" : `, remove the pin (wirescript unpin ${pins[0]})`}, or take its program off by force: detachXdp("${device.name}", { force: true }), ${unload} --force`,
     };
   }
   return {
     why: "A device runs one XDP program, and this one is not replaced unless you say so.",
-    fix: `Detach it first (${unload}), or replace it with force (--force).`,
+    fix: `Detach it first (detachXdp, ${unload}), or replace it: { force: true }, --force.`,
   };
 }
 
@@ -95,7 +95,7 @@ function dispatcherRemedy(device: Link, dispatcher: AttachedProgram): { why: str
     parts.length === 0 ? "its programs are not pinned where this process can see them" : `it runs ${parts.join(", then ")}`;
   return {
     why: `It is libxdp's dispatcher, which runs several programs on one device: ${calls}.`,
-    fix: `Let xdp-loader run yours beside them (wirescript build FILE -o program.o, then xdp-loader load ${device.name} program.o), take all of them off (xdp-loader unload ${device.name} --all), or replace them by force (--force).`,
+    fix: `Let xdp-loader run yours beside them (wirescript build FILE -o program.o, then xdp-loader load ${device.name} program.o), take all of them off (xdp-loader unload ${device.name} --all), or replace them: { force: true }, --force.`,
   };
 }
 
@@ -108,6 +108,6 @@ export function notTheExpected(device: Link, present: readonly AttachedProgram[]
       present.length === 0
         ? "There is no XDP program on it."
         : `It has ${present.map((each) => describeAttached(each)).join(" and ")}, put there by somebody else or at another time.`,
-    fix: "Look what is there now (wirescript status), and decide anew.",
+    fix: "Look what is there now (attachedXdp, wirescript status), and decide anew.",
   });
 }

@@ -127,7 +127,7 @@ function detachHere(dev: string | number, options: DetachXdpOptions): AttachedPr
       code: "DEVICE_BUSY",
       what: `The program "${held.name}" (id ${held.id}) was not taken off ${device.name}.`,
       why: `It is on bpf_link ${held.linkId}, ${describeHolders(holders)}.`,
-      fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link with force (--force).`,
+      fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link: { force: true }, --force.`,
     });
   }
   for (const attached of present) {

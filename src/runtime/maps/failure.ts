@@ -107,7 +107,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
   return new WirescriptError({
     code: "MAP",
     what: `The map "${map.name}" (${kind}): the kernel refused to ${operation} ${operation === "push" ? "a value" : "an entry"}${at}: ${errnoName(errno)}.`,
-    fix: `Look at the map: bpftool map show name ${map.name}`,
+    fix: `Look at the map, its flags and who may use it: info() of the map, wirescript maps show ${map.name}`,
     cause: new SyscallError("bpf", errno),
   });
 }

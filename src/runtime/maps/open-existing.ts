@@ -43,7 +43,7 @@ export function openMapById(id: number): LoadedMap {
       code: "MAP",
       what: `There is no map with id ${id} in the kernel.`,
       why: "Nobody holds it any more, or it was never there: ids are not used again.",
-      fix: "List the maps: wirescript maps",
+      fix: "List the maps: mapIds(), wirescript maps",
       cause: error,
     });
   }
