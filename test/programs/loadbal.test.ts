@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
-import { type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
+import { ArrayMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
 import { inNamespace, openNamespace } from "../../src/sys/namespaces.ts";
 import { addAddress, addVethPair, getLink, setLinkUp } from "../../src/sys/netlink/index.ts";
 import type { RawSocket } from "../../src/sys/sockets.ts";
-import { RuleTable } from "../../src/tutorials/rules/rule-table.ts";
+import { MAX_RULES, type Rule, RuleTable } from "../../src/tutorials/rules/rule-table.ts";
 import { noKernel } from "../kernel.ts";
 import { freshBpffs } from "../kernel-objects.ts";
 import { lackingScapy, scapy } from "../net/scapy.ts";
@@ -255,6 +255,38 @@ describe.skipIf(reason !== "")(`loadbal${reason}`, () => {
       expect(new Set(table.list().map(({ server }) => server))).toEqual(new Set(many.map(({ server }) => server)));
     }
     expect(() => new RuleTable("/sys/fs/bpf/nowhere/servers")).toThrow("no pinned map");
+  });
+
+  it("takes a whole new set also when a replacement before was interrupted, and leaves no slot without a server", () => {
+    const { object, table } = load();
+    const rules = (from: number): Rule[] =>
+      Array.from({ length: MAX_RULES }, (_, index) => ({
+        server: `10.1.${from}.${index}`,
+        mac: "02:00:00:00:00:01",
+        ifindex: 1,
+      }));
+    const servers = object.map<ArrayMap<{ address: number; ifindex: number }>>("servers", ArrayMap);
+    const ring = object.map<ArrayMap<number>>("server_ring", ArrayMap);
+    table.replace(rules(1), SOURCE);
+    // As it is when a process ends in the middle: the new servers are written, some slots have moved, and the old ones are still there.
+    const [first] = servers.values();
+    for (let number = MAX_RULES + 1; number <= 2 * MAX_RULES; number++) {
+      servers.set(number, { ...first, address: 0x0a010200 + number - MAX_RULES - 1, ifindex: 1 } as never); // the type of `servers` is the program's
+    }
+    for (let slot = 0; slot < ring.maxEntries; slot += 2) ring.set(slot, MAX_RULES + 1 + (slot % MAX_RULES));
+    table.replace(rules(3), SOURCE);
+    expect(
+      table
+        .list()
+        .map(({ server }) => server)
+        .sort(),
+    ).toEqual(
+      rules(3)
+        .map(({ server }) => server)
+        .sort(),
+    );
+    const addresses = [...servers.values()].map(({ address }) => address >>> 8);
+    expect(new Set([...ring.values()].map((number) => addresses[number]))).toEqual(new Set([0x0a0103]));
   });
 });
 

@@ -8,7 +8,7 @@ import { WirescriptError } from "../../errors.ts";
 import { ArrayMap, openPinnedMap, PerCpuArrayMap } from "../../index.ts";
 import { formatIp, parseIp } from "../../sys/ip-address.ts";
 import { formatMac, parseMac } from "../../sys/mac.ts";
-import { spread } from "./ring.ts";
+import { type RingMember, spread } from "./ring.ts";
 
 export interface Rule {
   /** IPv4 address. */
@@ -100,6 +100,7 @@ export class RuleTable implements Disposable {
         fix: "Give each server once.",
       });
     }
+    this.#makeRoom();
     const known = new Map(this.#known().map(({ number, server }) => [server.address, number]));
     const free = this.#freeNumbers(new Set(known.values()));
     const numbered = wanted.map(({ address, mac, ifindex }) => {
@@ -108,11 +109,26 @@ export class RuleTable implements Disposable {
       this.#servers.set(number, { address, source: origin, ifindex, mac });
       return { number, address };
     });
-    for (const [slot, number] of spread(numbered, this.#ring.maxEntries).entries()) {
+    this.#keepOnly(numbered);
+  }
+
+  /**
+   * A replacement that was interrupted leaves servers of two sets, and then a third set would find no numbers. Half of them have to do for the moment
+   * until it is there.
+   */
+  #makeRoom(): void {
+    const known = this.#known();
+    if (known.length <= MAX_RULES) return;
+    this.#keepOnly(known.slice(0, MAX_RULES).map(({ number, server }) => ({ number, address: server.address })));
+  }
+
+  /** Spreads the ring over these servers, and then clears all others. */
+  #keepOnly(members: readonly RingMember[]): void {
+    for (const [slot, number] of spread(members, this.#ring.maxEntries).entries()) {
       if (this.#ring.get(slot) !== number) this.#ring.set(slot, number);
     }
-    const kept = new Set(numbered.map(({ number }) => number));
-    for (const number of known.values()) {
+    const kept = new Set(members.map(({ number }) => number));
+    for (const { number } of this.#known()) {
       if (!kept.has(number)) this.#servers.set(number, { address: 0, source: 0, ifindex: 0, mac: new Uint8Array(6) });
     }
   }
