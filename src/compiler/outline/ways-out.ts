@@ -1,0 +1,167 @@
+/**
+ * The ways out of a loop that becomes a callback. A round that leaves the loop writes the way's number and what is used behind the loop
+ * into the frame, and ends the rounds; behind the call the caller reads the number, and goes where the loop went.
+ */
+import type { Dominators } from "../ir/dominators.ts";
+import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
+import type { Block, Function, Value } from "../ir/ir.ts";
+import { type Exit, exitsOf, type NaturalLoop } from "../ir/loops.ts";
+import type { CodeWriter } from "./code-writer.ts";
+import { boundsAt } from "./known-bounds.ts";
+import type { LoopFrame } from "./loop-frame.ts";
+
+export class WaysOut {
+  readonly #code: CodeWriter;
+  readonly #fn: Function;
+  readonly #loop: NaturalLoop;
+  readonly #dominators: Dominators;
+  /** The loop's block that computes each value of the loop. */
+  readonly #home: ReadonlyMap<Value, Block>;
+  /** The loop's values that are used behind it. */
+  readonly #liveOut: readonly Value[];
+  /** Ways out that bring the same to the same block are one. */
+  readonly #groups: readonly Exit[][];
+  /** What comparisons in the loop say of what is used behind it, by the way out. */
+  readonly #bounds = new Map<readonly Exit[], ReadonlyMap<Value, bigint>>();
+  /** What is in the frame when the loop is left that way. */
+  readonly #leaving = new Map<readonly Exit[], Value[]>();
+
+  /** To be made while the function is whole. */
+  constructor(code: CodeWriter, fn: Function, loop: NaturalLoop, dominators: Dominators, home: ReadonlyMap<Value, Block>) {
+    this.#code = code;
+    this.#fn = fn;
+    this.#loop = loop;
+    this.#dominators = dominators;
+    this.#home = home;
+    this.#groups = this.#grouped();
+    this.#liveOut = this.#usedBehind();
+    for (const group of this.#groups) {
+      const boundOf = boundsAt(group, loop.blocks, dominators);
+      const found = this.#liveOut.flatMap((value): [Value, bigint][] => {
+        const bound = value.type === "int" ? boundOf(value) : null;
+        return bound === null ? [] : [[value, bound]];
+      });
+      this.#bounds.set(group, new Map(found));
+    }
+  }
+
+  #grouped(): Exit[][] {
+    const groups = new Map<string, Exit[]>();
+    for (const exit of exitsOf(this.#loop)) {
+      const index = edgeIndex(exit.from, exit.which);
+      const brought = phisOf(exit.target).map((phi) => phi.args[index]?.id);
+      const inside = phisOf(exit.target).some((phi) => this.#home.has(phi.args[index] as Value));
+      // A value of the loop is known by where it was computed, so only ways that bring none of them are alike.
+      const key = inside ? `${exit.from.id} ${exit.which}` : `to ${exit.target.id} ${brought.join(" ")}`;
+      groups.set(key, [...(groups.get(key) ?? []), exit]);
+    }
+    return [...groups.values()];
+  }
+
+  #usedBehind(): Value[] {
+    const result = new Set<Value>();
+    for (const block of this.#fn.blocks) {
+      if (this.#loop.blocks.has(block)) continue;
+      for (const instruction of block.instructions) {
+        for (const [index, value] of instruction.args.entries()) {
+          // What a phi takes from one of the loop's blocks is that way out's business.
+          const from = instruction.op === "phi" ? block.predecessors[index] : undefined;
+          if (this.#home.has(value) && (from === undefined || !this.#loop.blocks.has(from))) result.add(value);
+        }
+      }
+      for (const value of block.terminator.args) if (this.#home.has(value)) result.add(value);
+    }
+    return [...result];
+  }
+
+  /** The values that must be in the frame when the loop is left by `exits`. */
+  #leavingBy(exits: readonly Exit[]): Value[] {
+    const dominating = this.#liveOut.filter((value) =>
+      exits.every(({ from }) => this.#dominators.dominates(this.#home.get(value) as Block, from)),
+    );
+    const [first] = exits as [Exit];
+    const index = edgeIndex(first.from, first.which);
+    const brought = phisOf(first.target)
+      .map((phi) => phi.args[index] as Value)
+      .filter((value) => this.#home.has(value));
+    return [...new Set([...dominating, ...brought])];
+  }
+
+  /** Behind the call in `after`: a block for each way out that reads what it brings. Gives where each of the loop's values is then. */
+  dispatch(after: Block, frame: LoopFrame, slot: Value): Map<Value, Map<Block, Value>> {
+    const code = this.#code;
+    const definitions = new Map<Value, Map<Block, Value>>(this.#liveOut.map((value) => [value, new Map()]));
+    const exitCode = frame.exit(after, slot);
+    const never = code.newBlock();
+    let at = after;
+    const made: Block[] = [];
+    this.#groups.forEach((exits, number) => {
+      const landing = code.newBlock();
+      const next = code.newBlock();
+      const isThis = code.emit(at, { op: "eq", type: "bool", args: [exitCode, code.constant(at, BigInt(number + 1))] });
+      code.branch(at, isThis, landing, next);
+      const leaving = this.#leavingBy(exits);
+      this.#leaving.set(exits, leaving);
+      made.push(landing);
+      const loaded = new Map<Value, Value>();
+      for (const value of leaving) {
+        // What needs nothing to be made is made again.
+        if (value.args.length === 0 && value.op !== "phi") {
+          loaded.set(value, code.emit(landing, { ...value, args: [] }));
+          continue;
+        }
+        frame.keep(value);
+        loaded.set(value, frame.load(landing, slot, value));
+      }
+      let end = landing;
+      for (const [value, copy] of loaded) {
+        const most = this.#bounds.get(exits)?.get(value) ?? frame.forgottenBound(value);
+        if (most === null) continue;
+        const good = code.newBlock();
+        const isTooLarge = code.emit(end, { op: "ugt", type: "bool", args: [copy, code.constant(end, most)] });
+        code.branch(end, isTooLarge, never, good);
+        made.push(good);
+        end = good;
+      }
+      for (const [value, copy] of loaded) definitions.get(value)?.set(end, copy);
+      const [{ from, which, target }] = exits as [Exit];
+      const index = edgeIndex(from, which);
+      const brought = phisOf(target).map((phi) => phi.args[index] as Value);
+      code.leadTo(end, target);
+      let phi = 0;
+      addIncoming(target, end, () => {
+        const value = brought[phi++] as Value;
+        return loaded.get(value) ?? value;
+      });
+      made.push(next);
+      at = next;
+    });
+    // No round has left the loop, or a number is none that it can be: that does not happen, but the verifier asks.
+    code.jump(at, never);
+    code.return(never, 0n);
+    made.push(never);
+    this.#fn.blocks.splice(this.#fn.blocks.indexOf(after) + 1, 0, ...made);
+    for (const exits of this.#groups) {
+      for (const { from, target } of exits) removeIncoming(target, target.predecessors.indexOf(from));
+    }
+    return definitions;
+  }
+
+  /** In the callback, after `dispatch`: each way out becomes a return. Gives the blocks that do it. */
+  returns(carried: readonly Value[], frame: LoopFrame, address: Value): Block[] {
+    return this.#groups.map((exits, number) => {
+      const out = this.#code.newBlock();
+      for (const value of this.#leaving.get(exits) ?? []) {
+        // What a round reads at its start is still there.
+        if (!carried.includes(value) && frame.holds(value)) frame.store(out, address, value, value);
+      }
+      frame.setExit(out, address, number + 1);
+      this.#code.return(out, 1n);
+      for (const { from, which } of exits) {
+        from.terminator.targets[which] = out;
+        out.predecessors.push(from);
+      }
+      return out;
+    });
+  }
+}
