@@ -1,7 +1,8 @@
 /** Namespaces of a test's own, gone when it ends, and the tools whose opinion the tests ask for. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
-import { createNamespace, deleteNamespace } from "../src/sys/namespaces.ts";
+import { createNamespace, deleteNamespace, inNamespace } from "../src/sys/namespaces.ts";
+import { addVethPair } from "../src/sys/netlink/index.ts";
 
 let count = 0;
 
@@ -23,6 +24,13 @@ export function freshNamespace(): string {
   createNamespace(name);
   onTestFinished(() => void deleteNamespace(name));
   return name;
+}
+
+/** A fresh namespace with a veth pair, "a" and "b"; both are down. */
+export function vethNamespace(): string {
+  const namespace = freshNamespace();
+  inNamespace(namespace, () => addVethPair({ name: "a", peerName: "b" }));
+  return namespace;
 }
 
 /** What iproute2 prints as JSON, run in a namespace. Typed loosely: it is another program's output. */

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { failure } from "../../test/failure.ts";
 import { lacking, output, temporaryDirectory } from "../../test/foreign-tools.ts";
 import { lackingScapy, scapy } from "../../test/net/scapy.ts";
 import { WirescriptError } from "../errors.ts";
@@ -53,16 +54,6 @@ const SCAPY = `
 A, B, ABC = "10.0.0.1", "10.0.0.2", b"abcdefghijklmnopqrstuvwxyz"
 E = Ether(dst="02:00:00:00:00:02", src="02:00:00:00:00:01")
 `;
-
-function refusal(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was refused");
-}
 
 const names = (packet: Uint8Array) => decodePacket(packet).map(({ protocol }) => protocol);
 const problems = (packet: Uint8Array) => decodePacket(packet).flatMap((layer) => layer.problems);
@@ -117,7 +108,7 @@ wrpcap("${directory}/ip.pcap", [IP(src=A,dst=B)/UDP()])
     );
     expect(first?.map((frame) => frame.length / 2)).toEqual([42, 43, 44, 45, 1442]);
     for (const other of others) expect(other).toEqual(first);
-    const error = refusal(() => readCapture(readFileSync(`${directory}/ip.pcap`), "ip.pcap"));
+    const error = failure(() => readCapture(readFileSync(`${directory}/ip.pcap`), "ip.pcap"));
     expect(error).toMatchObject({ code: "BAD_FILE", message: expect.stringContaining("no Ethernet") });
   });
 });
@@ -140,7 +131,7 @@ test.skipIf(lacking("tshark", "editcap") !== "")(
       expect(readCapture(readFileSync(`${directory}/theirs`), "theirs").map(hex)).toEqual(frames.map(hex));
     }
     spawnSync("editcap", ["-s", "20", `${directory}/ours.pcap`, `${directory}/cut`]);
-    expect(refusal(() => readCapture(readFileSync(`${directory}/cut`), "cut")).why).toContain("only 20 of 68 bytes");
+    expect(failure(() => readCapture(readFileSync(`${directory}/cut`), "cut")).why).toContain("only 20 of 68 bytes");
   },
 );
 
@@ -148,8 +139,8 @@ describe("packets", () => {
   test("hexadecimal text in the forms that tools print", () => {
     for (const text of ["0a00ff01", "0x0a00ff01", "0a 00\nff 01", "0a:00:ff:01", "0A-00-FF-01"])
       expect(hex(parseHex(text))).toBe("0a00ff01");
-    expect(refusal(() => parseHex("0a0")).why).toContain("3 digits");
-    expect(refusal(() => parseHex("0axy")).why).toBe('Digit 3 is "x".');
+    expect(failure(() => parseHex("0a0")).why).toContain("3 digits");
+    expect(failure(() => parseHex("0axy")).why).toBe('Digit 3 is "x".');
   });
 
   test("says what is wrong with a packet instead of refusing it", () => {
@@ -206,7 +197,7 @@ describe("packets", () => {
     ["eth/ip/tcp(options=0102)", /cannot have these options/],
     ["eth/ip/icmp(type=3,id=1)", /icmp has no id here/],
   ])("a description that makes no sense: %s", (text, what) => {
-    const error = refusal(() => buildPacket(text));
+    const error = failure(() => buildPacket(text));
     expect(error.code).toBe("USAGE");
     expect(error.message).toMatch(what);
     expect(error.why).toMatch(/\S/);
@@ -251,9 +242,9 @@ describe("capture files", () => {
 
   test("that are damaged are refused with the reason", () => {
     const whole = writeCapture([buildPacket("eth/ip/udp")]);
-    expect(refusal(() => readCapture(new Uint8Array(3), "f")).why).toContain("neither");
-    expect(refusal(() => readCapture(whole.subarray(0, 30), "f")).why).toContain("within the header of frame 1");
-    expect(refusal(() => readCapture(whole.subarray(0, 60), "f")).why).toContain("Frame 1 is cut off");
+    expect(failure(() => readCapture(new Uint8Array(3), "f")).why).toContain("neither");
+    expect(failure(() => readCapture(whole.subarray(0, 30), "f")).why).toContain("within the header of frame 1");
+    expect(failure(() => readCapture(whole.subarray(0, 60), "f")).why).toContain("Frame 1 is cut off");
     let seed = 3;
     for (let round = 0; round < 2000; round++) {
       const copy = whole.slice();

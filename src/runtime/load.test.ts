@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { failure } from "../../test/failure.ts";
 import {
   address,
   constant,
@@ -16,7 +17,6 @@ import {
 } from "../../test/fixtures/objects.ts";
 import { bpftool, expectGone, freshBpffs, namesInKernel } from "../../test/kernel-objects.ts";
 import { hasTool, isRoot, uniqueName } from "../../test/own-network.ts";
-import { WirescriptError } from "../errors.ts";
 import type { ObjectSpec } from "../object/spec.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { listPrograms, openPinnedMap, programInfo } from "./introspect.ts";
@@ -31,16 +31,6 @@ const packet = new Uint8Array(60).map((_, index) => index);
 interface Stats {
   rx_packets: bigint;
   rx_bytes: bigint;
-}
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 /** A program that counts in a per-CPU array which is pinned by name. */

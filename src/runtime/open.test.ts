@@ -2,14 +2,14 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { failure } from "../../test/failure.ts";
 import { constant, counting, maps, object } from "../../test/fixtures/objects.ts";
 import { lacking } from "../../test/foreign-tools.ts";
 import { freshBpffs } from "../../test/kernel-objects.ts";
-import { freshNamespace, uniqueName } from "../../test/own-network.ts";
-import { WirescriptError } from "../errors.ts";
+import { freshNamespace, uniqueName, vethNamespace } from "../../test/own-network.ts";
 import { queryTcx } from "../sys/bpf.ts";
 import { inNamespace } from "../sys/namespaces.ts";
-import { addVethPair, deleteLink, getLink } from "../sys/netlink/index.ts";
+import { deleteLink, getLink } from "../sys/netlink/index.ts";
 import { openPinnedMap } from "./introspect.ts";
 import { adoptLink, openPinnedLink } from "./links/adopt.ts";
 import { attachedXdp } from "./links/device.ts";
@@ -21,22 +21,6 @@ import { listPins } from "./pins.ts";
 
 const reason = lacking("root", "bpftool");
 const hasTcx = reason === "" && queryTcx(1, "ingress") !== null;
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
-
-function vethNamespace(): string {
-  const namespace = freshNamespace();
-  inNamespace(namespace, () => addVethPair({ name: "a", peerName: "b" }));
-  return namespace;
-}
 
 const counter = () => {
   const name = uniqueName();

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { failure } from "../../test/failure.ts";
 import { lacking, temporaryDirectory } from "../../test/foreign-tools.ts";
 import { freshNamespace, uniqueName } from "../../test/own-network.ts";
 import { compile } from "../compiler/compile.ts";
-import { WirescriptError } from "../errors.ts";
 import { buildPacket } from "../packet/build.ts";
 import { inNamespace } from "../sys/namespaces.ts";
 import { addVethPair, getLink, setLinkUp } from "../sys/netlink/index.ts";
@@ -54,17 +54,6 @@ export const damages = tc.ingress((ctx) => {
 `;
 
 const PACKET = new Uint8Array(64);
-
-/** The error of a run that must fail. */
-function refusal(run: () => unknown): WirescriptError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("it ran");
-}
 
 describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
   let object: LoadedObject;
@@ -117,7 +106,7 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
     const packet = buildPacket("eth/ip/udp/payload");
     expect(program("ok").run(packet, { checksum: true }).verdict).toBe("TC_ACT_OK");
     expect(program("damages").run(packet).verdict).toBe("TC_ACT_OK");
-    const error = refusal(() => program("damages").run(packet, { checksum: true }));
+    const error = failure(() => program("damages").run(packet, { checksum: true }));
     expect(error).toMatchObject({ code: "USAGE", why: expect.stringContaining("wrote to the packet") });
   });
 
@@ -139,7 +128,7 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
       expect(counts.get(0)?.map((count, index) => [index, count])[cpu]).toEqual([cpu, 5n]);
       expect(counts.sum(0)).toBe(5n);
     }
-    const error = refusal(() => program("tx").run(PACKET, { cpu: 8000 }));
+    const error = failure(() => program("tx").run(PACKET, { cpu: 8000 }));
     expect(error).toMatchObject({
       code: "USAGE",
       message: expect.stringContaining("CPU 8000"),
@@ -239,7 +228,7 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
         /one page/,
       ],
     ])("%s", (_, run, what, why) => {
-      const error = refusal(run);
+      const error = failure(run);
       expect(error.code).toBe("USAGE");
       expect(error.message).toMatch(what);
       expect(error.why).toMatch(why);

@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { failure } from "../../test/failure.ts";
 import { compile } from "../compiler/compile.ts";
-import type { WirescriptError } from "../errors.ts";
 import { writeElf } from "../object/elf/write.ts";
 import { TUTORIALS } from "./catalogue.ts";
 import { makeWorkspace } from "./workspace.ts";
@@ -15,15 +15,6 @@ function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "wirescript-workspace-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
   return directory;
-}
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    return error as WirescriptError;
-  }
-  throw new Error("it did not fail");
 }
 
 test.each(Object.keys(TUTORIALS))("%s has its files and launchers, and each of its modules compiles", (name) => {

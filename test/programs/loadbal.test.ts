@@ -2,11 +2,8 @@
  * The UDP balancer between a client's namespace and servers' namespaces: what arrives is judged by scapy, which computes checksums anew, and
  * by a receiving socket, whose kernel does so too.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
 import { ArrayMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/index.ts";
@@ -19,6 +16,7 @@ import { freshBpffs } from "../kernel-objects.ts";
 import { lackingScapy, scapy } from "../net/scapy.ts";
 import { freshNamespace } from "../own-network.ts";
 import { arpRequest, changed, ETHERTYPE, frame, hex, ipv4, ipv6, PROTOCOL, pattern, pingV4, udp } from "../packets/index.ts";
+import { listen } from "../udp-listener.ts";
 import { attachToWire, MODES, type Mode, openFor, receive } from "./on-wire.ts";
 import { type Counters, sourceOf, XDP_PASS, XDP_REDIRECT } from "./subject.ts";
 
@@ -152,7 +150,7 @@ describe.skipIf(reason !== "")(`loadbal${reason}`, () => {
       const { table, far, servers } = balanced(1, mode);
       table.replace(rulesFor(servers), SOURCE);
       const [server] = servers as [Server];
-      const lines = listen(server.namespace);
+      const lines = listen(server.namespace, PORT);
       expect(await lines.next()).toBe("listening");
       far.send(datagram(4000, { data: new TextEncoder().encode("one") }));
       expect(await lines.next()).toBe(`${SOURCE}:4000 one`);
@@ -289,18 +287,3 @@ describe.skipIf(reason !== "")(`loadbal${reason}`, () => {
     expect(new Set([...ring.values()].map((number) => addresses[number]))).toEqual(new Set([0x0a0103]));
   });
 });
-
-/** What a socket on the port hears. Gone when the test ends. */
-function listen(namespace: string): { next(): Promise<string> } {
-  const script = `
-    const socket = require("node:dgram").createSocket("udp4");
-    socket.on("message", (message, from) => console.log(from.address + ":" + from.port + " " + message));
-    socket.bind(${PORT}, () => console.log("listening"));`;
-  const child = inNamespace(namespace, () => spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] }));
-  onTestFinished(async () => {
-    child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return { next: async () => (await lines.next()).value as string };
-}

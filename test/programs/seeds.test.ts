@@ -4,7 +4,6 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { HashMap, PerCpuArrayMap } from "../../src/index.ts";
 import { inNamespace } from "../../src/sys/namespaces.ts";
@@ -32,6 +31,7 @@ import {
   u16,
   udp,
 } from "../packets/index.ts";
+import { listen } from "../udp-listener.ts";
 import { attachToWire, loadShipped, MODES, PATIENCE_MS, receive } from "./on-wire.ts";
 import type { Counters } from "./subject.ts";
 
@@ -201,7 +201,7 @@ describe.skipIf(noKernel !== null)(`rewriters on the wire${reason}`, () => {
       for (const text of ["one", "two", "three"]) {
         const datagram = udp(new TextEncoder().encode(text), { destinationPort: 8001 });
         far.send(frame(IPV4, ipv4(datagram, { protocol: UDP }), [], { from: PEER, to }));
-        expect(await lines.next()).toBe(text);
+        expect(await lines.next()).toMatch(new RegExp(`^${PEER.ipv4.join(".")}:\\d+ ${text}$`));
       }
     });
 
@@ -319,18 +319,3 @@ describe.skipIf(noKernel !== null)(`counters on the wire${reason}`, () => {
     });
   }
 });
-
-/** Lines of a process in the namespace: "listening", then what it hears on the UDP port. Gone when the test ends. */
-function listen(namespace: string, port: number): { next(): Promise<string> } {
-  const script = `
-    const socket = require("node:dgram").createSocket("udp4");
-    socket.on("message", (message) => console.log(String(message)));
-    socket.bind(${port}, () => console.log("listening"));`;
-  const child = inNamespace(namespace, () => spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] }));
-  onTestFinished(async () => {
-    child.kill();
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return { next: async () => (await lines.next()).value as string };
-}

@@ -3,11 +3,11 @@ import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { compileC } from "../../../test/compile-c.ts";
+import { failure } from "../../../test/failure.ts";
 import { lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
 import { namesInKernel } from "../../../test/kernel-objects.ts";
 import { freshNamespace, uniqueName } from "../../../test/own-network.ts";
 import { compile } from "../../compiler/compile.ts";
-import { WirescriptError } from "../../errors.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { queryTcx } from "../../sys/bpf.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
@@ -36,16 +36,6 @@ function letterOf(name: string, letter: string, verdict = "XDP_PASS", hook = "xd
       return ${hook === "xdp" ? "XDP_ABORTED" : "TC_ACT_SHOT"};
     });`;
   return compile(FILE, { overlay: new Map([[FILE, text]]) }).spec;
-}
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 describe.skipIf(missing !== "")(`a chain${missing}`, () => {

@@ -2,11 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { constant, object } from "../../../test/fixtures/objects.ts";
 import { lacking } from "../../../test/foreign-tools.ts";
 import { freshBpffs } from "../../../test/kernel-objects.ts";
 import { freshNamespace, uniqueName } from "../../../test/own-network.ts";
-import { WirescriptError } from "../../errors.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
 import { addVethPair, getLink } from "../../sys/netlink/index.ts";
 import { loadSpec } from "../load.ts";
@@ -15,16 +15,6 @@ import { attachPersistently, detachXdp } from "./xdp-netlink.ts";
 
 const missing = lacking("root", "ip", "bpftool");
 const run = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: "utf8" });
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 function onWire(work: (namespace: string) => void): void {
   const namespace = freshNamespace();

@@ -1,10 +1,10 @@
 /** TC programs on the real kernel, on veth pairs in namespaces of the tests' own; `tc` and bpftool say what they see, and do their part. */
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { constant, object } from "../../../test/fixtures/objects.ts";
 import { freshBpffs } from "../../../test/kernel-objects.ts";
 import { freshNamespace, hasTool, isRoot, uniqueName } from "../../../test/own-network.ts";
-import { WirescriptError } from "../../errors.ts";
 import { type Direction, linkById, linkInfo, linkUpdate, queryTcx, unlessGone } from "../../sys/bpf.ts";
 import { attachTcx, detachTcx } from "../../sys/bpf-tcx.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
@@ -22,16 +22,6 @@ const reason = !isRoot
     : "";
 const hasTcx = isRoot && queryTcx(1, "ingress") !== null;
 const noTcx = hasTcx ? "" : " (skipped: needs TCX, Linux 6.6)";
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 /** TC programs that return TC_ACT_UNSPEC: [name, direction]. */
 function programs<const Names extends readonly string[]>(...names: Names) {

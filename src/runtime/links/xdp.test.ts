@@ -1,13 +1,13 @@
 /** Attaching on the real kernel, on veth pairs in namespaces of the tests' own; `ip` and bpftool say what they see. */
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { constant, object } from "../../../test/fixtures/objects.ts";
 import { bpftool, freshBpffs } from "../../../test/kernel-objects.ts";
-import { freshNamespace, hasTool, ipJson, isRoot, uniqueName } from "../../../test/own-network.ts";
-import { WirescriptError } from "../../errors.ts";
+import { hasTool, ipJson, isRoot, uniqueName, vethNamespace } from "../../../test/own-network.ts";
 import { linkById, linkInfo, unlessGone } from "../../sys/bpf.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
-import { addVethPair, getLink } from "../../sys/netlink/index.ts";
+import { getLink } from "../../sys/netlink/index.ts";
 import { loadSpec } from "../load.ts";
 import { attachedXdp } from "./device.ts";
 import { attachPersistently, detachXdp } from "./xdp-netlink.ts";
@@ -18,23 +18,6 @@ const reason = !isRoot
   : missing.length > 0
     ? ` (skipped: ${missing.join(" and ")} not installed)`
     : "";
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
-
-/** A namespace with a veth pair: "a" and "b". */
-function vethNamespace(): string {
-  const namespace = freshNamespace();
-  inNamespace(namespace, () => addVethPair({ name: "a", peerName: "b" }));
-  return namespace;
-}
 
 const two = () => {
   const name = uniqueName();

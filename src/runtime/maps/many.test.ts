@@ -3,10 +3,10 @@ import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
 import { noKernel, type Running, start } from "../../../test/kernel.ts";
 import { bpftool } from "../../../test/kernel-objects.ts";
-import { WirescriptError } from "../../errors.ts";
 import { ArrayMap, PerCpuArrayMap } from "./array.ts";
 import { HashMap, PerCpuHashMap } from "./hash.ts";
 import { LpmTrieMap } from "./lpm-trie.ts";
@@ -31,16 +31,6 @@ const MODULE = `
 type Key = { id: number; zone: number };
 type Value = { packets: bigint; flag: number };
 const value = (packets: number): Value => ({ packets: BigInt(packets), flag: packets & 0xff });
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe.skipIf(noKernel)(`many entries${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
   let running: Running;

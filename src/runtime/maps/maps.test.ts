@@ -1,9 +1,9 @@
 /** Maps on the real kernel: every operation, and bpftool's view of the result. */
 import { describe, expect, it } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { maps, object } from "../../../test/fixtures/objects.ts";
 import { bpftool, freshBpffs } from "../../../test/kernel-objects.ts";
 import { hasTool, isRoot, uniqueName } from "../../../test/own-network.ts";
-import { WirescriptError } from "../../errors.ts";
 import type { MapSpec } from "../../object/spec.ts";
 import { BPF, mapFreeze } from "../../sys/bpf.ts";
 import { possibleCpus } from "../../sys/cpus.ts";
@@ -20,16 +20,6 @@ function only<T>(spec: MapSpec, type: abstract new (...args: never[]) => T): T &
   const map = loadSpec(object([], [spec])).map(spec.name);
   if (!(map instanceof type)) throw new Error(`${spec.name} is a ${map.constructor.name}`);
   return map as T & Disposable;
-}
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 type Flow = { source: number; port: number; vlan: number };

@@ -1,9 +1,9 @@
 /** Arrays in this process's memory; what user space may do with a map; and maps that are opened by their ids, whatever they are. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { frame, noKernel, type Running, start } from "../../../test/kernel.ts";
 import { freshBpffs } from "../../../test/kernel-objects.ts";
 import { uniqueName } from "../../../test/own-network.ts";
-import { WirescriptError } from "../../errors.ts";
 import { MAP_TYPE } from "../../object/spec.ts";
 import { BPF, type MapFd, mapCreate, objectGet } from "../../sys/bpf.ts";
 import { ArrayMap } from "./array.ts";
@@ -32,16 +32,6 @@ const MODULE = `
 interface Value {
   packets: bigint;
   port: number;
-}
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }
 
 describe.skipIf(noKernel)(`maps and this process${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {

@@ -1,8 +1,8 @@
 /** Maps of devices, CPUs, sockets, programs and maps on the real kernel. */
 import { closeSync, openSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { failure } from "../../../test/failure.ts";
 import { frame, noKernel, type Running, start } from "../../../test/kernel.ts";
-import { WirescriptError } from "../../errors.ts";
 import { syscall } from "../../sys/ffi.ts";
 import { ArrayMap } from "./array.ts";
 import { MapOfMaps } from "./map-in-map.ts";
@@ -26,16 +26,6 @@ const MODULE = `
   export const arriving = xdp(() => XDP_DROP, { section: "xdp/cpumap" });
   export const last = xdp(() => XDP_TX);
   export const other = tc.ingress(() => TC_ACT_OK);`;
-
-function failure(work: () => unknown): WirescriptError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof WirescriptError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe.skipIf(noKernel)(`targets${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
   let running: Running;
