@@ -1,7 +1,8 @@
 /** The end of a lab: everything that belongs to it goes, whatever of it there still is, and the result says what that was. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import { inNamespace, namespaceExists } from "../sys/namespaces.ts";
+import { processesThat, type RunningProcess } from "../sys/processes.ts";
 import { removeDevices } from "./devices.ts";
 import { withLock } from "./lock.ts";
 import { MESSAGES } from "./messages.ts";
@@ -25,7 +26,7 @@ export interface TeardownResult {
   /** What a lab has, and this one had no more. */
   missing: Part[];
   /** Processes that still run in the namespace, which lives on without a name until they end. */
-  processes: { pid: number; command: string }[];
+  processes: RunningProcess[];
 }
 
 /** Pins are only mentioned when there were any: most labs have none. */
@@ -87,7 +88,7 @@ function isDamaged(directory: string, name: string): boolean {
   }
 }
 
-function processesIn(name: string): TeardownResult["processes"] {
+function processesIn(name: string): RunningProcess[] {
   let namespace: string;
   try {
     namespace = inNamespace(name, () => readlinkSync("/proc/thread-self/ns/net"));
@@ -96,15 +97,5 @@ function processesIn(name: string): TeardownResult["processes"] {
     if (error instanceof WirescriptError) return [];
     throw error;
   }
-  return readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry))
-    .flatMap((pid) => {
-      try {
-        if (readlinkSync(`/proc/${pid}/ns/net`) !== namespace) return [];
-        return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/comm`, "utf8").trim() }];
-      } catch {
-        // It has ended since.
-        return [];
-      }
-    });
+  return processesThat((pid) => readlinkSync(`/proc/${pid}/ns/net`) === namespace);
 }

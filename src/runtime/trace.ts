@@ -8,6 +8,7 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
+import { processesThat } from "../sys/processes.ts";
 import { ensureTracefs } from "../sys/tracefs.ts";
 
 export interface TraceLine {
@@ -126,19 +127,12 @@ function openPipe(path: string): number {
 
 /** "process 42 (cat)" for each that has the pipe open, this one left out. */
 function readersOfPipe(): string[] {
-  return readdirSync("/proc")
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .flatMap((pid) => {
-      try {
-        const reads = readdirSync(`/proc/${pid}/fd`).some((fd) =>
-          readlinkSync(`/proc/${pid}/fd/${fd}`).endsWith("/trace_pipe"),
-        );
-        return reads ? [`process ${pid} (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`] : [];
-      } catch {
-        // Gone, or not ours to look at: then whoever reads it stays unnamed.
-        return [];
-      }
-    });
+  const readers = processesThat(
+    (pid) =>
+      pid !== process.pid &&
+      readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).endsWith("/trace_pipe")),
+  );
+  return readers.map(({ pid, command }) => `process ${pid} (${command})`);
 }
 
 /** 0 when nothing is there. */

@@ -8,7 +8,7 @@ import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import { typeAt, underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfMember, BtfType } from "../object/btf/types.ts";
-import { formatIp, parseIp } from "../sys/ip-address.ts";
+import { formatIp, ipv4ToNumber, numberToIpv4, parseIp } from "../sys/ip-address.ts";
 import { formatMac, parseMac } from "../sys/mac.ts";
 
 /** The type of a value; null when the kernel knows none, and values are bytes or indexes. */
@@ -50,7 +50,7 @@ export function toPlain(type: ValueType | null, value: unknown, name = ""): Plai
     );
   }
   if (typeof value === "number" && type !== null) {
-    if (typedefName(type) === "__be32" && meansAddress(name)) return formatIp(be32Bytes(value));
+    if (typedefName(type) === "__be32" && meansAddress(name)) return numberToIpv4(value);
     if (kind?.kind === "enum") return kind.values.find((each) => each.value === value)?.name ?? value;
   }
   if (Array.isArray(value)) return value.map((each) => toPlain(null, each, name));
@@ -135,7 +135,7 @@ function fromPlain(type: ValueType | null, size: number, given: unknown, path: s
   }
   if (kind?.kind === "int" && kind.encoding === "bool" && /^(true|false)$/.test(given)) return given === "true";
   if (typedefName(type) === "__be32" && /^\d+\.\d+\.\d+\.\d+$/.test(given)) {
-    return new DataView(parseIp(given).buffer).getUint32(0);
+    return ipv4ToNumber(given);
   }
   if (/^-?(\d+|0x[0-9a-f]+)$/i.test(given)) {
     const integer = given.startsWith("-") ? -BigInt(given.slice(1)) : BigInt(given);
@@ -242,12 +242,6 @@ function typedefName({ btf, id }: ValueType): string | undefined {
 function isCharacter(btf: Btf, id: number): boolean {
   const type = underlying(btf, id);
   return type?.kind === "int" && type.size === 1 && (type.encoding === "char" || type.name === "char");
-}
-
-function be32Bytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
-  return bytes;
 }
 
 function wrong(what: string, text: string, why: string): WirescriptError {

@@ -7,7 +7,7 @@
 import { WirescriptError } from "../errors.ts";
 import { syscall } from "./ffi.ts";
 
-export type FdKind = "map" | "program" | "link" | "btf" | "file";
+export type FdKind = "map" | "program" | "link" | "btf" | "file" | "socket";
 
 export class Fd<Kind extends FdKind = FdKind> implements Disposable {
   readonly kind: Kind;
@@ -26,7 +26,10 @@ export class Fd<Kind extends FdKind = FdKind> implements Disposable {
         code: "USAGE",
         what: `This ${this.kind} is closed.`,
         why: "It was closed, or the object that owned it was disposed of.",
-        fix: "Keep the loaded object open (`await using`) for as long as its programs and maps are used.",
+        fix:
+          this.kind === "socket"
+            ? "Open another one, or close it later."
+            : "Keep the loaded object open (`await using`) for as long as its programs and maps are used.",
       });
     }
     return this.#number;

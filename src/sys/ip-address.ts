@@ -63,6 +63,23 @@ function longestZeros(words: number[]): { start: number; length: number } {
   return best;
 }
 
+/** An IPv4 address as the number that its bytes are in network order: 10.0.0.1 is 0x0a000001. @throws WirescriptError USAGE */
+export function ipv4ToNumber(text: string): number {
+  const bytes = parseIp(text);
+  if (bytes.length === 4) return new DataView(bytes.buffer).getUint32(0);
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `"${text}" is no IPv4 address.`,
+    why: "It is an IPv6 address.",
+    fix: 'Write it like "10.11.1.2".',
+  });
+}
+
+/** The reverse of `ipv4ToNumber`. */
+export function numberToIpv4(address: number): string {
+  return formatIp(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address));
+}
+
 export function familyOf(bytes: Uint8Array): AddressFamily {
   return bytes.length === 4 ? AF_INET : AF_INET6;
 }

@@ -7,6 +7,7 @@
  */
 import { WirescriptError } from "../errors.ts";
 import { isErrno } from "./errno.ts";
+import { Fd } from "./fd.ts";
 import { syscall } from "./ffi.ts";
 import { AF_INET, AF_INET6, formatIp, parseIp } from "./ip-address.ts";
 
@@ -54,18 +55,17 @@ export interface Received {
 
 /** An open socket of this module. Close it, or let `using` do so. */
 export class RawSocket implements Disposable {
-  readonly #fd: number;
+  readonly #fd: Fd<"socket">;
   readonly #buffer = new Uint8Array(LARGEST_PACKET);
-  #open = true;
 
   /** Takes ownership of `fd`. */
   constructor(fd: number) {
-    this.#fd = fd;
+    this.#fd = new Fd("socket", fd);
   }
 
   /** Sends to the address that the socket was opened for. @throws SyscallError, e.g. ENETUNREACH or EHOSTUNREACH. */
   send(bytes: Uint8Array): void {
-    syscall("sendto", this.#fd, bytes, bytes.length, 0, null, 0);
+    syscall("sendto", this.#fd.number, bytes, bytes.length, 0, null, 0);
   }
 
   /**
@@ -78,7 +78,7 @@ export class RawSocket implements Disposable {
     const address = new Uint8Array(SOCKET_SIZE.sockaddr_in6);
     const length = new Uint8Array([address.length, 0, 0, 0]);
     try {
-      const received = syscall("recvfrom", this.#fd, this.#buffer, this.#buffer.length, 0, address, length);
+      const received = syscall("recvfrom", this.#fd.number, this.#buffer, this.#buffer.length, 0, address, length);
       return { bytes: this.#buffer.slice(0, received), source: sourceOf(address) };
     } catch (error) {
       // A checksum that the kernel found wrong after it had announced the packet.
@@ -90,7 +90,7 @@ export class RawSocket implements Disposable {
   #wait(timeoutMs: number): boolean {
     const poll = new Uint8Array(SOCKET_SIZE.pollfd);
     const view = new DataView(poll.buffer);
-    view.setInt32(0, this.#fd, true);
+    view.setInt32(0, this.#fd.number, true);
     view.setUint16(4, SOCKET.POLLIN, true);
     const timeout = new Uint8Array(SOCKET_SIZE.timespec);
     const nanoseconds = BigInt(Math.max(0, Math.round(timeoutMs * 1e6)));
@@ -105,9 +105,7 @@ export class RawSocket implements Disposable {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    syscall("close", this.#fd);
+    this.#fd.close();
   }
 
   [Symbol.dispose](): void {

@@ -3,10 +3,11 @@
  * link it is (/proc/PID/fdinfo), so all processes are asked; with some thousands of them that takes a fraction of a second.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { processesThat, type RunningProcess } from "../../sys/processes.ts";
 import { listPins } from "../pins.ts";
 
 export interface LinkHolders {
-  processes: { pid: number; command: string }[];
+  processes: RunningProcess[];
   /** Paths in a bpffs. */
   pins: string[];
 }
@@ -19,9 +20,13 @@ export function holdersOfLinks(): Map<number, LinkHolders> {
     holders.set(id, known);
     return known;
   };
-  for (const pid of processes()) {
-    for (const id of new Set(linksOf(pid))) of(id).processes.push({ pid, command: commandOf(pid) });
-  }
+  const links = new Map<number, ReadonlySet<number>>();
+  const found = processesThat((pid) => {
+    const ids = new Set(linksOf(pid));
+    links.set(pid, ids);
+    return ids.size > 0;
+  });
+  for (const process of found) for (const id of links.get(process.pid) ?? []) of(id).processes.push(process);
   for (const { kind, id, path } of listPins()) if (kind === "link") of(id).pins.push(path);
   return holders;
 }
@@ -33,40 +38,22 @@ export function holdersOfLink(linkId: number): LinkHolders {
 /** `held by process 42 (node) and the pin /sys/fs/bpf/x` */
 export function describeHolders({ processes, pins }: LinkHolders): string {
   const holders = [
-    ...processes.map(({ pid, command }) => `process ${pid} (${command.replaceAll(/\p{Cc}/gu, "·")})`),
+    ...processes.map(({ pid, command }) => `process ${pid} (${command})`),
     ...pins.map((path) => `the pin ${path}`),
   ];
   return holders.length === 0 ? "held by a process that cannot be seen from here" : `held by ${holders.join(" and ")}`;
 }
 
-function processes(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-}
-
 /** The ids of the links that a process has descriptors of. */
 function linksOf(pid: number): number[] {
-  return list(`/proc/${pid}/fd`).flatMap((fd) => {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     if (!/bpf.link/.test(gentle(() => readlinkSync(`/proc/${pid}/fd/${fd}`)))) return [];
     const id = /^link_id:\s*(\d+)/m.exec(gentle(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8")))?.[1];
     return id === undefined ? [] : [Number(id)];
   });
 }
 
-function commandOf(pid: number): string {
-  return gentle(() => readFileSync(`/proc/${pid}/comm`, "utf8")).trim();
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
-}
-
-/** Processes end while they are looked at, and some may not be looked at: then there is nothing to say of them. */
+/** Descriptors are closed while they are looked at: then there is nothing to say of them. */
 function gentle(read: () => string): string {
   try {
     return read();

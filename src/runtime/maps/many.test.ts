@@ -118,7 +118,7 @@ describe.skipIf(noKernel)(`many entries${noKernel === null ? "" : ` (skipped: ${
     expect([...copiesList].every(([key, values]) => values.every((copy, cpu) => copy === BigInt(key + cpu)))).toBe(true);
 
     for (const name of ["recent", "recent_copies"]) {
-      const map = running.object.map(name) as unknown as HashMap<number, unknown>;
+      const map = running.object.map(name) as unknown as HashMap<number, unknown>; // or its per-CPU twin
       const one = name === "recent" ? 7 : Array.from({ length: copies.cpus }, () => 7);
       map.setMany(Array.from({ length: 1000 }, (_, key) => [key, one] as const));
       expect(new Set(map.keys()).size).toBe(map.count());

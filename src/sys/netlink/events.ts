@@ -4,6 +4,7 @@
  * tells when there is something to read.
  */
 import { isErrno } from "../errno.ts";
+import { Fd } from "../fd.ts";
 import { syscall } from "../ffi.ts";
 import { AF_UNSPEC } from "../ip-address.ts";
 import { LINK, NETLINK, SIZE } from "./constants.ts";
@@ -23,19 +24,19 @@ export interface LinkEvent {
 }
 
 export class LinkEvents implements Disposable {
-  readonly #fd: number;
+  readonly #fd: Fd<"socket">;
   readonly #buffer = new Uint8Array(LARGEST_MESSAGE);
-  #open = true;
 
   constructor() {
-    this.#fd = syscall("socket", NETLINK.AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK.NETLINK_ROUTE);
+    const flags = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    this.#fd = new Fd("socket", syscall("socket", NETLINK.AF_NETLINK, flags, NETLINK.NETLINK_ROUTE));
     // struct sockaddr_nl: family, port id (0: the kernel's choice), groups.
     const address = new Uint8Array(SIZE.sockaddr_nl);
     const view = new DataView(address.buffer);
     view.setUint16(0, NETLINK.AF_NETLINK, true);
     view.setUint32(8, NETLINK.RTMGRP_LINK, true);
     try {
-      syscall("bind", this.#fd, address, address.length);
+      syscall("bind", this.#fd.number, address, address.length);
     } catch (error) {
       this.close();
       throw error;
@@ -44,7 +45,7 @@ export class LinkEvents implements Disposable {
 
   /** To wait for; reading is this object's. */
   get fd(): number {
-    return this.#fd;
+    return this.#fd.number;
   }
 
   /** All that happened since the last time; null when it was more than the socket holds, so that some of it is lost. */
@@ -62,7 +63,7 @@ export class LinkEvents implements Disposable {
   #receive(): Uint8Array | "nothing" | "lost" {
     for (;;) {
       try {
-        const length = syscall("recvfrom", this.#fd, this.#buffer, this.#buffer.length, 0);
+        const length = syscall("recvfrom", this.#fd.number, this.#buffer, this.#buffer.length, 0);
         return this.#buffer.slice(0, length);
       } catch (error) {
         if (isErrno(error, "EAGAIN")) return "nothing";
@@ -73,9 +74,7 @@ export class LinkEvents implements Disposable {
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    syscall("close", this.#fd);
+    this.#fd.close();
   }
 
   [Symbol.dispose](): void {

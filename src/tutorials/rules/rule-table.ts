@@ -6,7 +6,7 @@
 import { dirname, join } from "node:path";
 import { WirescriptError } from "../../errors.ts";
 import { ArrayMap, openPinnedMap, PerCpuArrayMap } from "../../index.ts";
-import { formatIp, parseIp } from "../../sys/ip-address.ts";
+import { ipv4ToNumber, numberToIpv4 } from "../../sys/ip-address.ts";
 import { formatMac, parseMac } from "../../sys/mac.ts";
 import { type RingMember, spread } from "./ring.ts";
 
@@ -80,7 +80,7 @@ export class RuleTable implements Disposable {
     return this.#known().map(({ number, server }) => {
       const { packets, bytes } = this.#stats.sum(number);
       const { address, mac, ifindex } = server;
-      return { server: fromNumber(address), mac: formatMac(mac), ifindex, packets, bytes };
+      return { server: numberToIpv4(address), mac: formatMac(mac), ifindex, packets, bytes };
     });
   }
 
@@ -90,8 +90,8 @@ export class RuleTable implements Disposable {
    * @throws WirescriptError USAGE for addresses that are none, a server given twice, or more than MAX_RULES.
    */
   replace(rules: readonly Rule[], source: string): void {
-    const wanted = rules.map((rule) => ({ ...rule, address: toNumber(rule.server), mac: parseMac(rule.mac) }));
-    const origin = toNumber(source);
+    const wanted = rules.map((rule) => ({ ...rule, address: ipv4ToNumber(rule.server), mac: parseMac(rule.mac) }));
+    const origin = ipv4ToNumber(source);
     if (wanted.length > MAX_RULES || new Set(wanted.map(({ address }) => address)).size < wanted.length) {
       throw new WirescriptError({
         code: "USAGE",
@@ -147,20 +147,4 @@ export class RuleTable implements Disposable {
   [Symbol.dispose](): void {
     for (const map of [this.#servers, this.#ring, this.#stats]) map.close();
   }
-}
-
-/** @throws WirescriptError USAGE */
-export function toNumber(address: string): number {
-  const bytes = parseIp(address);
-  if (bytes.length === 4) return new DataView(bytes.buffer).getUint32(0);
-  throw new WirescriptError({
-    code: "USAGE",
-    what: `"${address}" is no IPv4 address.`,
-    why: "The program forwards IPv4 only.",
-    fix: 'Write it like "172.17.0.2".',
-  });
-}
-
-function fromNumber(address: number): string {
-  return formatIp(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address));
 }
