@@ -8,6 +8,7 @@ import { type ErrorCode, EXIT_MEANING, EXIT_STATUS } from "../errors.ts";
 import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { featuresCommand } from "./commands/features.ts";
 import { labCommand } from "./commands/lab.ts";
 import { linksCommand } from "./commands/links.ts";
@@ -62,6 +63,7 @@ function wirescript(finish: (status: number) => void): Command {
     unloadCommand(),
     statusCommand(),
     statsCommand(),
+    doctorCommand(finish),
     pinCommand(),
     unpinCommand(),
     runCommand(),
@@ -87,6 +89,7 @@ function wirescript(finish: (status: number) => void): Command {
       ["wirescript check echo.bpf.ts", "what is wrong with it, with line, reason and remedy"],
       ["wirescript load eth0 echo.bpf.ts", "compile, load, attach"],
       ["wirescript stats eth0", "what it does, live"],
+      ["wirescript doctor eth0", "why packets vanish, and what to do about it"],
       ["wirescript unload eth0", "take it off again"],
       ["wirescript run echo.bpf.ts -p eth/ip/icmp", "what it does to a packet, without any device"],
       ["wirescript progs", "what is in the kernel; likewise maps, links, features"],

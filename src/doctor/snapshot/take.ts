@@ -1,0 +1,75 @@
+/** Takes the picture: which devices the doctor is to look at, and everything that stands around them. Changes nothing. */
+import { closeSync } from "node:fs";
+import { openNetwork } from "../../runtime/links/network-namespace.ts";
+import { listPins } from "../../runtime/pins.ts";
+import { BPFFS_PATH, onBpffs } from "../../sys/mount.ts";
+import { noSuchDevice } from "../../sys/netlink/index.ts";
+import { Devices } from "./devices.ts";
+import { Networks } from "./networks.ts";
+import { ProgramReader } from "./program.ts";
+import type { Device, Network, Snapshot, Subject } from "./snapshot.ts";
+import { targetsOf } from "./targets.ts";
+
+export interface SnapshotOptions {
+  /** Names of devices; none: all that have a program, in all namespaces. */
+  devices?: readonly string[];
+  /** Where the devices are: a name, a process's id, or a path. Default: the calling thread's namespace. */
+  netns?: string | number;
+}
+
+/** @throws WirescriptError NO_SUCH_DEVICE, NO_SUCH_NAMESPACE, NO_PRIVILEGES. */
+export function takeSnapshot({ devices: names = [], netns }: SnapshotOptions = {}): Snapshot {
+  using networks = new Networks();
+  const devices = new Devices(networks, new ProgramReader());
+  const asked = networkOf(networks, netns);
+  const chosen =
+    names.length > 0
+      ? devicesNamed(names, asked, networks, devices)
+      : withPrograms(netns === undefined ? networks.all : [asked], devices);
+  return {
+    subjects: chosen.map((device) => subjectOf(device, networks, devices, names.length > 0)),
+    networks: networks.all,
+    bpffs: onBpffs(BPFFS_PATH),
+    pins: names.length > 0 ? null : listPins(),
+  };
+}
+
+function networkOf(networks: Networks, netns: string | number | undefined): Network {
+  if (netns === undefined) return networks.home;
+  const fd = openNetwork(netns);
+  try {
+    return networks.of(fd) ?? networks.home;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function devicesNamed(names: readonly string[], network: Network, networks: Networks, devices: Devices): Device[] {
+  return names.map((name) => {
+    const link = network.links.find((each) => each.name === name);
+    const device = link === undefined ? null : devices.device(network, link);
+    if (device === null) throw networks.in(network, () => noSuchDevice(name));
+    return device;
+  });
+}
+
+/** The devices with an XDP or TC program. */
+function withPrograms(networks: readonly Network[], devices: Devices): Device[] {
+  return networks
+    .flatMap((network) => devices.all(network))
+    .filter(({ xdp, tcPrograms }) => xdp.length > 0 || tcPrograms.length > 0);
+}
+
+function subjectOf(device: Device, networks: Networks, devices: Devices, asked: boolean): Subject {
+  const find = (network: Network, ifindex: number): Device[] =>
+    network.links.filter((link) => link.ifindex === ifindex).flatMap((link) => devices.device(network, link) ?? []);
+  const findTarget = (ifindex: number, anywhere: boolean): Device | null => {
+    const here = find(device.network, ifindex);
+    const others = anywhere && here.length === 0 ? networks.all.flatMap((network) => find(network, ifindex)) : [];
+    // With several it is not known which is meant.
+    return here[0] ?? (others.length === 1 ? (others[0] ?? null) : null);
+  };
+  const programs = device.xdp.flatMap(({ program, runs }) => [program, ...runs]);
+  const neighbours = programs.some(({ routes }) => routes) ? devices.all(device.network) : [];
+  return { device, asked, targets: programs.flatMap((program) => targetsOf(program, device, findTarget, neighbours)) };
+}

@@ -1,0 +1,82 @@
+/**
+ * Where a program may send packets with XDP_REDIRECT: what is in its devmaps, what its settings and tables call an ifindex, and, when it asks the
+ * routing table, every device that has a route.
+ */
+import { MAP_TYPE } from "../../object/spec.ts";
+import type { Plain } from "../../runtime/value-text.ts";
+import type { MapFacts, ProgramFacts } from "./program.ts";
+import type { Device } from "./snapshot.ts";
+
+export interface Target {
+  ifindex: number;
+  /** Who says so: "map 12 (tx_port), key 0". */
+  source: string;
+  map: MapFacts | null;
+  /** Where it is; null when no device has that index. A devmap's device may be in another namespace than the program's. */
+  device: Device | null;
+  /** MAC addresses that stand beside the ifindex. */
+  macs: string[];
+}
+
+/** Names under which programs keep the ifindex of where packets go; "ingress_ifindex" and the like are where they come from. */
+const IFINDEX = /^((tx|out|egress|target|redirect|to|dst|dest|output)_?)?(if_?index|ifidx|oif)$/i;
+const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
+
+export interface Named {
+  ifindex: number;
+  macs: string[];
+}
+
+/** Ifindexes in a decoded value, each with the MAC addresses beside it. */
+export function ifindexesIn(value: Plain): Named[] {
+  if (Array.isArray(value)) return value.flatMap(ifindexesIn);
+  if (typeof value !== "object" || value === null) return [];
+  const fields = Object.entries(value);
+  const macs = fields.flatMap(([, each]) => (typeof each === "string" && MAC.test(each) ? [each.toLowerCase()] : []));
+  return fields.flatMap(([name, each]) => {
+    if (typeof each === "number" && each > 0 && IFINDEX.test(name)) return [{ ifindex: each, macs }];
+    return ifindexesIn(each);
+  });
+}
+
+/** `find` gives the device of an index, the program's own namespace first. */
+export function targetsOf(
+  { maps, routes, redirects }: ProgramFacts,
+  own: Device,
+  find: (ifindex: number, anywhere: boolean) => Device | null,
+  neighbours: readonly Device[],
+): Target[] {
+  if (!redirects) return [];
+  const devmaps = maps.filter(({ type }) => type === MAP_TYPE.DEVMAP || type === MAP_TYPE.DEVMAP_HASH);
+  const listed = devmaps.flatMap((map) =>
+    map.entries.flatMap(({ key, value }): Target[] => {
+      const ifindex = typeof value === "object" && value !== null && !Array.isArray(value) ? value.ifindex : null;
+      if (typeof ifindex !== "number" || ifindex === 0) return [];
+      return [{ ifindex, source: `${describeMap(map)}, key ${key}`, map, device: find(ifindex, true), macs: [] }];
+    }),
+  );
+  const told = maps
+    .filter((map) => !devmaps.includes(map))
+    .flatMap((map) =>
+      map.entries.flatMap(({ key, value }) =>
+        ifindexesIn(value).map(({ ifindex, macs }): Target => {
+          const source = map.maxEntries === 1 ? describeMap(map) : `${describeMap(map)}, key ${key}`;
+          return { ifindex, source, map, device: find(ifindex, false), macs };
+        }),
+      ),
+    );
+  const isRouted = routes && devmaps.length === 0;
+  const routed = isRouted
+    ? neighbours
+        .filter((device) => device !== own && device.link.up && device.link.name !== "lo" && device.routes.length > 0)
+        .map((device): Target => ({ ifindex: device.link.ifindex, source: "the routing table", map: null, device, macs: [] }))
+    : [];
+  return [...listed, ...told, ...routed].filter(
+    (target, index, all) =>
+      index === all.findIndex(({ ifindex, source }) => ifindex === target.ifindex && source === target.source),
+  );
+}
+
+export function describeMap({ id, name }: MapFacts): string {
+  return name === "" ? `map ${id}` : `map ${id} (${name})`;
+}

@@ -1,0 +1,10 @@
+/** docs/doctor.md describes exactly the findings that there are, in the order in which they are shown. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { CHECKS } from "../../src/doctor/index.ts";
+
+test("the document has a heading for each finding", () => {
+  const text = readFileSync("docs/doctor.md", "utf8").split("\n## Findings\n")[1] ?? "";
+  const headings = [...text.matchAll(/^### (\S+)$/gm)].map(([, id]) => id);
+  expect(headings).toEqual(CHECKS.map(({ id }) => id));
+});
