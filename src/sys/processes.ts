@@ -15,7 +15,9 @@ export function processesThat(wanted: (pid: number) => boolean): RunningProcess[
       const pid = Number(name);
       try {
         if (!wanted(pid)) return [];
-        const command = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+        const command = readFileSync(`/proc/${pid}/comm`, "utf8")
+          .trim()
+          .replaceAll(/\p{Cc}/gu, "·");
         return [{ pid, command }];
       } catch {
         return [];
