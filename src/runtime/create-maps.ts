@@ -19,7 +19,7 @@ import {
   type ProgramFd,
 } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
-import { isErrno, SyscallError } from "../sys/errno.ts";
+import { isErrno, LIMITS, SyscallError } from "../sys/errno.ts";
 import { pageSize } from "../sys/page-size.ts";
 import { dataSectionCodec } from "./data-section.ts";
 import { type Codec, indexCodec, mapCodecs } from "./maps/codecs.ts";
@@ -209,13 +209,16 @@ function create(map: MapCreate): MapFd {
     if (!(error instanceof SyscallError)) throw error;
     const tooMuch = ["E2BIG", "ENOMEM"].includes(error.errnoName);
     const sizes = `key ${map.keySize} bytes, value ${map.valueSize} bytes, flags ${map.flags}`;
+    const limit = tooMuch ? undefined : LIMITS[error.errnoName];
     throw new WirescriptError({
       code: "MAP",
       what,
-      why: `${tooMuch ? "It asks for too much memory" : "The kernel refused it"} (${sizes}): ${error.errnoName}.`,
-      fix: tooMuch
-        ? "Make it with fewer entries or smaller values."
-        : "Check the map's type, sizes and flags; the kernel may be too old for them.",
+      why: limit?.why ?? `${tooMuch ? "It asks for too much memory" : "The kernel refused it"} (${sizes}): ${error.errnoName}.`,
+      fix:
+        limit?.fix ??
+        (tooMuch
+          ? "Make it with fewer entries or smaller values."
+          : "Check the map's type, sizes and flags; the kernel may be too old for them."),
       cause: error,
     });
   }

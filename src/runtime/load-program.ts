@@ -6,7 +6,7 @@ import { isFragsSection, xdpPlace } from "../object/elf/program-type.ts";
 import { encode } from "../object/encoding.ts";
 import type { ProgramSpec } from "../object/spec.ts";
 import { BPF, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
-import { errnoName, SyscallError } from "../sys/errno.ts";
+import { errnoName, LIMITS, SyscallError } from "../sys/errno.ts";
 import type { LoadedTypes } from "./load-types.ts";
 import { missingInKernel } from "./missing-in-kernel.ts";
 import { denied } from "./privileges.ts";
@@ -81,10 +81,7 @@ const BEFORE_THE_VERIFIER: ReadonlyMap<string, { why: string; fix: string }> = n
 const NOT_THE_PROGRAM: ReadonlyMap<string, { why: string; fix: string }> = new Map([
   ["EAGAIN", { why: "Signals interrupted the verifier again and again.", fix: "Try again." }],
   ["EINTR", { why: "A signal interrupted it.", fix: "Try again." }],
-  [
-    "ENOMEM",
-    { why: "It has no memory left for it.", fix: "Free memory, or raise the limit of the cgroup that this process is in." },
-  ],
+  ...Object.entries(LIMITS),
 ]);
 
 function lastLine(log: string): string {

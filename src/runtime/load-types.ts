@@ -9,7 +9,7 @@ import { forOlderKernels } from "../object/btf/older-kernels.ts";
 import type { Btf } from "../object/btf/types.ts";
 import type { ProgramSpec } from "../object/spec.ts";
 import { type BtfFd, btfLoad, Fd } from "../sys/bpf.ts";
-import { errnoName, SyscallError } from "../sys/errno.ts";
+import { errnoName, LIMITS, SyscallError } from "../sys/errno.ts";
 import { denied } from "./privileges.ts";
 
 export interface LoadedTypes {
@@ -26,6 +26,16 @@ export function loadTypes(btf: Btf | null, programs: readonly ProgramSpec[]): Lo
   if (fd instanceof Fd) return { fd, encoded };
   const name = errnoName(fd.errno);
   if (name === "EPERM") throw denied("The kernel does not let this process load types (BTF).");
+  const limit = LIMITS[name];
+  if (limit !== undefined) {
+    const cause = new SyscallError("bpf", fd.errno, "BPF_BTF_LOAD");
+    throw new WirescriptError({
+      code: "KERNEL",
+      what: `The kernel did not take the object's types (BTF): ${name}.`,
+      ...limit,
+      cause,
+    });
+  }
   const older = encodeBtf(forOlderKernels(btf), strings);
   const second = btfLoad(older.bytes);
   if (second instanceof Fd) return { fd: second, encoded: older };

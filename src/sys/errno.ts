@@ -2,6 +2,22 @@
 import { constants } from "node:os";
 import { WirescriptError } from "../errors.ts";
 
+/** Errnos that say the same whatever the call: a limit is reached. */
+export const LIMITS: Readonly<Record<string, { why: string; fix: string }>> = {
+  EMFILE: {
+    why: "This process has as many files open as it may; maps, programs and links count too.",
+    fix: "Close what is not needed any more, or raise the limit before starting: ulimit -n",
+  },
+  ENFILE: {
+    why: "All processes together have as many files open as the kernel allows.",
+    fix: "Raise the limit: sysctl fs.file-max",
+  },
+  ENOMEM: {
+    why: "The kernel, or the cgroup of this process, has no memory left.",
+    fix: "Free memory, or raise the limit of the cgroup.",
+  },
+};
+
 /** A system call that failed. Layers above translate the errno into what the user did and can do. */
 export class SyscallError extends WirescriptError {
   override readonly name = "SyscallError";
@@ -15,7 +31,9 @@ export class SyscallError extends WirescriptError {
   /** `detail` names the things involved; `why` is the kernel's own explanation where there is one. */
   constructor(call: string, errno: number, detail?: string, why?: string) {
     const name = errnoName(errno);
-    super({ code: "KERNEL", what: `${call}${detail === undefined ? "" : `(${detail})`} failed: ${name}.`, why });
+    const usual = LIMITS[name];
+    const what = `${call}${detail === undefined ? "" : `(${detail})`} failed: ${name}.`;
+    super({ code: "KERNEL", what, why: why ?? usual?.why, fix: usual?.fix });
     this.call = call;
     this.errno = errno;
     this.errnoName = name;

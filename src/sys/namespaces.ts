@@ -213,6 +213,15 @@ function privileged<Result>(purpose: string, work: () => Result): Result {
   try {
     return work();
   } catch (cause) {
+    if (isErrno(cause, "ENOSPC") && cause.call === "unshare") {
+      throw new WirescriptError({
+        code: "KERNEL",
+        what: `This process could not ${purpose}.`,
+        why: "There are as many network namespaces as may be, for this user or in this user namespace.",
+        fix: "Delete some (ip netns list shows those with a name), or raise the limit: sysctl user.max_net_namespaces",
+        cause,
+      });
+    }
     if (!isErrno(cause, "EPERM", "EACCES") && codeOf(cause) !== "EACCES" && codeOf(cause) !== "EPERM") throw cause;
     throw new WirescriptError({
       code: "NO_PRIVILEGES",

@@ -20,6 +20,8 @@ export type Operation = "read" | "set" | "delete" | "list" | "push" | "take";
 
 const ARRAYS = new Set<number>([MAP_TYPE.ARRAY, MAP_TYPE.PERCPU_ARRAY]);
 
+const HASHES = new Set<number>([MAP_TYPE.HASH, MAP_TYPE.PERCPU_HASH]);
+
 /** Keys are the numbers below the number of entries. */
 const INDEXED = new Set<number>([
   ...ARRAYS,
@@ -57,7 +59,7 @@ export function mapFailure(map: FailedOn, operation: Operation, errno: number, k
       return failure(
         `The map "${map.name}" is full: key ${show(key)} was not added.`,
         `It is ${withArticle(kind)} made for ${map.maxEntries} entries, and it has that many.`,
-        "Delete entries, make the map with more entries, or use an LRU hash, which forgets the oldest.",
+        `Delete entries, or make the map with more entries${HASHES.has(map.type) ? "; an LRU hash forgets the oldest by itself" : ""}.`,
       );
     case "ENOENT":
       if (array) return outOfRange(map, key);
