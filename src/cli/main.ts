@@ -14,6 +14,7 @@ import { labCommand } from "./commands/lab.ts";
 import { linksCommand } from "./commands/links.ts";
 import { loadCommand } from "./commands/load.ts";
 import { mapsCommand } from "./commands/maps.ts";
+import { monitorCommand } from "./commands/monitor.ts";
 import { pinCommand, unpinCommand } from "./commands/pin.ts";
 import { progsCommand } from "./commands/progs.ts";
 import { reportCommand } from "./commands/report.ts";
@@ -73,6 +74,7 @@ function wirescript(finish: (status: number) => void): Command {
     featuresCommand(),
     traceCommand(),
     topCommand(),
+    monitorCommand(),
     labCommand(finish),
     tutorialCommand(finish),
     reportCommand(),

@@ -1,6 +1,6 @@
 /**
  * The program that stands at a tracepoint and counts: it makes a key of what the tracepoint tells, finds the counters of that key, and adds. Counting in
- * the kernel costs tens of nanoseconds an event and loses none, where copying each event to user space would lose most of them when many packets go
+ * the kernel costs some 100 ns an event and loses none, where copying each event to user space would lose most of them when many packets go
  * wrong. It reads the kernel's own structures, so it knows the network namespace of a device, which the formatted tracepoints do not tell.
  *
  * R6 is the context, R7 the device, R8 the program or the target, R9 the target's device.
