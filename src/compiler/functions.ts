@@ -10,6 +10,7 @@ import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-ch
 import type { ConstantPool } from "./constant-pool.ts";
 import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagnostic.ts";
 import type { Function, Span } from "./ir/ir.ts";
+import { readApart } from "./outline/apart.ts";
 import { MOST_ROUNDS } from "./outline/callback.ts";
 import { forgetFlags } from "./outline/forget-flags.ts";
 import { outlineLoops } from "./outline/outline-loops.ts";
@@ -69,8 +70,9 @@ export class Code {
     }
     if (callbacks.length > 0) optimise(fn, options);
     this.#generate(fn, place, typeId);
-    for (const callback of callbacks) {
+    for (const { function: callback, tied } of callbacks) {
       optimise(callback, options);
+      readApart(callback, tied);
       this.#generate(callback, place, () => this.#types.callback(callback.name));
     }
   }

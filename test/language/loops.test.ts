@@ -182,4 +182,30 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
       1750n + 3500n * 100000n,
     );
   });
+
+  test("that compare what an offset outside is made of, which the verifier must go on to know", () => {
+    const body = `const first = ctx.at(u8, 16); if (!first) return XDP_DROP; const x = first.value & 15;
+      let result: u64 = 0;
+      for (const n of range(200)) {
+        const at = ctx.at(u8, x + n);
+        if (!at) break;
+        if (x < 4) result += at.value; else if (at.value > 7) result += n;
+        if ((result & 1023) > x * 3) result += 5;
+      }
+      const last = ctx.at(u8, x + 14); if (!last) return XDP_DROP;
+      result += last.value;`;
+    expect(callbacks(`${body} if (result === 7) return XDP_DROP;`)).toBe(1);
+    const packet = new Uint8Array(48).map((_, index) => index);
+    for (const x of [2, 9]) {
+      packet[16] = x;
+      let total = 0;
+      for (let n = 0; n + x < 48; n++) {
+        const at = packet[x + n] ?? 0;
+        if (x < 4) total += at;
+        else if (at > 7) total += n;
+        if ((total & 1023) > x * 3) total += 5;
+      }
+      expect(compute(body, packet.slice()), `${x}`).toBe(BigInt(total + (packet[x + 14] ?? 0)));
+    }
+  });
 });

@@ -12,7 +12,12 @@ const S64_MAX = 0x7fff_ffff_ffff_ffffn;
 
 /** The largest unsigned number that the verifier takes `value` for; 2^64 - 1 when it knows nothing, and for pointers. */
 export function upperBound(value: Value): bigint {
-  return bound(value, new Map());
+  return bound(value, { known: new Map(), given: () => null });
+}
+
+/** The same at a place where more is known of some values than how they were computed: `given` says it, or `null`. */
+export function upperBoundGiven(value: Value, given: (value: Value) => bigint | null): bigint {
+  return bound(value, { known: new Map(), given });
 }
 
 /** All bits that a number up to `maximum` can have: the verifier's tnum of the range 0 to `maximum`. */
@@ -25,19 +30,26 @@ export function constantOf(value: Value): bigint | null {
   return value.op === "const" ? BigInt.asUintN(64, value.value) : null;
 }
 
-function bound(value: Value, known: Map<Value, bigint>): bigint {
+interface Search {
+  known: Map<Value, bigint>;
+  given: (value: Value) => bigint | null;
+}
+
+function bound(value: Value, search: Search): bigint {
+  const { known, given } = search;
   const seen = known.get(value);
   if (seen !== undefined) return seen;
-  known.set(value, U64_MAX); // what a cycle of phis finds when it comes back here
-  const result = compute(value, known);
+  const most = (value.type === "ptr" ? null : given(value)) ?? U64_MAX;
+  known.set(value, most); // what a cycle of phis finds when it comes back here
+  const result = smaller(most, compute(value, search));
   known.set(value, result);
   return result;
 }
 
-function compute(value: Value, known: Map<Value, bigint>): bigint {
+function compute(value: Value, search: Search): bigint {
   if (value.type === "ptr") return U64_MAX;
   if (value.type === "bool" && value.op !== "load") return 1n;
-  const of = (index: number): bigint => bound(value.args[index] as Value, known); // every op's arity is fixed
+  const of = (index: number): bigint => bound(value.args[index] as Value, search); // every op's arity is fixed
   const constant = (index: number): bigint | null => constantOf(value.args[index] as Value);
   switch (value.op) {
     case "const":

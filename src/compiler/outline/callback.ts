@@ -12,15 +12,17 @@
  * see the numbers that change: those that matter to it are written in a part of a word, which it does not look into.
  */
 import { HELPER } from "../../object/helpers.ts";
-import { Dominators } from "../ir/dominators.ts";
 import { phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import type { NaturalLoop } from "../ir/loops.ts";
 import { rejoin } from "../ir/rejoin.ts";
+import { isComparedIn } from "./apart.ts";
 import { CodeWriter } from "./code-writer.ts";
-import { type Counter, countersOf } from "./counters.ts";
+import { boundsOf, type Counter, countersOf } from "./counters.ts";
 import { decisiveValues } from "./decisive.ts";
 import { LoopFrame } from "./loop-frame.ts";
+import { enterFromOneBlock } from "./preheader.ts";
+import { provingValues } from "./proving.ts";
 import { RemadeValues } from "./remade-values.ts";
 import type { Fresh } from "./stack-place.ts";
 import { WaysOut } from "./ways-out.ts";
@@ -28,8 +30,16 @@ import { WaysOut } from "./ways-out.ts";
 /** BPF_MAX_LOOPS */
 export const MOST_ROUNDS = 1 << 23;
 
-/** Moves `loop` out of `fn`; gives the function that runs one round. `rounds` is at least how often the loop's body begins. */
-export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Function {
+export interface Callback {
+  /** Runs one round. */
+  function: Function;
+  /** Where in the frame numbers are that must be untied once the passes are through (`apart.ts`). */
+  tied: ReadonlySet<number>;
+}
+
+/** Moves `loop` out of `fn`. `rounds` is at least how often the loop's body begins. */
+export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Callback {
+  enterFromOneBlock(fn, loop);
   return new Outlining(fn, loop, name, Math.min(rounds, MOST_ROUNDS)).run();
 }
 
@@ -50,6 +60,7 @@ class Outlining {
   readonly #site: Block;
   /** The loop's block that computes each value of the loop. */
   readonly #home = new Map<Value, Block>();
+  readonly #proving: ReadonlySet<Value>;
 
   constructor(fn: Function, loop: NaturalLoop, name: string, rounds: number) {
     this.#fn = fn;
@@ -59,6 +70,7 @@ class Outlining {
     const span = header.instructions.find((instruction) => instruction.span !== null)?.span ?? header.terminator.span;
     this.#code = new CodeWriter(fn.nextId, span);
     this.#frame = new LoopFrame(this.#code, decisiveValues(fn));
+    this.#proving = provingValues(fn);
     this.#entry = this.#code.newBlock();
     this.#callback = { name, blocks: [this.#entry], nextId: fn.nextId };
     this.#round = this.#code.emit(this.#entry, { op: "argument", type: "int", args: [], index: 0 });
@@ -71,10 +83,10 @@ class Outlining {
     for (const block of loop.blocks) for (const value of block.instructions) this.#home.set(value, block);
   }
 
-  run(): Function {
+  run(): Callback {
     const { header, blocks } = this.#loop;
-    const ways = new WaysOut(this.#code, this.#fn, this.#loop, new Dominators(this.#fn), this.#home);
     const counters = countersOf(this.#loop);
+    const ways = new WaysOut(this.#code, this.#fn, this.#loop, this.#home, boundsOf(counters, this.#rounds));
     const carried = phisOf(header).filter((phi) => !counters.some((counter) => counter.phi === phi));
     for (const phi of carried) this.#frame.carry(phi);
     const starts = this.#enterSite();
@@ -82,10 +94,13 @@ class Outlining {
     const sides = { frame: this.#frame, slot: this.#slot, entry: this.#entry, address: this.#frameInside };
     const remade = new RemadeValues(this.#code, this.#fn, blocks, sides, used);
     const liveIn: Value[] = [];
+    const tied = new Set<number>();
     for (const value of used) {
       if (remade.again(value)) continue;
       this.#frame.keep(value);
       liveIn.push(value);
+      const proves = value.type === "int" && this.#proving.has(value);
+      if (proves && isComparedIn(this.#loop, value)) tied.add(this.#frame.offset(value));
     }
 
     // The caller: fill the frame, call, and go where the loop went.
@@ -107,7 +122,7 @@ class Outlining {
     for (const [value, definitions] of landings) rejoin(this.#fn, value, definitions);
     this.#callback.nextId = this.#fn.nextId;
     this.#slot.size = this.#frame.size;
-    return this.#callback;
+    return { function: this.#callback, tied };
   }
 
   /** Makes all that entered the loop enter the call's block; gives the phis' first values there. */

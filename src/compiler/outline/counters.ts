@@ -2,6 +2,7 @@
 import { phisOf } from "../ir/edges.ts";
 import type { Value } from "../ir/ir.ts";
 import type { NaturalLoop } from "../ir/loops.ts";
+import { U64_MAX, upperBound } from "../ir/range.ts";
 
 export interface Counter {
   phi: Value;
@@ -27,4 +28,16 @@ export function countersOf({ header, latches }: NaturalLoop): Counter[] {
     if ((left !== phi && right !== phi) || step.op !== "const") return [];
     return [{ phi, start: first, step: step.value }];
   });
+}
+
+/** The largest number that each counter can be in a loop of so many rounds, where it is known. */
+export function boundsOf(counters: readonly Counter[], rounds: number): ReadonlyMap<Value, bigint> {
+  const bounds = new Map<Value, bigint>();
+  for (const { phi, start, step } of counters) {
+    const [first, distance] = [upperBound(start), step * BigInt(rounds - 1)];
+    const most = step < 0n ? first : first + distance;
+    // Downwards it may pass zero, unless it is known where it begins.
+    if (most <= U64_MAX && (step > 0n || (start.op === "const" && first + distance >= 0n))) bounds.set(phi, most);
+  }
+  return bounds;
 }

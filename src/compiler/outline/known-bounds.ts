@@ -1,62 +1,86 @@
 /**
- * The largest that a number can be where a loop is left, as far as comparisons in the loop say: what an index was compared with there
- * counts behind the loop too, but the verifier does not remember it from a loop that became a callback.
+ * The largest that a number can be where a loop is left, as far as its operation and comparisons in the loop say: what an index was
+ * compared with there counts behind the loop too, but the verifier does not remember it from a loop that became a callback.
  */
 import type { Dominators } from "../ir/dominators.ts";
 import type { Block, Value } from "../ir/ir.ts";
+import { isCompare } from "../ir/ir.ts";
 import type { Exit } from "../ir/loops.ts";
+import { U64_MAX, upperBoundGiven } from "../ir/range.ts";
 import { decideBehind } from "../passes/known-facts.ts";
 
-/** Answers for values of the loop; `null` when nothing is known. To be asked while the function is whole. */
+/**
+ * Answers for values of the loop; `null` when nothing is known. To be asked while the function is whole. `counted` is what is known of the loop's
+ * own counters.
+ */
 export function boundsAt(
   exits: readonly Exit[],
   blocks: ReadonlySet<Block>,
   dominators: Dominators,
+  counted: ReadonlyMap<Value, bigint>,
 ): (value: Value) => bigint | null {
-  const conditions = [...blocks].flatMap((block) => block.instructions.filter(({ op }) => LARGEST[op] !== undefined));
-  const known = new Map<Value, bigint | null>();
+  const conditions = [...blocks].flatMap((block) =>
+    block.instructions.filter(({ op, args }) => isCompare(op) && args[1]?.op === "const"),
+  );
+  const decided = new Map<Value, boolean | null>();
+  const outcomeOf = (condition: Value): boolean | null => {
+    const before = decided.get(condition);
+    if (before !== undefined) return before;
+    const [outcome, ...others] = new Set(exits.map(({ from, target }) => decideBehind(from, target, condition, dominators)));
+    const common = others.length === 0 ? (outcome ?? null) : null;
+    decided.set(condition, common);
+    return common;
+  };
 
-  const compared = (value: Value): bigint | null => {
-    let least: bigint | null = null;
+  const given = (value: Value): bigint | null => {
+    let most = counted.get(value) ?? U64_MAX;
+    let signedMost: bigint | null = null;
+    let isNegative: boolean | null = null;
     for (const condition of conditions) {
       const [left, right] = condition.args;
-      const rule = LARGEST[condition.op];
-      if (left !== value || right?.op !== "const" || right.value < 0n || rule === undefined) continue;
-      const most = right.value - (rule.inclusive ? 0n : 1n);
-      if (least !== null && most >= least) continue;
-      if (exits.every(({ from, target }) => decideBehind(from, target, condition, dominators) === rule.when)) least = most;
+      if (left !== value || right?.op !== "const") continue;
+      const holds = outcomeOf(condition);
+      if (holds === null) continue;
+      const constant = right.value;
+      const unsigned = UNSIGNED[condition.op];
+      if (unsigned?.when === holds) most = smaller(most, BigInt.asUintN(64, constant) - (unsigned.inclusive ? 0n : 1n));
+      if (condition.op === "eq" && holds) most = smaller(most, BigInt.asUintN(64, constant));
+      const signed = SIGNED[condition.op];
+      if (signed === undefined) continue;
+      const edge = constant - (signed.inclusive ? 0n : 1n);
+      if (signed.when === holds) signedMost = signedMost === null ? edge : smaller(signedMost, edge);
+      else if (edge >= -1n) isNegative = false;
     }
-    return least;
+    if (isNegative === false && signedMost !== null && signedMost >= 0n) most = smaller(most, signedMost);
+    return most === U64_MAX ? null : most;
   };
 
-  const boundOf = (value: Value): bigint | null => {
-    if (value.op === "const") return value.value >= 0n ? value.value : null;
-    const before = known.get(value);
-    if (before !== undefined) return before;
-    known.set(value, null);
-    const bound = compared(value) ?? made(value);
-    known.set(value, bound);
-    return bound;
+  return (value) => {
+    const most = upperBoundGiven(value, given);
+    return most === U64_MAX ? null : most;
   };
-
-  /** Of what is made of a number that has a bound, by a constant. */
-  const made = ({ op, args }: Value): bigint | null => {
-    const [left, right] = args;
-    if (left === undefined || right?.op !== "const" || right.value < 0n || (op !== "add" && op !== "mul" && op !== "shl"))
-      return null;
-    const from = boundOf(left);
-    if (from === null || (op === "shl" && right.value > 32n)) return null;
-    const bound = op === "add" ? from + right.value : op === "mul" ? from * right.value : from << right.value;
-    return bound < 1n << 32n ? bound : null;
-  };
-
-  return boundOf;
 }
 
-/** Comparisons that bound their left side, and with which outcome. */
-const LARGEST: Partial<Record<Value["op"], { when: boolean; inclusive: boolean }>> = {
+function smaller(left: bigint, right: bigint): bigint {
+  return left < right ? left : right;
+}
+
+interface Rule {
+  /** The outcome that bounds the left side; the other one says that it is larger. */
+  when: boolean;
+  inclusive: boolean;
+}
+
+const UNSIGNED: Partial<Record<Value["op"], Rule>> = {
   ule: { when: true, inclusive: true },
   ult: { when: true, inclusive: false },
   ugt: { when: false, inclusive: true },
   uge: { when: false, inclusive: false },
+};
+
+const SIGNED: Partial<Record<Value["op"], Rule>> = {
+  sle: { when: true, inclusive: true },
+  slt: { when: true, inclusive: false },
+  sgt: { when: false, inclusive: true },
+  sge: { when: false, inclusive: false },
 };

@@ -4,7 +4,7 @@
  */
 import type { Block, Value } from "../ir/ir.ts";
 import { maskOf } from "../ir/known-bits.ts";
-import { upperBound } from "../ir/range.ts";
+import { U64_MAX, upperBound } from "../ir/range.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import { forgottenAt, readPlace, rememberedAt, type StackPlace, writePlace } from "./stack-place.ts";
 
@@ -43,6 +43,25 @@ export class LoopFrame {
     const offset = this.extend(8);
     this.#places.set(phi, isForgotten ? forgottenAt(offset, phi) : rememberedAt(offset));
     this.#bounds.set(phi, upperBound(phi));
+  }
+
+  /** Gives a number that is at most `most` a place from which it comes with that bound, if it has none and a part of a word does that. */
+  keepBounded(value: Value, most: bigint): void {
+    if (this.#places.has(value)) return;
+    const offset = this.extend(8);
+    const place = forgottenAt(offset, value);
+    this.#places.set(value, place.size < 8 && maskOf(place.size * 8) === most ? place : rememberedAt(offset));
+  }
+
+  /** The largest number that can be read from the place of `value`, as the verifier sees it. */
+  bound(value: Value): bigint {
+    const size = this.#places.get(value)?.size ?? 8;
+    return size === 8 ? U64_MAX : maskOf(size * 8);
+  }
+
+  /** Where in the frame the place of `value` is. */
+  offset(value: Value): number {
+    return (this.#places.get(value) as StackPlace).offset; // whoever asks has made a place
   }
 
   holds(value: Value): boolean {

@@ -44,11 +44,37 @@ describe("long loops", () => {
     const fn = parseFunction(loop(100));
     const { callbacks, refused } = outlineLoops(fn, 100, new Set());
     expect(refused).toEqual([]);
-    expect(callbacks.map(({ name }) => name)).toEqual(["p_loop1"]);
+    expect(callbacks.map((callback) => callback.function.name)).toEqual(["p_loop1"]);
     validate(fn, "outlining");
-    for (const callback of callbacks) validate(callback, "outlining");
+    for (const callback of callbacks) validate(callback.function, "outlining");
     expect(printFunction(fn)).toMatch(/call loop\(/);
-    expect(printFunction(callbacks[0] as typeof fn)).toMatch(/argument 0[\s\S]*argument 1/);
+    expect(printFunction(callbacks[0]?.function as typeof fn)).toMatch(/argument 0[\s\S]*argument 1/);
+  });
+
+  test("bring the counter out with its bound, when it becomes part of an address", () => {
+    const text = loop(100).replace(
+      "v30 = ugt v20, v4",
+      "v29: ptr = add v1, v9\n    v31 = load.1 packet v29\n    v30 = ugt v20, v4",
+    );
+    const fn = parseFunction(text);
+    expect(outlineLoops(fn, 100, new Set()).callbacks).toHaveLength(1);
+    const [, most] = /v(\d+) = const 99\n/.exec(printFunction(fn)) ?? [];
+    expect(printFunction(fn)).toContain(`, v${most}\n`);
+    expect(printFunction(fn)).toMatch(new RegExp(`= ugt v\\d+, v${most}\\n`));
+  });
+
+  test("read what stays the same as it was written, by how many ways it may come into the loop", () => {
+    const text = loop(100)
+      .replace("jump b1", "v5 = eq v1, v2\n    branch v5, b1, b7\n  b7: from b0\n    jump b1")
+      .replace("from b0, b3", "from b0, b7, b3")
+      .replace("phi v2, v21", "phi v2, v2, v21\n    v8 = phi v3, v4, v8")
+      .replace("phi v2, v20", "phi v2, v2, v20")
+      .replace("v12 = eq v11, v3", "v12 = eq v11, v8");
+    const fn = parseFunction(text);
+    const { callbacks } = outlineLoops(fn, 100, new Set());
+    validate(fn, "outlining");
+    expect(callbacks).toHaveLength(1);
+    expect(printFunction(fn)).toMatch(/v(\d+) = phi v3, v4\n[\s\S]*store\.8 stack v\d+ \+ \d+, v\1\n/);
   });
 
   test("of few rounds stay loops", () => {

@@ -6,7 +6,7 @@ import { type Block, type Function, isBinary, type Span, type Value } from "../i
 import { exitsOf, findLoops, type NaturalLoop } from "../ir/loops.ts";
 import { upperBound } from "../ir/range.ts";
 import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
-import { MOST_ROUNDS, outline } from "./callback.ts";
+import { type Callback, MOST_ROUNDS, outline } from "./callback.ts";
 import { decisiveValues } from "./decisive.ts";
 import { gatheredStates } from "./gathering.ts";
 import { recordOver } from "./held-records.ts";
@@ -19,8 +19,7 @@ const GATHERING_BUDGET = 40_000;
 const MOST_DOUBLINGS = 24;
 
 export interface Outlined {
-  /** The functions that run one round each. */
-  callbacks: Function[];
+  callbacks: Callback[];
   /** Loops that are too long for the verifier and cannot be handed over. */
   refused: { span: Span | null; reason: string }[];
 }
@@ -31,7 +30,7 @@ export interface Outlined {
  */
 export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet<string>, walks = 1): Outlined {
   const budget = WALK_BUDGET / walks;
-  const callbacks: Function[] = [];
+  const callbacks: Callback[] = [];
   const refused: Outlined["refused"] = [];
   const refusedHeaders = new Set<Block>();
   const alone = walks === 1 && isOnlyLoop(fn);

@@ -2,13 +2,14 @@
  * The ways out of a loop that becomes a callback. A round that leaves the loop writes the way's number and what is used behind the loop
  * into the frame, and ends the rounds; behind the call the caller reads the number, and goes where the loop went.
  */
-import type { Dominators } from "../ir/dominators.ts";
+import { Dominators } from "../ir/dominators.ts";
 import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
 import { type Exit, exitsOf, type NaturalLoop } from "../ir/loops.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import { boundsAt } from "./known-bounds.ts";
 import type { LoopFrame } from "./loop-frame.ts";
+import { provingValues } from "./proving.ts";
 
 export class WaysOut {
   readonly #code: CodeWriter;
@@ -21,13 +22,21 @@ export class WaysOut {
   readonly #liveOut: readonly Value[];
   /** Ways out that bring the same to the same block are one. */
   readonly #groups: readonly Exit[][];
-  /** What comparisons in the loop say of what is used behind it, by the way out. */
+  /** The largest that those numbers can be of which the verifier must know it when they are used behind it, by the way out. */
   readonly #bounds = new Map<readonly Exit[], ReadonlyMap<Value, bigint>>();
   /** What is in the frame when the loop is left that way. */
   readonly #leaving = new Map<readonly Exit[], Value[]>();
 
-  /** To be made while the function is whole. */
-  constructor(code: CodeWriter, fn: Function, loop: NaturalLoop, dominators: Dominators, home: ReadonlyMap<Value, Block>) {
+  /** To be made while the function is whole. `counted`: the largest that the loop's counters can be, where it is known. */
+  constructor(
+    code: CodeWriter,
+    fn: Function,
+    loop: NaturalLoop,
+    home: ReadonlyMap<Value, Block>,
+    counted: ReadonlyMap<Value, bigint>,
+  ) {
+    const dominators = new Dominators(fn);
+    const proving = provingValues(fn);
     this.#code = code;
     this.#fn = fn;
     this.#loop = loop;
@@ -36,11 +45,13 @@ export class WaysOut {
     this.#groups = this.#grouped();
     this.#liveOut = this.#usedBehind();
     for (const group of this.#groups) {
-      const boundOf = boundsAt(group, loop.blocks, dominators);
-      const found = this.#liveOut.flatMap((value): [Value, bigint][] => {
-        const bound = value.type === "int" ? boundOf(value) : null;
+      const leaving = this.#leavingBy(group);
+      const boundOf = boundsAt(group, loop.blocks, dominators, counted);
+      const found = leaving.flatMap((value): [Value, bigint][] => {
+        const bound = value.type === "int" && proving.has(value) ? boundOf(value) : null;
         return bound === null ? [] : [[value, bound]];
       });
+      this.#leaving.set(group, leaving);
       this.#bounds.set(group, new Map(found));
     }
   }
@@ -100,8 +111,8 @@ export class WaysOut {
       const next = code.newBlock();
       const isThis = code.emit(at, { op: "eq", type: "bool", args: [exitCode, code.constant(at, BigInt(number + 1))] });
       code.branch(at, isThis, landing, next);
-      const leaving = this.#leavingBy(exits);
-      this.#leaving.set(exits, leaving);
+      const leaving = this.#leaving.get(exits) ?? [];
+      const bounds = this.#bounds.get(exits);
       made.push(landing);
       const loaded = new Map<Value, Value>();
       for (const value of leaving) {
@@ -110,13 +121,15 @@ export class WaysOut {
           loaded.set(value, code.emit(landing, { ...value, args: [] }));
           continue;
         }
-        frame.keep(value);
+        const most = bounds?.get(value);
+        if (most === undefined) frame.keep(value);
+        else frame.keepBounded(value, most);
         loaded.set(value, frame.load(landing, slot, value));
       }
       let end = landing;
       for (const [value, copy] of loaded) {
-        const most = this.#bounds.get(exits)?.get(value) ?? frame.forgottenBound(value);
-        if (most === null) continue;
+        const most = bounds?.get(value) ?? frame.forgottenBound(value);
+        if (most === null || most >= frame.bound(value)) continue;
         const good = code.newBlock();
         const isTooLarge = code.emit(end, { op: "ugt", type: "bool", args: [copy, code.constant(end, most)] });
         code.branch(end, isTooLarge, never, good);
