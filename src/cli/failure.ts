@@ -12,7 +12,10 @@ export function reportFailure(thrown: unknown, debug: boolean): number {
   return EXIT_STATUS[failure.code];
 }
 
-function explained({ message, why, fix }: WirescriptError): string[] {
+function explained({ code, message, why, fix }: WirescriptError): string[] {
+  // What goes on until Ctrl-C has not failed when that comes.
+  // The terminal has written ^C.
+  if (code === "INTERRUPTED" && why === undefined) return [...(process.stderr.isTTY ? [""] : []), printable(message)];
   const lines = [`${styled("bold", styled("red", "error:"))} ${printable(message)}`];
   if (why !== undefined) lines.push(`  ${styled("bold", "why:")} ${indented(printable(why))}`);
   if (fix !== undefined) lines.push(`  ${styled("bold", "fix:")} ${indented(inSameNetwork(printable(fix)))}`);

@@ -31,16 +31,16 @@ export class Interruption implements Disposable {
    * The pause of a command that only watches. False when the reader of its output has gone, as `| head -1` does: then it has seen enough, and the
    * command has done its work.
    *
-   * @throws WirescriptError INTERRUPTED when the user wants to stop; `undone` says what became of the work.
+   * @throws WirescriptError INTERRUPTED when the user wants to stop; `left` says what stays behind.
    */
-  async pause(seconds: number, undone: string): Promise<boolean> {
+  async pause(seconds: number, left: string): Promise<boolean> {
     await timer(seconds * 1000, undefined, { signal: this.signal }).catch(() => {});
-    return !this.isOver(undone);
+    return !this.isOver(left);
   }
 
   /** Whether the reader has gone; for loops that wait by other means than `pause`. @throws WirescriptError INTERRUPTED as `pause` does. */
-  isOver(undone: string): boolean {
-    if (this.signal.aborted && !this.#readerIsGone) throw interrupted(undone);
+  isOver(left: string): boolean {
+    if (this.signal.aborted && !this.#readerIsGone) throw stopped(left);
     return this.signal.aborted;
   }
 
@@ -56,6 +56,11 @@ export class Interruption implements Disposable {
     for (const name of SIGNALS) process.off(name, this.#interrupt);
     process.stdout.off("error", this.#seenEnough);
   }
+}
+
+/** Of a command that goes on until it is stopped: the status tells that it was, and there is nothing to explain or to mend. */
+function stopped(left: string): WirescriptError {
+  return new WirescriptError({ code: "INTERRUPTED", what: `Stopped. ${left}` });
 }
 
 export function interrupted(undone: string): WirescriptError {

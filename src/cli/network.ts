@@ -48,10 +48,11 @@ const PATIENCE_MS = 30_000;
  * Runs `work` while no other command attaches or detaches in this network namespace, so that two that are started at once see each other's result
  * and do not take back each other's pins. The lock is on the namespace itself: it leaves no file, and ends with its holder however that ends.
  *
+ * @param netns The namespace, where that is not the one that the command works in.
  * @throws WirescriptError DEVICE_BUSY when another command does not come to an end.
  */
-export async function whileAlone<Result>(work: () => Promise<Result> | Result): Promise<Result> {
-  const fd = openNetwork(undefined);
+export async function whileAlone<Result>(work: () => Promise<Result> | Result, netns?: string): Promise<Result> {
+  const fd = openNetwork(netns);
   try {
     const deadline = performance.now() + PATIENCE_MS;
     while (!tryLock(fd)) {

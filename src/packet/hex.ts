@@ -27,7 +27,7 @@ export function parseHex(text: string): Uint8Array {
   if (digits.length % 2 === 1) {
     throw badPacket(
       "The bytes are no hexadecimal text.",
-      `${digits.length} digits are no whole bytes.`,
+      `${digits.length === 1 ? "One digit is" : `${digits.length} digits are`} no whole bytes.`,
       "Give two digits for each byte.",
     );
   }

@@ -17,6 +17,8 @@ export interface ProgramReport {
   tag: string;
   loadedAt: Date;
   uid: number;
+  /** Its license lets it use all helpers. */
+  gplCompatible: boolean;
   /** Slots of eBPF after the verifier's rewriting. */
   instructions: number;
   /** How many the verifier looked at; 0 before Linux 5.16. */
@@ -34,6 +36,8 @@ export interface ProgramReport {
   runs: bigint;
   /** Nanoseconds of all these runs. */
   runTime: bigint;
+  /** Runs that were left out because the program was running already on that CPU. */
+  recursionMisses: bigint;
 }
 
 /** What stands around a program, read once for many of them. */
@@ -62,6 +66,7 @@ export function programReport(fd: ProgramFd, { attachments, pins }: Surroundings
     tag,
     loadedAt,
     uid,
+    gplCompatible: info.gplCompatible,
     instructions: xlatedBytes / 8,
     verifiedInstructions,
     jitedBytes,
@@ -72,6 +77,7 @@ export function programReport(fd: ProgramFd, { attachments, pins }: Surroundings
     pins: pins.flatMap((pin) => (pin.kind === "program" && pin.id === id ? [pin.path] : [])),
     runs: runCount,
     runTime,
+    recursionMisses: info.recursionMisses,
   };
 }
 

@@ -54,8 +54,10 @@ export function testRunRefused(
   if (packet.length < ETHERNET_HEADER || (tc && packet.length === ETHERNET_HEADER)) {
     return because(
       sized,
-      "A packet begins with an Ethernet header of 14 bytes; a TC program wants more behind it.",
-      "Pad the packet to 15 bytes or more.",
+      packet.length < ETHERNET_HEADER
+        ? "A packet begins with an Ethernet header of 14 bytes."
+        : "This kernel wants a TC program to have something behind the Ethernet header of 14 bytes.",
+      `Pad the packet to ${Math.max(ETHERNET_HEADER, packet.length + 1)} bytes or more.`,
     );
   }
   for (const [name, ifindex] of [

@@ -23,6 +23,8 @@ export interface KernelProgramInfo {
   /** Nanoseconds since boot. */
   loadTime: bigint;
   uid: number;
+  /** Its license lets it use all helpers. */
+  gplCompatible: boolean;
   /** 0 without BTF. */
   btfId: number;
   /** Nanoseconds and runs, counted only while statistics are on (BPF_ENABLE_STATS). */
@@ -82,6 +84,8 @@ export function programInfo(fd: ProgramFd): KernelProgramInfo {
     mapIds: [...ids],
     loadTime: info.u64("load_time"),
     uid: info.u32("created_by_uid"),
+    // A bit field, which has no offset that C could tell: the word behind the device's index.
+    gplCompatible: (info.u32("ifindex", 4) & 1) === 1,
     btfId: info.u32("btf_id"),
     runTime: info.u64("run_time_ns"),
     runCount: info.u64("run_cnt"),
@@ -151,7 +155,7 @@ function read(fd: Fd, layout: InfoLayout, buffer?: Extra) {
   }
   bpf("OBJ_GET_INFO_BY_FD", { bpf_fd: fd.number, info_len: bytes.length, info: bytes });
   return {
-    u32: (field: string) => view.getUint32(offset(field), true),
+    u32: (field: string, behind = 0) => view.getUint32(offset(field) + behind, true),
     u64: (field: string) => view.getBigUint64(offset(field), true),
     hex: (field: string) => Buffer.from(bytes.buffer, offset(field), 8).toString("hex"),
     name: (field: string) => {

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { compileC } from "../compile-c.ts";
 import { cannotRun, DROP, ECHO, needs, PASS, Sandbox, titled } from "./sandbox.ts";
 
 describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
@@ -98,6 +99,19 @@ describe.skipIf(cannotRun !== null)(titled("the command on a device"), () => {
     expect(loaded).not.toContain("others");
     expect(box.wirescript("unload", dev).stdout).toContain(`Removed the empty directory /sys/fs/bpf/${dev}.`);
   });
+
+  test.skipIf(needs("clang-19") !== "")(
+    `says that a map is used again also where tc shares it among programs${needs("clang-19")}`,
+    () => {
+      const object = compileC("test/objects/c/iproute2.c");
+      const load = (on: string) => box.wirescript("load", on, object, "--ingress").stdout;
+      const pinned = /^ {2}pinned {4}(\/sys\/fs\/bpf\/tc\/\w+\/own)$/m.exec(load(dev))?.[1] ?? "";
+      expect(pinned).not.toBe("");
+      expect(load(`${dev}p`)).toContain(`pinned    ${pinned} (it was there: used again, with its contents)`);
+      for (const each of [dev, `${dev}p`]) expect(box.wirescript("unload", each, "--tc").stdout).toContain(`Left ${pinned}, `);
+      expect(box.wirescript("unpin", pinned).status).toBe(0);
+    },
+  );
 
   test("unload removes only the mode that it is told to", () => {
     box.wirescript("load", dev, PASS);

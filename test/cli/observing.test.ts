@@ -202,6 +202,7 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
       expect(json("maps", "dump", "id", id)).toHaveLength(3);
       expect(json("maps", "show", "name", `${unique}a`).id).toBe(mapId("a"));
       expect(box.wirescript("maps", "watch", "id", id, "--count", "1", "--interval", "0.01").status).toBe(0);
+      text("maps", "set", "id", id, "2", "0");
       text("maps", "set", "pinned", pin, "0", `id ${json("progs", "show", "pinned", "/sys/fs/bpf/seen").id}`);
       expect(json("maps", "get", "pinned", pin, "0")).toEqual(json("maps", "get", pin, "0"));
       text("maps", "delete", "pinned", pin, "0");

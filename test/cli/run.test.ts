@@ -156,6 +156,7 @@ xdp_stats_map (map)
     [2, [PASS, "-p", "zz"], /no protocol "zz"|hexadecimal/],
     [2, [PASS, "-p", "0102030"], /hexadecimal/],
     [2, [PASS, "-p", "0102"], /2 bytes/],
+    [2, [PASS, "-p", "00112233445566778899aabbcc"], /Pad the packet to 14 bytes or more/],
     [2, [PASS, "-p", "eth/ip(ttl=300)"], /ttl/],
     [2, [PASS, "-p", "eth/ip", "--cpu", "-1"], /whole number/],
     [2, [PASS, "-p", "eth/ip", "--cpu", "4000"], /CPU 4000/],

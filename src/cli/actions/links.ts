@@ -10,6 +10,8 @@ import { sayJson } from "../terminal.ts";
 interface Row extends LinkHolders {
   /** Null for what is attached without a link. */
   linkId: number | null;
+  /** `enum bpf_link_type` in words; null without a link. */
+  type: string | null;
   /** "xdp", "tcx ingress", "clsact egress", or the type of a link that is not for devices. */
   hook: string;
   mode: string | null;
@@ -42,8 +44,14 @@ function readRows(): Row[] {
   const holders = holdersOfLinks();
   const held = (linkId: number | null): LinkHolders =>
     (linkId === null ? undefined : holders.get(linkId)) ?? { pins: [], processes: [] };
+  const types = new Map<number | null, string>(known.map(({ id, type }) => [id, type]));
   const placed = attachments.map(
-    ({ programId, ...place }): Row => ({ ...place, program: programOf(programId), ...held(place.linkId) }),
+    ({ programId, ...place }): Row => ({
+      ...place,
+      type: types.get(place.linkId) ?? null,
+      program: programOf(programId),
+      ...held(place.linkId),
+    }),
   );
   const seen = new Set(placed.map(({ linkId }) => linkId));
   // What is in no list of a device: links of other kinds, of devices that are gone, and of namespaces without a name.
@@ -53,6 +61,7 @@ function readRows(): Row[] {
       const gone = isDeviceLink(link) && link.ifindex === 0;
       return {
         linkId: link.id,
+        type: link.type,
         hook: [link.type, ...(link.direction === null ? [] : [link.direction])].join(" ") + (gone ? " (detached)" : ""),
         mode: null,
         dev: null,

@@ -1,12 +1,13 @@
 /** `wirescript load --follow`: stays, and attaches the program again whenever its device comes back. Ends with Ctrl-C; the program stays attached. */
 import { once } from "node:events";
 import { type FollowEvent, type FollowOptions, follow } from "../../index.ts";
+import type { Interruption } from "../interruption.ts";
 import { whileAlone } from "../network.ts";
 import { paint, say } from "../terminal.ts";
 import { type LoadReport, reportLoad } from "./load-report.ts";
 
-/** Follows until `signal` is aborted. */
-export async function followDevice(report: LoadReport, options: FollowOptions, signal: AbortSignal): Promise<void> {
+/** @throws WirescriptError INTERRUPTED when it is told to stop; the program stays attached. */
+export async function followDevice(report: LoadReport, options: FollowOptions, interruption: Interruption): Promise<void> {
   const { name } = report.spec;
   let isStarting = true;
   const first: FollowEvent[] = [];
@@ -25,13 +26,10 @@ export async function followDevice(report: LoadReport, options: FollowOptions, s
   using _ = following;
   reportLoad(report, [...first.flatMap((event) => describe(event, name)), `Following ${options.dev} until Ctrl-C.`]);
   isStarting = false;
-  if (!signal.aborted) await once(signal, "abort");
+  if (!interruption.signal.aborted) await once(interruption.signal, "abort");
   const { device } = following;
-  say();
-  say(
-    device === null
-      ? `Stopped following ${options.dev}. It is on no device; maps that are pinned stay.`
-      : `Stopped following ${options.dev}; ${name} stays on ${device.name}.`,
+  interruption.isOver(
+    device === null ? `${name} is on no device; maps that are pinned stay.` : `${name} stays on ${device.name}.`,
   );
 }
 

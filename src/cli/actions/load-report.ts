@@ -15,8 +15,8 @@ export interface LoadReport {
   program: LoadedProgram;
   /** That loading and verifying took. */
   milliseconds: number;
-  /** What was pinned before. */
-  before: ReadonlySet<string>;
+  /** The ids of the maps that there were before: ids are not used again, so a map of theirs is shared, wherever it is pinned. */
+  before: ReadonlySet<number>;
   options: LoadCommandOptions;
 }
 
@@ -34,8 +34,9 @@ export function reportLoad(
   );
   if (loaded.mountedBpffs !== null)
     say(`  mounted   the BPF file system at ${loaded.mountedBpffs}, for the pins; it stays mounted`);
-  for (const path of loaded.spec.maps.map(({ name }) => loaded.map(name).pinnedAt)) {
-    if (path !== null) say(`  pinned    ${path}${before.has(path) ? " (it was there: used again, with its contents)" : ""}`);
+  for (const map of loaded.spec.maps.map(({ name }) => loaded.map(name))) {
+    if (map.pinnedAt === null) continue;
+    say(`  pinned    ${map.pinnedAt}${before.has(map.info().id) ? " (it was there: used again, with its contents)" : ""}`);
   }
   say();
   const where = `${options.netns === undefined ? "" : ` --netns ${shellWord(options.netns)}`}${options.pinPath === undefined ? "" : ` --pin-path ${shellWord(options.pinPath)}`}`;

@@ -10,6 +10,7 @@ import {
   type LoadedObject,
   type LoadedProgram,
   loadSpec,
+  mapIds,
   type PersistentAttachment,
   type PersistentTcAttachment,
   VerifierError,
@@ -23,7 +24,7 @@ import { namespaceExists } from "../../sys/namespaces.ts";
 import { findLink, getLink } from "../../sys/netlink/index.ts";
 import { Interruption } from "../interruption.ts";
 import { enterNetwork, whileAlone } from "../network.ts";
-import { pinDirectoryOf, pinnedMaps } from "../pins.ts";
+import { pinDirectoryOf } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { chooseProgram, openProgramFile } from "../program-file.ts";
 import { followDevice } from "./load-follow.ts";
@@ -69,7 +70,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
   const { loaded, program, milliseconds, before, attachment, holders } = await whileAlone(async () => {
     // Asked again, now that nobody else is at it.
     mustBeFree(dev, spec, options.force === true);
-    const before = new Set(pinnedMaps(pinPath).map(({ path }) => path));
+    const before = new Set(mapIds());
     const begin = performance.now();
     const loaded = loadOrTell(
       () => loadSpec(withPinsOf(spec, source.spec), { pinPath, programs: [spec.name], settings: options.set ?? {} }),
@@ -100,7 +101,7 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
     return;
   }
   const { mode, force } = options;
-  await followDevice(report, { dev, mode, direction, force, persistent: true }, interruption.signal);
+  await followDevice(report, { dev, mode, direction, force, persistent: true }, interruption);
 }
 
 export const NOTHING_DONE = "Nothing is attached, pinned or mounted that was not before.";

@@ -29,18 +29,26 @@ export async function showMap(words: readonly string[], { json }: { json?: boole
   using fd = openMapFd(parseSelector(words, "map"));
   const report = { ...mapReport(fd, mapSurroundings()), ...mapTypeTexts(fd) };
   if (json === true) return sayJson(report);
-  const { id, type, name, keySize, valueSize, maxEntries, flags, memory, frozen, btfId, programs, pins, keyType, valueType } =
-    report;
+  const { id, type, name, keySize, valueSize, maxEntries, flags, extra, memory, frozen, owner, btfId, programs, pins } = report;
+  const { keyType, valueType } = report;
   const rows: [string, string][] = [
     ["map", `${name || "(no name)"}, id ${id}`],
     ["type", `${type}, at most ${maxEntries} entries`],
     ["key", `${keySize} bytes${keyType === null ? "" : `, ${keyType}`}`],
     ["value", `${valueSize} bytes${valueType === null ? "" : `, ${valueType}`}`],
-    ["flags", `${flags.join(" ") || "none"}${frozen ? ", frozen (read-only for user space)" : ""}`],
+    ["flags", `${flags.join(" ") || "none"}${frozen ? ", frozen (read-only for user space)" : ""}${nodeText(flags)}`],
+    ...(extra === 0 ? [] : [["extra", `${extra}`] as [string, string]]),
+    ...(owner === null
+      ? []
+      : [["takes", `${owner.programType} programs${owner.jited ? "" : ", interpreted"}`] as [string, string]]),
     ...(memory === null ? [] : [["memory", `${memory} bytes`] as [string, string]]),
     ["types", btfId === 0 ? "none (no BTF)" : `BTF ${btfId}`],
     ...programs.map((program): [string, string] => ["used by", `${program.name || "(no name)"}, id ${program.id}`]),
     ...pins.map((pin): [string, string] => ["pinned", pin]),
   ];
   for (const [label, value] of rows) say(`${paint("bold", label.padEnd(10))}${value}`);
+}
+
+function nodeText(flags: readonly string[]): string {
+  return flags.includes("BPF_F_NUMA_NODE") ? " (on one NUMA node, but the kernel does not tell on which)" : "";
 }

@@ -40,12 +40,27 @@ export async function showProgram(words: readonly string[], { json }: { json?: b
 }
 
 function rowsOf(program: ProgramReport): [string, string][] {
-  const { id, type, name, tag, loadedAt, uid, instructions, verifiedInstructions, jitedBytes, memory, btfId, maps } = program;
+  const {
+    id,
+    type,
+    name,
+    tag,
+    loadedAt,
+    uid,
+    gplCompatible,
+    instructions,
+    verifiedInstructions,
+    jitedBytes,
+    memory,
+    btfId,
+    maps,
+  } = program;
   const verified = verifiedInstructions > 0 ? `, ${verifiedInstructions} walked by the verifier` : "";
   const rows: [string, string][] = [
     ["program", `${name || "(no name)"}, id ${id}`],
     ["type", type],
     ["tag", tag],
+    ["license", gplCompatible ? "compatible with the GPL" : "not compatible with the GPL: some helpers are not for it"],
     ["loaded", `${loadedAt.toISOString()} (${age(Date.now() - loadedAt.getTime())} ago) by uid ${uid}`],
     [
       "code",
@@ -58,6 +73,7 @@ function rowsOf(program: ProgramReport): [string, string][] {
   for (const attachment of program.attached) rows.push(["attached", describeAttachment(attachment)]);
   if (program.attached.length === 0) rows.push(["attached", "to no device"]);
   for (const pin of program.pins) rows.push(["pinned", pin]);
+  if (program.recursionMisses > 0n) rows.push(["skipped", `${program.recursionMisses} runs, because it was running already`]);
   if (program.runs > 0n)
     rows.push(["runs", `${program.runs}, ${program.runTime / program.runs} ns each, counted while statistics were on`]);
   return rows;

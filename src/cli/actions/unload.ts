@@ -5,6 +5,7 @@ import { parseSelector, type Selector } from "../../runtime/selector.ts";
 import type { Direction } from "../../sys/bpf.ts";
 import { findLink, noSuchDevice } from "../../sys/netlink/index.ts";
 import { enterNetwork, whileAlone } from "../network.ts";
+import { shellWord } from "../own-command.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { say } from "../terminal.ts";
@@ -151,7 +152,9 @@ function removePinsOf(mapIds: ReadonlySet<number>, directory: string): void {
   if (emptied) say(`Removed the empty directory ${directory}.`);
   for (const { path } of pins) {
     if (own.some((each) => each.path === path)) continue;
-    say(`Left ${path}, a pin of its map that was not made here; if nobody needs it: wirescript unpin ${path}`);
+    say(
+      `Left ${path}, a pin of its map in a place that others may share; if nobody needs it: wirescript unpin ${shellWord(path)}`,
+    );
   }
 }
 

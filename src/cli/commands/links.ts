@@ -7,7 +7,7 @@ export function linksCommand(): Command {
     .description("Show what is attached where, and who holds it: bpf_links, and attachments by netlink and tc. Needs root.")
     .option(
       "--json",
-      "print JSON: [{ linkId, hook, mode, dev, ifindex, netns, program: { id, name }, filter, pins, processes: [{ pid, command }] }]",
+      "print JSON: [{ linkId, type, hook, mode, dev, ifindex, netns, program: { id, name }, filter, pins, processes: [{ pid, command }] }]",
     )
     .action(async (options: { json?: boolean }) => {
       const { links } = await import("../actions/links.ts");

@@ -36,7 +36,7 @@ function listCommand(): Command {
     .description("list all maps (what maps does without a verb)")
     .option(
       "--json",
-      "print JSON: [{ id, type, name, keySize, valueSize, maxEntries, flags, memory, frozen, btfId, programs, pins }]",
+      "print JSON: [{ id, type, name, keySize, valueSize, maxEntries, flags, extra, memory, frozen, owner, btfId, programs, pins }]",
     )
     .action(async (options: { json?: boolean }) => {
       const { listMaps } = await import("../actions/maps.ts");

@@ -23,7 +23,7 @@ export function progsCommand(): Command {
 }
 
 const JSON_OF_PROGRAM =
-  "{ id, type, name, tag, loadedAt, uid, instructions, verifiedInstructions, jitedBytes, memory, btfId, maps, attached, pins, runs, runTime }";
+  "{ id, type, name, tag, loadedAt, uid, gplCompatible, instructions, verifiedInstructions, jitedBytes, memory, btfId, maps, attached, pins, runs, runTime, recursionMisses }";
 
 function listCommand(): Command {
   return new Command("list")

@@ -3,6 +3,9 @@
  * when the program goes, so that rules and counters outlive it.
  */
 import { attachedXdp, detachXdp, loadSpec } from "../../../index.ts";
+import type { ObjectSpec, ProgramSpec } from "../../../object/spec.ts";
+import type { Link } from "../../../sys/netlink/index.ts";
+import { whileAlone } from "../../network.ts";
 import { pinnedMaps } from "../../pins.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { chooseProgram, openProgramFile } from "../../program-file.ts";
@@ -20,13 +23,17 @@ export async function sbinLoad({ args, configuration: [file = ""] }: ToolCall): 
   const link = deviceOf("DEV", device);
   const { spec } = await told(STATUS.FAIL, `${file} cannot be loaded`, () => openProgramFile(file));
   const program = await told(STATUS.FAIL, `${file} has no program for XDP`, () => chooseProgram(spec, file, {}));
+  return await whileAlone(() => attach(link, file, spec, program));
+}
+
+async function attach({ name: device, ifindex }: Link, file: string, spec: ObjectSpec, program: ProgramSpec): Promise<number> {
   const before = pinnedMaps(PINS).length;
   using object = await told(STATUS.FAIL, `The kernel did not take ${file}`, () => loadSpec(spec, { pinPath: PINS }));
   try {
     const { mode } = await told(STATUS.FAIL, `${file} was not attached to ${device}`, () =>
       object.program(program.name).attachPersistently({ dev: device, mode: "auto" }),
     );
-    say(`Attached ${program.name} to ${device} (ifindex ${link.ifindex}) in ${mode} mode.`);
+    say(`Attached ${program.name} to ${device} (ifindex ${ifindex}) in ${mode} mode.`);
     say(before === 0 ? `Pinned its maps in ${PINS}.` : `Its maps in ${PINS} were there: rules and counters are as they were.`);
     return STATUS.OK;
   } catch (error) {
@@ -39,6 +46,10 @@ export async function sbinUnload({ args }: ToolCall): Promise<number> {
   const device = oneDevice("unload.sh", args);
   await mustBeAbleTo("detach programs");
   deviceOf("DEV", device);
+  return await whileAlone(() => detach(device));
+}
+
+function detach(device: string): number {
   const [present] = attachedXdp(device);
   if (present === undefined) {
     throw new ToolFailure({

@@ -2,10 +2,11 @@
  * `./tc_broadcast [-n NETNS] DEV DEV…` of case 05: makes a hub of devices, with the program of broadcast.bpf.ts on each one's ingress hook, and
  * all of them in its map of ports. `--off` takes the programs off.
  */
-import { ArrayMap, detachTc, loadSpec } from "../../../index.ts";
+import { ArrayMap, detachTc, type LoadedProgram, loadSpec } from "../../../index.ts";
 import { inNamespace } from "../../../sys/namespaces.ts";
 import { getLink } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
+import { whileAlone } from "../../network.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { openProgramFile } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
@@ -43,7 +44,7 @@ export async function tcBroadcast({ args, configuration: [file = "bpf.o"] }: Too
   const work = () => devices.map((device) => getLink(device).ifindex);
   const ifindexes = netns === undefined ? work() : inNamespace(netns, work);
   if (values.has("off")) {
-    const removed = devices.filter((dev) => takeOff(dev, netns));
+    const removed = await whileAlone(() => devices.filter((dev) => takeOff(dev, netns)), netns);
     if (removed.length === 0) {
       throw new ToolFailure({
         status: STATUS.FAIL,
@@ -62,18 +63,23 @@ export async function tcBroadcast({ args, configuration: [file = "bpf.o"] }: Too
     0,
     Array.from({ length: MAX_PORTS }, (_, index) => ifindexes[index] ?? 0),
   );
+  await whileAlone(() => attachToAll(object.program("broadcast"), devices, netns), netns);
+  say(`${devices.join(", ")} are a hub now: what comes in by one goes out by the others.`);
+  return STATUS.OK;
+}
+
+/** To all or to none. */
+function attachToAll(program: LoadedProgram, devices: readonly string[], netns: string | undefined): void {
   const done: string[] = [];
   try {
     for (const dev of devices) {
-      object.program("broadcast").attachPersistently({ dev, netns, direction: "ingress", force: true });
+      program.attachPersistently({ dev, netns, direction: "ingress", force: true });
       done.push(dev);
     }
   } catch (error) {
     for (const dev of done) takeOff(dev, netns);
     throw error;
   }
-  say(`${devices.join(", ")} are a hub now: what comes in by one goes out by the others.`);
-  return STATUS.OK;
 }
 
 /** Whether it was there. */

@@ -14,6 +14,7 @@ import { ensurePinDirectory } from "../../../runtime/pin.ts";
 import { Undo } from "../../../runtime/undo.ts";
 import type { Link } from "../../../sys/netlink/index.ts";
 import type { OptionSpec } from "../../../tutorials/getopt.ts";
+import { whileAlone } from "../../network.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
 import { openProgramFile } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
@@ -45,13 +46,17 @@ export async function xdpLoader(call: ToolCall): Promise<number> {
   const { values, device } = parsed;
   const tell = values.has("quiet") ? () => {} : say;
   const has = (option: string) => values.has(option);
-  if (has("unload")) return unload(device, has("skb-mode") ? "skb" : has("native-mode") ? "native" : null, tell);
+  if (has("unload")) {
+    const mode = has("skb-mode") ? "skb" : has("native-mode") ? "native" : null;
+    return await whileAlone(() => unload(device, mode, tell));
+  }
 
   const file = values.get("filename") ?? call.configuration[0] ?? "xdp_prog_kern.o";
   const { spec } = await told(STATUS.BPF, `ERR: loading file: ${file}`, () => openProgramFile(file));
   const program = choose(spec, file, values.get("progsec"), values.get("progname"));
   const mode = has("auto-mode") ? "auto" : has("skb-mode") ? "skb" : "native";
-  const lines = await attach(device, { spec, program, mode, force: has("force"), reuse: has("reuse-maps") });
+  const work = () => attach(device, { spec, program, mode, force: has("force"), reuse: has("reuse-maps") });
+  const lines = await whileAlone(work);
   const chosen = values.has("progname") ? `program(${program.name})` : `section(${program.section})`;
   tell(`Success: Loaded BPF-object(${file}) and used ${chosen}`);
   tell(` - XDP prog attached on device:${device.name}(ifindex:${device.ifindex})`);

@@ -7,9 +7,11 @@
  */
 import { attachedXdp, detachXdp, loadSpec, programInfo } from "../../../index.ts";
 import { isPlaceholder } from "../../../lab/index.ts";
+import type { ObjectSpec, ProgramSpec } from "../../../object/spec.ts";
 import { kernelName } from "../../../sys/bpf.ts";
 import { getLink, type Link, listLinks } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
+import { whileAlone } from "../../network.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { chooseProgram, openProgramFile } from "../../program-file.ts";
@@ -81,19 +83,30 @@ async function load(args: string[]): Promise<void> {
     (error) => error.message,
     () => chooseProgram(spec, file, choice),
   );
+  const mode = MODES[asked as keyof typeof MODES];
+  await whileAlone(() => attach(device, { spec, program, mode, pinPath: values.get("pin-path") }));
+}
+
+interface Attachment {
+  spec: ObjectSpec;
+  program: ProgramSpec;
+  mode: (typeof MODES)[keyof typeof MODES];
+  pinPath: string | undefined;
+}
+
+async function attach({ name: dev }: Link, { spec, program, mode, pinPath }: Attachment): Promise<void> {
   using object = await told(STATUS.FAIL, `Couldn't load program '${program.name}'`, () =>
-    loadSpec(spec, { programs: [program.name], pinPath: values.get("pin-path") }),
+    loadSpec(spec, { programs: [program.name], pinPath }),
   );
   const name = kernelName(program.name);
   const force = attachedXdp(dev).every((each) => each.name === name || isPlaceholder(programInfo(each.id)));
-  const mode = MODES[asked as keyof typeof MODES];
   try {
     await told(
       STATUS.FAIL,
       ({ code }) =>
         code === "MODE_UNSUPPORTED"
           ? "Attaching XDP program in native mode not supported - try SKB mode."
-          : `Couldn't attach XDP program on iface '${device.name}'${code === "DEVICE_BUSY" ? ": Device or resource busy(-16)" : ""}`,
+          : `Couldn't attach XDP program on iface '${dev}'${code === "DEVICE_BUSY" ? ": Device or resource busy(-16)" : ""}`,
       () => object.program(program.name).attachPersistently({ dev, mode, force }),
     );
   } catch (error) {
@@ -113,12 +126,16 @@ async function unload(args: string[]): Promise<void> {
   const [dev, ...more] = operands;
   if (dev === undefined || more.length > 0) throw wrong("unload takes a device.");
   await mustBeAbleTo("detach programs");
-  const present = attachedXdp((await linkOf(dev)).ifindex);
-  const id = values.get("id");
+  const device = await linkOf(dev);
+  await whileAlone(() => detach(device, values.get("id"), values.has("all")));
+}
+
+function detach({ name: dev, ifindex }: Link, id: string | undefined, all: boolean): void {
+  const present = attachedXdp(ifindex);
   const failed = (what: string) =>
     new ToolFailure({ status: STATUS.FAIL, what, fix: `See what is there: ./xdp-loader status ${dev}` });
   if (present.length === 0) throw failed(`No XDP program loaded on ${dev}`);
-  if (id === undefined && !values.has("all")) throw failed("Need prog ID or --all");
+  if (id === undefined && !all) throw failed("Need prog ID or --all");
   if (id !== undefined && !present.some((each) => String(each.id) === id))
     throw failed(`Program with ID ${id} not loaded on ${dev}`);
   const maps = new Set(present.flatMap((each) => programInfo(each.id).mapIds));

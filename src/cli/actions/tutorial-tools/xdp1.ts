@@ -7,6 +7,7 @@ import { HashMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../../i
 import { findLink } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { Interruption } from "../../interruption.ts";
+import { whileAlone } from "../../network.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { chooseProgram, openProgramFile } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
@@ -45,7 +46,8 @@ export async function xdp1({ args, configuration: [file = "xdp1_kern.o"] }: Tool
   const { spec } = await told(STATUS.FAIL, `${file} cannot be loaded`, () => openProgramFile(file));
   const program = await told(STATUS.FAIL, `${file} has no program for XDP`, () => chooseProgram(spec, file, {}));
   using object = await told(STATUS.FAIL, `The kernel did not take ${file}`, () => loadSpec(spec));
-  await told(STATUS.FAIL, `link set xdp fd failed`, () => object.program(program.name).attach({ dev: device.ifindex, mode }));
+  const attach = () => object.program(program.name).attach({ dev: device.ifindex, mode });
+  await told(STATUS.FAIL, `link set xdp fd failed`, () => whileAlone(attach));
 
   using interruption = new Interruption();
   const { signal } = interruption;

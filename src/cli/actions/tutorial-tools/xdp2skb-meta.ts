@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
+import { whileAlone } from "../../network.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
 import { say } from "../../terminal.ts";
 import type { ToolCall } from "./run.ts";
@@ -65,23 +66,32 @@ export async function xdp2skbMeta({ name, args, configuration: [file = "xdp2skb_
   if (asked("list", "LIST")) {
     run("tc", "filter", "show", "dev", dev, "ingress");
     run("ip", "link", "show", "dev", dev);
-  } else if (values.has("flush")) {
-    run("tc", "filter", "del", "dev", dev, "ingress");
-    run("tc", "qdisc", "del", "dev", dev, "clsact");
-    run("ip", "link", "set", "dev", dev, "xdp", "off");
   } else {
-    run.allowingFailure("tc", "qdisc", "del", "dev", dev, "clsact");
-    run("tc", "qdisc", "add", "dev", dev, "clsact");
-    run("tc", ..."filter add dev".split(" "), dev, ..."ingress prio 1 handle 1 bpf da obj".split(" "), file, "sec", "tc_mark");
-    run("ip", "link", "set", "dev", dev, "xdp", "off");
-    run("ip", "link", "set", "dev", dev, "xdp", "obj", file, "sec", "xdp_mark");
+    const work = () => (values.has("flush") ? takeOff(dev, run) : putOn(dev, file, run));
+    await (dryRun ? work() : whileAlone(work));
   }
   return STATUS.OK;
 }
 
+function takeOff(dev: string, run: Runner): void {
+  run("tc", "filter", "del", "dev", dev, "ingress");
+  run("tc", "qdisc", "del", "dev", dev, "clsact");
+  run("ip", "link", "set", "dev", dev, "xdp", "off");
+}
+
+function putOn(dev: string, file: string, run: Runner): void {
+  run.allowingFailure("tc", "qdisc", "del", "dev", dev, "clsact");
+  run("tc", "qdisc", "add", "dev", dev, "clsact");
+  run("tc", ..."filter add dev".split(" "), dev, ..."ingress prio 1 handle 1 bpf da obj".split(" "), file, "sec", "tc_mark");
+  run("ip", "link", "set", "dev", dev, "xdp", "off");
+  run("ip", "link", "set", "dev", dev, "xdp", "obj", file, "sec", "xdp_mark");
+}
+
 type Run = (tool: "tc" | "ip", ...args: string[]) => void;
 
-function runner({ dryRun, verbose }: { dryRun: boolean; verbose: boolean }): Run & { allowingFailure: Run } {
+type Runner = Run & { allowingFailure: Run };
+
+function runner({ dryRun, verbose }: { dryRun: boolean; verbose: boolean }): Runner {
   const call = (tool: "tc" | "ip", args: string[], mayFail: boolean): void => {
     const command = process.env[tool.toUpperCase()] ?? tool;
     if (verbose) say([command, ...args].join(" "));
