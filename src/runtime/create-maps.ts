@@ -29,6 +29,7 @@ import { type LoadedMap, openMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
 import { openPinned } from "./pinned-map.ts";
 import { denied } from "./privileges.ts";
+import { mapTarget, type TargetDevice, targetRefused } from "./target-device.ts";
 
 /** The kernel refuses BTF for these (`map_check_no_btf`); for the rest it makes bpftool print typed entries. */
 const WITHOUT_BTF = new Set<number>([
@@ -57,13 +58,19 @@ export interface MapInKernel {
  *
  * @throws WirescriptError MAP when what is pinned does not fit, NO_PRIVILEGES, KERNEL.
  */
-export function createMap(spec: MapSpec, btf: Btf | null, btfFd: BtfFd | null, path: string | null): MapInKernel {
+export function createMap(
+  spec: MapSpec,
+  btf: Btf | null,
+  btfFd: BtfFd | null,
+  path: string | null,
+  target: TargetDevice | null,
+): MapInKernel {
   const wanted = { ...spec, maxEntries: entriesOf(spec) };
   const pinned = path === null ? null : openPinned(path, wanted, btf);
   const types =
     btfFd !== null && !WITHOUT_BTF.has(spec.type) && spec.valueTypeId !== 0 ? { btf: { fd: btfFd, ...ids(spec) } } : {};
   const inner = spec.inner === undefined ? null : { spec: spec.inner, btf };
-  const fd = pinned ?? createLike({ ...wanted, name: kernelName(spec.name), ...types }, inner);
+  const fd = pinned ?? createLike({ ...wanted, name: kernelName(spec.name), ...types }, inner, target);
   const map = openMap({
     ...wanted,
     fd,
@@ -115,10 +122,10 @@ interface Inner {
 }
 
 /** A map of maps learns their shape from one that the kernel needs only for this moment. */
-function createLike(map: MapCreate, inner: Inner | null): MapFd {
-  if (inner === null) return create(map);
+function createLike(map: MapCreate, inner: Inner | null, target: TargetDevice | null): MapFd {
+  if (inner === null) return create(map, target);
   using template = createInner(inner, inner.spec.name);
-  return create({ ...map, innerLike: template });
+  return create({ ...map, innerLike: template }, target);
 }
 
 function createInner({ spec, btf }: Inner, name: string, entries = spec.maxEntries): MapFd {
@@ -158,20 +165,29 @@ function entriesOf({ type, maxEntries, flags }: MapSpec): number {
 }
 
 /** A section of global data becomes an array of one entry, filled, and frozen when the program may only read it. */
-export function createDataMap(section: DataSpec, spec: ObjectSpec, btf: DataSectionBtf | null, btfFd: BtfFd | null): LoadedMap {
+export function createDataMap(
+  section: DataSpec,
+  spec: ObjectSpec,
+  btf: DataSectionBtf | null,
+  btfFd: BtfFd | null,
+  target: TargetDevice | null,
+): LoadedMap {
   const valueTypeId = btf?.dataSections.get(section.name) ?? 0;
   const size = section.bytes.length;
   // Named as libbpf names it, so that tools show which object it belongs to.
   const prefix = (spec.programs[0]?.name ?? "").slice(0, Math.max(0, 15 - section.name.length));
-  const fd = create({
-    name: kernelName(`${prefix}${section.name}`),
-    type: MAP_TYPE.ARRAY,
-    keySize: 4,
-    valueSize: size,
-    maxEntries: 1,
-    flags: section.readonly ? BPF.BPF_F_RDONLY_PROG : BPF.BPF_F_MMAPABLE,
-    ...(btfFd !== null && valueTypeId !== 0 && { btf: { fd: btfFd, keyTypeId: 0, valueTypeId } }),
-  });
+  const fd = create(
+    {
+      name: kernelName(`${prefix}${section.name}`),
+      type: MAP_TYPE.ARRAY,
+      keySize: 4,
+      valueSize: size,
+      maxEntries: 1,
+      flags: section.readonly ? BPF.BPF_F_RDONLY_PROG : BPF.BPF_F_MMAPABLE,
+      ...(btfFd !== null && valueTypeId !== 0 && { btf: { fd: btfFd, keyTypeId: 0, valueTypeId } }),
+    },
+    target,
+  );
   try {
     const result = mapUpdate(fd, new Uint8Array(4), section.bytes, BPF.BPF_ANY);
     if (result < 0) throw new SyscallError("bpf", -result, `BPF_MAP_UPDATE_ELEM ${section.name}`);
@@ -194,7 +210,9 @@ export function createDataMap(section: DataSpec, spec: ObjectSpec, btf: DataSect
   });
 }
 
-function create(map: MapCreate): MapFd {
+function create(wanted: MapCreate, target: TargetDevice | null = null): MapFd {
+  // Perf events go to the host wherever the program runs.
+  const map = wanted.type === MAP_TYPE.PERF_EVENT_ARRAY ? wanted : { ...wanted, ifindex: mapTarget(target) };
   try {
     return mapCreate(map);
   } catch (error) {
@@ -202,11 +220,14 @@ function create(map: MapCreate): MapFd {
     // bytes.
     if (map.btf !== undefined && isErrno(error, "EINVAL", "ENOTSUPP", "EOPNOTSUPP")) {
       const { btf: _, ...untyped } = map;
-      return create(untyped);
+      return create(untyped, target);
     }
     const what = `The kernel did not make the map "${map.name}" (${mapTypeName(map.type)}, ${map.maxEntries} entries).`;
     if (isErrno(error, "EPERM", "EACCES")) throw denied(what, error);
     if (!(error instanceof SyscallError)) throw error;
+    if (target?.offload === true && isErrno(error, "EINVAL", "EOPNOTSUPP", "ENOTSUPP")) {
+      throw targetRefused(`The map "${map.name}" was not made`, target, error);
+    }
     const tooMuch = ["E2BIG", "ENOMEM"].includes(error.errnoName);
     const sizes = `key ${map.keySize} bytes, value ${map.valueSize} bytes, flags ${map.flags}`;
     const limit = tooMuch ? undefined : LIMITS[error.errnoName];

@@ -11,6 +11,7 @@ import type { LoadedTypes } from "./load-types.ts";
 import { missingInKernel } from "./missing-in-kernel.ts";
 import { denied } from "./privileges.ts";
 import { relocate } from "./relocate.ts";
+import { needsDevice, programTarget, type TargetDevice, targetRefused } from "./target-device.ts";
 import { unknownHelper } from "./unknown-helper.ts";
 import { VerifierError } from "./verifier-log.ts";
 
@@ -21,6 +22,8 @@ export interface ProgramSurroundings {
   maps: ReadonlyMap<string, MapFd>;
   types: LoadedTypes | null;
   missing: AdaptedObject["missing"];
+  /** The device that they are loaded for; null for any. */
+  target: TargetDevice | null;
 }
 
 const PROGRAM_TYPE = {
@@ -31,13 +34,16 @@ const PROGRAM_TYPE = {
 const XDP_ATTACH_TYPE = { device: BPF.BPF_XDP, devmap: BPF.BPF_XDP_DEVMAP, cpumap: BPF.BPF_XDP_CPUMAP } as const;
 
 /** @throws WirescriptError VERIFIER (a `VerifierError`), KERNEL, NO_PRIVILEGES. */
-export function loadProgram(program: ProgramSpec, { license, maps, types, missing }: ProgramSurroundings): ProgramFd {
+export function loadProgram(program: ProgramSpec, surroundings: ProgramSurroundings): ProgramFd {
+  const { license, maps, types, missing, target } = surroundings;
+  const { ifindex, flags } = programTarget(target, program);
   const typed = types !== null && program.functions.every((fn) => fn.typeId !== 0);
   const result = programLoad({
     name: kernelName(program.name),
     type: PROGRAM_TYPE[program.type],
     expectedAttachType: program.type === "xdp" ? XDP_ATTACH_TYPE[xdpPlace(program.section)] : 0,
-    flags: isFragsSection(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0,
+    flags: flags | (isFragsSection(program.section) ? BPF.BPF_F_XDP_HAS_FRAGS : 0),
+    ifindex,
     license,
     instructions: encode(relocate(program, maps)),
     ...(typed && { btf: { fd: types.fd, ...kernelExt(program.functions, types.encoded.stringOffset) } }),
@@ -49,11 +55,15 @@ export function loadProgram(program: ProgramSpec, { license, maps, types, missin
     throw (
       missingInKernel(program, missing, result.log) ??
       unknownHelper(program.name, result.log) ??
+      needsDevice(program.name, result.log) ??
       new VerifierError(program, result.log)
     );
   }
   const cause = new SyscallError("bpf", result.errno, "BPF_PROG_LOAD");
   if (name === "EPERM") throw denied(`The kernel does not let this process load the program "${program.name}".`, cause);
+  if (target !== null && ifindex !== 0 && ["EINVAL", "EOPNOTSUPP", "ENOTSUPP"].includes(name)) {
+    throw targetRefused(`The program "${program.name}" was not loaded`, target, cause);
+  }
   throw new WirescriptError({
     code: "KERNEL",
     what: `The kernel did not load the program "${program.name}": ${name}.`,

@@ -26,9 +26,10 @@ import type { LoadedMap } from "./maps/open.ts";
 import { PinDirectories } from "./pin-directories.ts";
 import { LoadedProgram } from "./program.ts";
 import { asSpec, readSource, type Source } from "./source.ts";
+import { type TargetOptions, targetDevice } from "./target-device.ts";
 import { Undo } from "./undo.ts";
 
-export interface LoadOptions {
+export interface LoadOptions extends TargetOptions {
   /**
    * The directory in a bpffs for maps that are pinned by name; made when it is not there. Maps of that name in it are used
    * again. Without it nothing is pinned, and every load has maps of its own.
@@ -95,6 +96,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
   const undoPins = new Undo();
   undo.push(() => undoPins.run());
   try {
+    const target = targetDevice(options);
     const asked = choosePrograms(spec, options);
     const { externs, kconfig } = resolveExterns(spec, asked);
     const adapted = linkExterns(applyCore(spec, asked, kernelTypes), externs);
@@ -113,7 +115,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
       };
       const toPin: [LoadedMap, string][] = [];
       for (const map of mapSpecs) {
-        const made = createMap(map, btf, types?.fd ?? null, pins.pathOf(map));
+        const made = createMap(map, btf, types?.fd ?? null, pins.pathOf(map), target);
         keep(map.name, made.map);
         if (made.toPin !== null) toPin.push([made.map, made.toPin]);
       }
@@ -121,7 +123,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
       const sections: GlobalSection[] = [];
       for (const section of data) {
         if (section.bytes.length === 0) continue;
-        const map = createDataMap(section, spec, btf, types?.fd ?? null);
+        const map = createDataMap(section, spec, btf, types?.fd ?? null, target);
         keep(section.name, map);
         sections.push({ section, fd: map.fd });
       }
@@ -131,7 +133,7 @@ function loadOnce<M>(spec: ObjectSpec, options: LoadOptions): LoadedObject<M> {
       const links = new Set<Disposable>();
       const programs = new Map<string, LoadedProgram>();
       const fds = new Map([...maps].map(([name, map]) => [name, map.fd]));
-      const surroundings = { license: spec.license, maps: fds, types, missing: adapted.missing };
+      const surroundings = { license: spec.license, maps: fds, types, missing: adapted.missing, target };
       for (const program of chosen) {
         const fd = loadProgram(program, surroundings);
         undo.push(() => fd.close());

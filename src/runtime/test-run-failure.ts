@@ -114,7 +114,7 @@ export function testRunRefused(
     sized,
     tc
       ? `The kernel refused: ${error.errnoName}. An IP header may be cut off, wireLength may be less than the packet's length, or gsoSize and gsoSegments may not fit it.`
-      : `The kernel refused: ${error.errnoName}. A program for a devmap or cpumap is not run alone, and one without frags not on a packet of several buffers.`,
+      : `The kernel refused: ${error.errnoName}. A program for a devmap, a cpumap or one device is not run alone, and one without frags not on a packet of several buffers.`,
     "Give the whole packet, and a context that goes with it.",
   );
 }

@@ -23,6 +23,7 @@ export const BPF = {
   BPF_F_MMAPABLE: 1 << 10,
 
   BPF_F_XDP_HAS_FRAGS: 1 << 5,
+  BPF_F_XDP_DEV_BOUND_ONLY: 1 << 6,
   /** For LINK_UPDATE: only when the link's program is the expected one. */
   BPF_F_REPLACE: 1 << 2,
 

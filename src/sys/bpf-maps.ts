@@ -15,6 +15,8 @@ export interface MapCreate {
   extra?: number;
   /** The memory node that it lies on; it counts only with BPF_F_NUMA_NODE in `flags`. */
   numaNode?: number;
+  /** The device on whose card it is made; 0 or left out for the host's memory. */
+  ifindex?: number;
   /** For maps of maps: a map of the shape that those in it must have. */
   innerLike?: MapFd;
   btf?: { fd: BtfFd; keyTypeId: number; valueTypeId: number };
@@ -34,6 +36,7 @@ export function mapCreate(map: MapCreate): MapFd {
     btf_value_type_id: map.btf?.valueTypeId ?? 0,
     map_extra: map.extra ?? 0,
     numa_node: map.numaNode ?? 0,
+    map_ifindex: map.ifindex ?? 0,
     inner_map_fd: map.innerLike?.number ?? 0,
   });
   return new Fd("map", result);

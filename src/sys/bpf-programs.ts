@@ -15,6 +15,8 @@ export interface ProgramLoad {
   /** Of programs for tracing: the kernel's type that they are attached to. */
   attachBtfId?: number;
   flags: number;
+  /** The device that it is loaded for; 0 or left out for any. */
+  ifindex?: number;
   license: string;
   /** Encoded instructions, 8 bytes a slot, references resolved. */
   instructions: Uint8Array;
@@ -89,6 +91,7 @@ function loadOnce(program: ProgramLoad, logLevel: number, log: Uint8Array | null
     expected_attach_type: program.expectedAttachType,
     attach_btf_id: program.attachBtfId ?? 0,
     prog_flags: program.flags,
+    prog_ifindex: program.ifindex ?? 0,
     prog_name: program.name,
     insn_cnt: program.instructions.length / 8,
     insns: program.instructions,

@@ -34,7 +34,7 @@ export function xdpFailure(error: unknown, device: Link, mode: XdpMode, program:
 
 function fixFor(mode: XdpMode, { mtu }: Link, lacks: boolean): string {
   if (mode === "hw")
-    return 'Use mode "native": only a card that runs eBPF itself takes programs, and only such as were loaded for it.';
+    return 'Use mode "native": only a card that runs eBPF itself takes programs, and only such as were loaded for it: load(source, { device, offload: true }).';
   if (mode === "skb") return "Check the device's settings: MTU, offloads, an upper device with a program of its own.";
   const settings = `, or change the device's settings (its MTU is ${mtu}; many drivers want 3498 or less, or a program with frags: true)`;
   return `Use mode "skb" or "auto"${lacks ? "" : settings}.`;
