@@ -8,8 +8,9 @@ import { WirescriptError } from "../errors.ts";
 import { MAP_TYPE } from "../object/spec.ts";
 import { openPinnedMap } from "../runtime/introspect.ts";
 import type { LoadedMap } from "../runtime/maps/open.ts";
+import { openMapById } from "../runtime/maps/open-existing.ts";
 import { XDP_ACTIONS } from "../runtime/verdict.ts";
-import { mapLookup } from "../sys/bpf.ts";
+import { mapById, mapInfo, mapLookup, unlessGone } from "../sys/bpf.ts";
 import { possibleCpus } from "../sys/cpus.ts";
 import { SyscallError } from "../sys/errno.ts";
 
@@ -36,21 +37,44 @@ export interface Counter {
 export function openCounters(pinDirectory: string): LoadedMap {
   const path = join(pinDirectory, STATS_MAP);
   const map = openPinnedMap(path);
-  const perCpu = map.type === MAP_TYPE.PERCPU_ARRAY;
-  const differs = (["keySize", "valueSize", "maxEntries"] as const).filter((name) => map[name] !== LAYOUT[name]);
-  if ((perCpu || map.type === MAP_TYPE.ARRAY) && differs.length === 0) return map;
+  const differs = differences(map);
+  if (differs.length === 0) return map;
   map.close();
   throw new WirescriptError({
     code: "MAP",
     what: `The map at ${path} does not hold counters per action.`,
-    why: [
-      perCpu || map.type === MAP_TYPE.ARRAY ? [] : [`its type is ${map.type}, not ${MAP_TYPE.PERCPU_ARRAY} (per-CPU array)`],
-      differs.map((name) => `its ${name} is ${map[name]}, not ${LAYOUT[name]}`),
-    ]
-      .flat()
-      .join(", "),
+    why: differs.join(", "),
     fix: `Look at it with: wirescript maps show ${path}`,
   });
+}
+
+/**
+ * The counters that a program itself keeps, wherever they are pinned; null when it keeps none of this kind.
+ *
+ * @throws WirescriptError NO_PRIVILEGES.
+ */
+export function openCountersOf(program: { mapIds: readonly number[] }): LoadedMap | null {
+  for (const id of program.mapIds) {
+    const fd = unlessGone(() => mapById(id));
+    if (fd === null) continue;
+    const isCounters = mapInfo(fd).name === STATS_MAP;
+    fd.close();
+    if (!isCounters) continue;
+    const map = openMapById(id);
+    if (differences(map).length === 0) return map;
+    map.close();
+  }
+  return null;
+}
+
+/** How a map differs from one of counters, in words. */
+function differences(map: LoadedMap): string[] {
+  const isArray = map.type === MAP_TYPE.PERCPU_ARRAY || map.type === MAP_TYPE.ARRAY;
+  const fields = (["keySize", "valueSize", "maxEntries"] as const).filter((name) => map[name] !== LAYOUT[name]);
+  return [
+    ...(isArray ? [] : [`its type is ${map.type}, not ${MAP_TYPE.PERCPU_ARRAY} (per-CPU array)`]),
+    ...fields.map((name) => `its ${name} is ${map[name]}, not ${LAYOUT[name]}`),
+  ];
 }
 
 /** The counters by action. @throws SyscallError */

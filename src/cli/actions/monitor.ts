@@ -6,6 +6,7 @@ import { findLink, noSuchDevice } from "../../sys/netlink/index.ts";
 import { Interruption } from "../interruption.ts";
 import { enterNetwork } from "../network.ts";
 import { mustBeAbleTo } from "../preflight.ts";
+import { shortRate } from "../rate.ts";
 import { sayTable } from "../table.ts";
 import { clearScreen, oneLine, paint, say, sayJsonLine } from "../terminal.ts";
 
@@ -124,7 +125,7 @@ function sayScreen(rows: readonly Row[], uncounted: bigint, head: string): void 
     HEADINGS,
     shown.map(({ count, lost, lostRate, sentRate }) => [
       ...[eventText(count), reasonText(count), whereText(count), toText(count), byText(count)],
-      ...[`${lost}`.padStart(7), rate(lostRate).padStart(7), rate(sentRate).padStart(7)],
+      ...[`${lost}`.padStart(7), shortRate(lostRate).padStart(7), shortRate(sentRate).padStart(7)],
     ]),
   );
   if (rows.length > shown.length) say(paint("dim", `… and ${rows.length - shown.length} more reasons`));
@@ -180,9 +181,4 @@ function toText({ target, toCpu, map, index }: XdpEventCount): string {
 function byText({ program, map }: XdpEventCount): string {
   const named = program ?? map;
   return named === null ? "-" : `${named.name ?? "?"} (${named.id})`;
-}
-
-function rate(value: number): string {
-  if (value < 1000) return value.toFixed(value < 10 && value > 0 ? 1 : 0);
-  return value < 1e6 ? `${(value / 1e3).toFixed(1)} k` : `${(value / 1e6).toFixed(2)} M`;
 }

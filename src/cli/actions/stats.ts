@@ -23,7 +23,7 @@ export interface StatsOptions {
 }
 
 /** The tutorial's first block comes soon, so that nobody waits for the first numbers. */
-const FIRST_PERIOD_SECONDS = 0.25;
+export const FIRST_PERIOD_SECONDS = 0.25;
 
 interface Reading {
   mapId: number;

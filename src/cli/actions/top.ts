@@ -2,6 +2,7 @@
 import { type ProgramActivity, ProgramStatistics } from "../../runtime/statistics.ts";
 import { Interruption } from "../interruption.ts";
 import { mustBeAbleTo } from "../preflight.ts";
+import { shortRate } from "../rate.ts";
 import { sayTable } from "../table.ts";
 import { clearScreen, say, sayJsonLine } from "../terminal.ts";
 
@@ -42,7 +43,7 @@ function sayBlock(total: number, shown: readonly ProgramActivity[], again: boole
       `${id}`,
       type,
       name || "-",
-      perSecond(runsPerSecond).padStart(8),
+      shortRate(runsPerSecond).padStart(8),
       (nanosecondsPerRun === null ? "-" : nanosecondsPerRun.toFixed(0)).padStart(6),
       percent(cpuShare).padStart(7),
     ]);
@@ -51,10 +52,4 @@ function sayBlock(total: number, shown: readonly ProgramActivity[], again: boole
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
-}
-
-/** "12", "3.4 k", "1.2 M" */
-function perSecond(value: number): string {
-  if (value < 1000) return value.toFixed(value < 10 ? 1 : 0);
-  return value < 1e6 ? `${(value / 1e3).toFixed(1)} k` : `${(value / 1e6).toFixed(2)} M`;
 }
