@@ -25,7 +25,10 @@ export function replaceWordInChecksum(checksum: u16, from: u32, to: u32): u16 {
  * For IPv6, where UDP must have one, 0 stays too: such a packet was broken before.
  */
 export function replaceInUdpChecksum(checksum: u16, from: u16, to: u16): u16 {
-  return applyToUdpChecksum(checksum, checksumDifference(from, to));
+  if (checksum === 0) return 0;
+  // HC + m - m', which is 0xffff more than HC less the difference: a constant takes care of it, where a complement would cost more.
+  const changed = i64(byteSwap16(checksum)) + byteSwap16(from) - byteSwap16(to);
+  return byteSwap16(u16(changed + ((changed * 0x10001 - 0x10000) >> 32)));
 }
 
 /** As `replaceInUdpChecksum`, after an aligned 32-bit word changed. */
@@ -59,8 +62,9 @@ export function applyToChecksum(checksum: u16, difference: u32): u16 {
 /** As `applyToChecksum`, for UDP: see `replaceInUdpChecksum`. */
 export function applyToUdpChecksum(checksum: u16, difference: u32): u16 {
   if (checksum === 0) return 0;
-  const updated = applyToChecksum(checksum, difference);
-  return updated === 0 ? 0xffff : updated;
+  const changed = i64(byteSwap16(checksum)) - difference;
+  // As in `subtract`, but for the multiples of 0xffff: one less brings them to 0xffff, and not to 0.
+  return byteSwap16(u16(changed + (((changed - 1) * 0x10001) >> 32)));
 }
 
 /** The checksum of an IPv4 header without options, whatever its checksum field holds: for a header that was just written. */

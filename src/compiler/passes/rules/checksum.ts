@@ -1,6 +1,6 @@
 /**
  * Simplifications of one's complement arithmetic as wirescript/net writes it: x + ((x * 0x10001) >> 32) takes 0xffff away from x, or adds
- * it, as often as it takes to come into 16 bits. Where little is to come, a shift tells how often.
+ * it, as often as it takes to come into 16 bits. Where little is to come, a shift tells how often: x + (x >> 16), which one product gives.
  */
 import type { BinaryOp, Instruction, Value } from "../../ir/ir.ts";
 import { constantOf } from "../../ir/range.ts";
@@ -18,7 +18,8 @@ export const carry: Rule<Binary> = ({ op, args: [sum, carried] }, make) => {
   const [word, constant] = sum.args;
   if (sum.op !== "add" || sum.type === "ptr" || word === undefined || constant?.op !== "const") return null;
   if (make.bits(word, sum) > ONES || constant.value > 0n || constant.value < -2n * ONES) return null;
-  const shifted = (value: Value): Value => make.binary("add", value, make.binary("ashr", value, make.constant(16n)));
+  const shifted = (value: Value): Value =>
+    make.binary("ashr", make.binary("mul", value, make.constant(0x1_0001n)), make.constant(16n));
   if (constant.value >= -ONES) return shifted(sum);
   // Once for sure: the low 16 bits of -0xffff and of 1 are the same.
   const once = make.binary("add", word, make.constant(constant.value + ONES));
