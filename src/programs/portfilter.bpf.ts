@@ -22,10 +22,10 @@ export const portfilter = xdp(
   (ctx) => {
     const headers = ctx.at(Headers);
     if (!headers) return XDP_PASS;
-    const { eth, ip, sourcePort, destinationPort } = headers;
+    const { eth, ip } = headers;
     if (eth.type !== EtherType.IPv4 || ip.protocol !== protocol) return XDP_PASS;
     if (ip.ihl !== 5 || (ip.fragment & IS_FRAGMENT) !== 0) return XDP_PASS;
-    return sourcePort === port || destinationPort === port ? XDP_DROP : XDP_PASS;
+    return headers.sourcePort === port || headers.destinationPort === port ? XDP_DROP : XDP_PASS;
   },
   { section: "filter" },
 );

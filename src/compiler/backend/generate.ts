@@ -9,12 +9,14 @@ import { emit } from "./emit.ts";
 import { tidyFlow } from "./flow.ts";
 import { layOutFrame, StackOverflow } from "./frame.ts";
 import { hoistConstants, hoistCopies, hoistStores, presetResult } from "./hoist.ts";
+import { mayKeepAddresses } from "./kept.ts";
 import { removeKnown } from "./known.ts";
+import { removeKnownStores } from "./known-homes.ts";
 import { orderBlocks } from "./layout.ts";
 import type { Cpu } from "./machine.ts";
 import { narrow } from "./narrow.ts";
 import { removeOverwritten } from "./overwritten.ts";
-import { presetHomes } from "./preset-homes.ts";
+import { presetHomes, presetRegisters } from "./preset.ts";
 import { select } from "./select.ts";
 import { sweep } from "./sweep.ts";
 import { mergeTails } from "./tails.ts";
@@ -42,14 +44,18 @@ export interface Generated {
  * @throws StackOverflow when the function needs more than 512 bytes of stack; WirescriptError COMPILE when a jump is out of reach.
  */
 export function generate(fn: ir.Function, options: GenerateOptions): Generated {
-  // Chains and early constants need registers, and what is short of them is spilled: only the result tells whether they pay.
-  const [first, ...others] = [
-    generateOnce(fn, options, { chained: false, hoisted: false }),
-    attempt(() => generateOnce(fn, options, { chained: true, hoisted: false })),
-    attempt(() => generateOnce(fn, options, { chained: false, hoisted: true })),
-    attempt(() => generateOnce(fn, options, { chained: true, hoisted: true })),
-  ] as const;
-  return others.reduce<Generated>((best, other) => (other !== null && lengthOf(other) < lengthOf(best) ? other : best), first);
+  // Chains, early constants and kept addresses need registers, and what is short of them is spilled: only the result tells whether they pay.
+  const plain: Attempt = { chained: false, hoisted: false, kept: false };
+  let best = { attempt: plain, result: generateOnce(fn, options, plain) };
+  const consider = (another: Attempt): void => {
+    const result = attempt(() => generateOnce(fn, options, another));
+    if (result !== null && lengthOf(result) < lengthOf(best.result)) best = { attempt: another, result };
+  };
+  consider({ ...plain, chained: true });
+  consider({ ...plain, hoisted: true });
+  consider({ ...plain, chained: true, hoisted: true });
+  if (mayKeepAddresses(fn)) consider({ ...best.attempt, kept: true });
+  return best.result;
 }
 
 /** What may make a function shorter, or not. */
@@ -58,6 +64,8 @@ interface Attempt {
   chained: boolean;
   /** Constants are made early, in registers of their own: see `hoist.ts`. */
   hoisted: boolean;
+  /** Addresses that many calls are given stay in registers: see `kept.ts`. */
+  kept: boolean;
 }
 
 /** Null when it needs too much stack. */
@@ -74,14 +82,18 @@ function lengthOf({ instructions }: Generated): number {
   return instructions.reduce((sum, instruction) => sum + slots(instruction), 0);
 }
 
-function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hoisted }: Attempt): Generated {
-  const machine = select(fn, options.cpu, chained);
+function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hoisted, kept }: Attempt): Generated {
+  const machine = select(fn, options.cpu, { chained, kept });
   removeOverwritten(machine);
   sweep(machine);
   commute(machine);
   presetHomes(machine);
   hoistStores(machine);
-  if (hoisted) hoistConstants(machine);
+  removeKnownStores(machine);
+  if (hoisted) {
+    presetRegisters(machine);
+    hoistConstants(machine);
+  }
   allocate(machine);
   removeCopies(machine);
   const stackBytes = layOutFrame(machine);

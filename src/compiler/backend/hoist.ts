@@ -19,7 +19,7 @@ import {
   successors,
   written,
 } from "./machine.ts";
-import { isHomeStore, isNeeded } from "./preset-homes.ts";
+import { isHomeStore, isNeeded } from "./preset.ts";
 
 const MOST_HOISTED = 2;
 

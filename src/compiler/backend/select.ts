@@ -13,6 +13,7 @@ import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";
 import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, peelAddress, U32_MAX } from "./facts.ts";
 import { findHomes, type Home, type Homes } from "./homes.ts";
+import { findKeptAddresses, type KeptAddress, keyOfAddress } from "./kept.ts";
 import {
   type Address,
   type AluCode,
@@ -59,8 +60,15 @@ const REMADE: ReadonlySet<ir.Op> = new Set(["const", "slot", "map", "data", "fun
 
 type Body = MachineInstruction extends infer T ? (T extends unknown ? Omit<T, "span"> : never) : never;
 
-export function select(fn: ir.Function, cpu: Cpu, withChains: boolean): MachineFunction {
-  return new Selection(fn, cpu, withChains).run();
+interface Choices {
+  /** See `chains.ts`. */
+  chained: boolean;
+  /** See `kept.ts`. */
+  kept: boolean;
+}
+
+export function select(fn: ir.Function, cpu: Cpu, choices: Choices): MachineFunction {
+  return new Selection(fn, cpu, choices).run();
 }
 
 class Selection {
@@ -78,15 +86,18 @@ class Selection {
   readonly #dominators: Dominators | null;
   readonly #chains: Chains;
   readonly #homes: Homes;
+  readonly #kept: ReadonlyMap<string, KeptAddress>;
+  readonly #keptRegisters = new Map<string, Register>();
   #block: MachineBlock;
   #span: ir.Span | null = null;
 
-  constructor(fn: ir.Function, cpu: Cpu, withChains: boolean) {
+  constructor(fn: ir.Function, cpu: Cpu, { chained, kept }: Choices) {
     this.cpu = cpu;
     this.uses = findUses(fn);
     this.#homes = findHomes(fn, this.uses);
-    this.#dominators = withChains ? new Dominators(fn) : null;
-    this.#chains = withChains ? findChains(fn, this.uses) : new Map();
+    this.#dominators = chained ? new Dominators(fn) : null;
+    this.#chains = chained ? findChains(fn, this.uses) : new Map();
+    this.#kept = kept ? findKeptAddresses(fn) : new Map();
     this.#source = fn;
     this.#fn = { name: fn.name, cpu, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, nextBlock: 0 };
     for (const block of fn.blocks) this.#entries.set(block, newBlock(this.#fn));
@@ -102,13 +113,22 @@ class Selection {
       for (const instruction of block.instructions) {
         if (!this.uses.isLive(instruction)) continue;
         this.#span = instruction.span;
+        this.#keepAddresses(instruction);
         this.#instruction(instruction);
       }
+      this.#keepAddresses(block.terminator);
       this.#span = block.terminator.span;
       this.#sharedAfter.set(block, this.#shared);
       this.#terminator(block);
     }
     return this.#fn;
+  }
+
+  /** Makes the addresses that are kept from here on. */
+  #keepAddresses(before: ir.Instruction | ir.Terminator): void {
+    for (const [key, { value, place }] of this.#kept) {
+      if (place === before) this.#keptRegisters.set(key, this.#fresh(value));
+    }
   }
 
   /** Out of r1 to r5, before anything destroys them. */
@@ -551,7 +571,11 @@ class Selection {
     for (const [index, argument] of value.args.entries()) {
       if (!remade[index]) this.#emit({ op: "mov", dst: index + 1, src: this.#registerOf(argument) });
     }
-    for (const [index, argument] of value.args.entries()) if (remade[index]) this.#into(index + 1, argument);
+    for (const [index, argument] of value.args.entries()) {
+      const kept = remade[index] ? this.#keptRegisters.get(keyOfAddress(argument) ?? "") : undefined;
+      if (kept !== undefined) this.#emit({ op: "mov", dst: index + 1, src: kept });
+      else if (remade[index]) this.#into(index + 1, argument);
+    }
     this.#emit({ op: "call", helper: value.helper, callee: value.callee ?? null, args: value.args.length });
     this.#shared.clear();
     if (this.uses.of(value).length > 0) this.#emit({ op: "mov", dst: this.#registerOf(value), src: RESULT });

@@ -55,6 +55,22 @@ test("the wider load stays inside of what was checked", () => {
   expect(transformed([mergeTests], unchecked)).toBe(unchecked);
 });
 
+test("what fails alike in between is tested afterwards", () => {
+  const between = (failed: string) =>
+    twoTests(etherType, ihl)
+      .replace(
+        "b2: from b1\n",
+        `b2: from b1\nv40 = load.1 packet v2 + 22\nv41 = ult v40, v8\nbranch v41, b4, ${failed}\nb4: from b2\n`,
+      )
+      .replace("b3: from b2", "b3: from b4")
+      .replace("b9: from b1, b2", failed === "b9" ? "b9: from b1, b2, b4" : "b9: from b1, b4")
+      .replace("b8: from b0", failed === "b8" ? "b8: from b0, b2" : "b8: from b0");
+  const text = transformed([mergeTests, removeDead], between("b9"));
+  expect(text).toMatch(/const 327688\n(v\d+) = eq v\d+, v\d+\nbranch \1, b2, b9\nb2: from b1\nv40 = /);
+  expect(text).toContain("b4: from b2\njump b3");
+  expect(transformed([mergeTests], between("b8"))).toBe(between("b8"));
+});
+
 test("not when they fail differently, or something happens between them", () => {
   const elsewhere = twoTests(etherType, ihl, { failed: "b8" });
   expect(transformed([mergeTests], elsewhere)).toBe(elsewhere);

@@ -92,16 +92,21 @@ class Merger {
     return users?.length === 1 && users[0] === user;
   }
 
-  /** The tests that must pass too, or the packet ends in the same place as when the first one fails. */
+  /**
+   * The tests that must pass too, or the packet ends in the same place as when the first one fails. What else decides about that in between
+   * may do so later.
+   */
   *#testsAfter(first: Test): Generator<Test> {
-    let last = first;
+    const failure: [Block, number] = [first.block, 1 - first.passes];
+    let next = first.block.terminator.targets[first.passes] as Block; // a branch has two
     for (let count = 0; count < LONGEST_CHAIN; count++) {
-      const next = last.block.terminator.targets[last.passes] as Block; // a branch has two
       if (next.predecessors.length !== 1 || next.instructions.some((each) => each.op === "phi" || hasSideEffect(each))) return;
+      if (next.terminator.op !== "branch" || next.terminator.targets[0] === next.terminator.targets[1]) return;
+      const passes = ([0, 1] as const).find((which) => leadAlike(failure, [next, 1 - which]));
+      if (passes === undefined) return;
       const test = this.#testIn(next);
-      if (test === null || !leadAlike([first.block, 1 - first.passes], [test.block, 1 - test.passes])) return;
-      yield test;
-      last = test;
+      if (test?.passes === passes) yield test;
+      next = next.terminator.targets[passes];
     }
   }
 
