@@ -1,7 +1,8 @@
 /** Commands as the user would type them where the doctor was started: into the device's namespace first, with names quoted. */
 import { fileURLToPath } from "node:url";
+import { NETNS_DIRECTORY } from "../sys/namespaces.ts";
 import type { Place } from "./finding.ts";
-import type { Device, Network } from "./snapshot/snapshot.ts";
+import type { Device, Network, XdpOnDevice } from "./snapshot/snapshot.ts";
 
 /** The command, run in the namespace. */
 export function inside({ home, name, pid }: Network, command: string): string {
@@ -41,22 +42,37 @@ export function nameOf({ network, link }: Pick<Device, "network" | "link">): str
   return netns === null ? link.name : `${link.name} (in ${netns})`;
 }
 
-/** `ip ARGUMENTS` in the namespace, which leaves mounts alone: pins can be named. */
+/** `ip ARGUMENTS` in the namespace. Pins are not seen by it: `ip -n`, as `ip netns exec`, has a /sys of its own there. */
 export function ip({ home, name, pid }: Network, rest: string): string {
   if (home) return `ip ${rest}`;
   return name === null ? `nsenter --target ${pid} --net ip ${rest}` : `ip -n ${word(name)} ${rest}`;
+}
+
+/** As `ip`, of `tc`. */
+export function tc({ home, name, pid }: Network, rest: string): string {
+  if (home) return `tc ${rest}`;
+  return name === null ? `nsenter --target ${pid} --net tc ${rest}` : `tc -n ${word(name)} ${rest}`;
+}
+
+/** The command in the namespace, with the mounts of outside: for what is pinned in /sys/fs/bpf. */
+export function insideWithPins({ home, name, pid }: Network, command: string): string {
+  if (home) return command;
+  return name === null
+    ? `nsenter --target ${pid} --net ${command}`
+    : `nsenter --net=${word(`${NETNS_DIRECTORY}/${name}`)} ${command}`;
 }
 
 /** A program of this package that passes all packets: it makes a device ready for what XDP sends to it. */
 export const PASS_PROGRAM = fileURLToPath(new URL("../../src/programs/pass.bpf.ts", import.meta.url));
 
 /** Takes the device's XDP program off and attaches it again in the other mode. A pin keeps it alive in between. */
-export function reattach({ network, link }: Device, programId: number, mode: "native" | "skb"): string {
-  const pin = `/sys/fs/bpf/doctor-${programId}`;
-  const set = (rest: string): string => ip(network, `link set dev ${word(link.name)} ${rest}`);
+export function reattach({ network, link }: Device, { program, linkId }: XdpOnDevice, mode: "native" | "skb"): string {
+  const pin = `/sys/fs/bpf/doctor-${program.id}`;
+  const set = (rest: string): string => insideWithPins(network, `ip link set dev ${word(link.name)} ${rest}`);
+  const off = set(mode === "native" ? "xdpgeneric off" : "xdpdrv off");
   return [
-    `bpftool prog pin id ${programId} ${pin}`,
-    set(mode === "native" ? "xdpgeneric off" : "xdpdrv off"),
+    `bpftool prog pin id ${program.id} ${pin}`,
+    linkId === null ? off : `bpftool link detach id ${linkId}`,
     set(`${mode === "native" ? "xdpdrv" : "xdpgeneric"} pinned ${pin}`),
     `rm ${pin}`,
   ].join(" && ");

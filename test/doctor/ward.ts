@@ -3,16 +3,20 @@
  * called after the hosts ("left", "right"), each host has "veth0". Everything goes when the test ends.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
-import { expect, onTestFinished } from "vitest";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { expect, onTestFinished, vi } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { compile } from "../../src/compiler/compile.ts";
 import { diagnose, type Finding, type SnapshotOptions } from "../../src/doctor/index.ts";
-import { type LoadedObject, type LoadOptions, loadSpec } from "../../src/index.ts";
+import { type LoadedObject, type LoadOptions, loadSpec, type ObjectSpec } from "../../src/index.ts";
 import { ping } from "../../src/lab/index.ts";
+import { writeElf } from "../../src/object/elf/write.ts";
 import { attachPersistently } from "../../src/runtime/links/xdp-netlink.ts";
 import { type Offloads, setOffloads } from "../../src/sys/ethtool.ts";
-import { enterNamespace, inNamespace } from "../../src/sys/namespaces.ts";
+import { BPFFS_PATH, ensureBpffs, unmountUnlessUsed } from "../../src/sys/mount.ts";
+import { enterNamespace, inNamespace, openNamespace } from "../../src/sys/namespaces.ts";
 import { getLink, type XdpMode } from "../../src/sys/netlink/index.ts";
 import { freshNamespace, hasTool, isRoot } from "../own-network.ts";
 import { sourceOf } from "../programs/subject.ts";
@@ -76,14 +80,32 @@ export class Ward {
 
   /** Attaches a shipped program, with maps of its own. */
   attach(device: string, file: string, options: LoadOptions & { mode?: XdpMode; netns?: string } = {}): LoadedObject {
+    return this.#attach(device, compile(sourceOf(`programs/${file}.bpf.ts`)).spec, options);
+  }
+
+  /** As `attach`, a module given as text. */
+  attachText(device: string, text: string, options: { mode?: XdpMode } = {}): LoadedObject {
+    return this.#attach(device, compileText(text), options);
+  }
+
+  #attach(device: string, spec: ObjectSpec, options: LoadOptions & { mode?: XdpMode; netns?: string }): LoadedObject {
     const { mode = "native", netns = this.hub, ...loading } = options;
-    const { spec } = compile(sourceOf(`programs/${file}.bpf.ts`));
     const object = loadSpec(spec, loading);
     onTestFinished(() => object.close());
     const [program] = spec.programs.map((each) => each.name);
-    if (program === undefined) throw new Error(`${file} has no program`);
+    if (program === undefined) throw new Error("the module has no program");
     attachPersistently(object.program(program), { dev: device, netns, mode, force: true });
     return object;
+  }
+
+  /** An object file of a module given as text, as other loaders take it. */
+  compileToObject(text: string): { path: string; section: string } {
+    const directory = mkdtempSync(join(tmpdir(), "wirescript-doctor-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const spec = compileText(text);
+    const path = join(directory, "module.o");
+    writeFileSync(path, writeElf(spec));
+    return { path, section: spec.programs[0]?.section ?? "" };
   }
 
   /** What the doctor finds at devices of the hub. */
@@ -91,9 +113,24 @@ export class Ward {
     return diagnose({ devices, netns: this.hub }).findings;
   }
 
+  /** Until nothing is found any more: the kernel takes its time to see that a cable has two ends again. */
+  async healthy(...devices: string[]): Promise<void> {
+    await vi.waitFor(() => expect(this.findings(...devices)).toEqual([]), { timeout: 10_000 });
+  }
+
   ids(...devices: string[]): string[] {
     return this.findings(...devices).map(({ id }) => id);
   }
+}
+
+function compileText(text: string): ObjectSpec {
+  const file = resolve("test/doctor/module.bpf.ts");
+  return compile(file, { overlay: new Map([[file, text]]) }).spec;
+}
+
+/** A BPF file system for commands that pin, gone with the test unless somebody else uses it. */
+export function withBpffs(): void {
+  if (ensureBpffs().mounted) onTestFinished(() => void unmountUnlessUsed(BPFFS_PATH));
 }
 
 /** Runs a line of shell. */
@@ -108,14 +145,21 @@ export async function reaches(from: Host, address: string): Promise<boolean> {
   return result.received > 0;
 }
 
-/** Runs the command that a finding prints, as a person would who copies it. */
-export async function apply({ fix }: Finding): Promise<void> {
-  const words = fix.command.split(" ");
-  if (words[0] !== "wirescript") return void sh(fix.command);
+/** Runs the command that a finding prints, as a person would who copies it; FILE is theirs to fill in. */
+export async function apply({ fix }: Finding, file = ""): Promise<void> {
+  const command = fix.command.replace(/\bFILE\b/, file);
+  const ours = /^(?:ip netns exec (\S+) )?wirescript (.*)$/.exec(command);
+  if (ours === null) return void sh(command);
   // Ours runs in this process, from source. It enters namespaces for good, so somebody has to come back.
   const home = openSync("/proc/thread-self/ns/net", "r");
+  const words = [...(ours[2] ?? "").matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
   try {
-    expect(await main(words.slice(1))).toBe(0);
+    if (ours[1] !== undefined) {
+      const there = openNamespace(ours[1]);
+      enterNamespace(there);
+      closeSync(there);
+    }
+    expect(await main(words)).toBe(0);
   } finally {
     enterNamespace(home);
     closeSync(home);

@@ -30,3 +30,9 @@ export function nativeOn({ xdp }: Device): XdpOnDevice | null {
 export function describeProgram({ name, id }: Pick<ProgramFacts, "name" | "id">): string {
   return `"${name}" (id ${id})`;
 }
+
+/** Every device that a packet of this one meets: itself, its targets, and the other ends of their cables; each once. */
+export function concerned({ device, targets }: Subject): Device[] {
+  const near = [device, ...targets.flatMap((target) => target.device ?? [])];
+  return [...new Set(near.flatMap((each) => (each.peer === null ? [each] : [each, each.peer])))];
+}

@@ -16,16 +16,24 @@ import {
   listRoutes,
   type Route,
 } from "../../sys/netlink/index.ts";
+import { refusalOnVeth } from "./native-on-veth.ts";
 import type { Networks } from "./networks.ts";
 import type { ProgramFacts, ProgramReader } from "./program.ts";
-import { ipv4Settings, ipv6Settings } from "./settings.ts";
+import { ipv4Settings, ipv6Settings, networkCounter } from "./settings.ts";
 import type { Device, Network, XdpOnDevice } from "./snapshot.ts";
+
+/** What all devices of a namespace share. */
+interface Tables {
+  addresses: InterfaceAddress[];
+  routes: Route[];
+  reversePathDrops: number;
+}
 
 export class Devices {
   readonly #networks: Networks;
   readonly #programs: ProgramReader;
   readonly #devices = new Map<Network, Map<number, Device>>();
-  readonly #tables = new Map<Network, { addresses: InterfaceAddress[]; routes: Route[] }>();
+  readonly #tables = new Map<Network, Tables>();
 
   constructor(networks: Networks, programs: ProgramReader) {
     this.#networks = networks;
@@ -43,6 +51,9 @@ export class Devices {
     // Known before its peer is asked for, whose peer it is.
     const peer = this.#networks.peerOf(network, link);
     device.peer = peer === null ? null : this.device(peer.network, peer.link);
+    if (device.peer !== null && link.xdp.every(({ mode }) => mode !== "native")) {
+      device.nativeRefusal = refusalOnVeth(link.mtu, device.peer.link.mtu);
+    }
     return device;
   }
 
@@ -53,7 +64,8 @@ export class Devices {
 
   #read(network: Network, link: Link): Device {
     const { name, ifindex } = link;
-    const { addresses, routes } = this.#tablesOf(network);
+    const { addresses, routes, reversePathDrops } = this.#tablesOf(network);
+    const filters = (["ingress", "egress"] as const).flatMap((direction) => listFilters(ifindex, direction));
     return {
       network,
       link,
@@ -65,10 +77,11 @@ export class Devices {
       ipv6: ipv6Settings(name),
       xdp: this.#xdpOn(link),
       tcPrograms: (["ingress", "egress"] as const).flatMap((direction) => attachedTcTo(ifindex, direction)),
-      filters: (["ingress", "egress"] as const).flatMap((direction) =>
-        listFilters(ifindex, direction).flatMap(({ filter }) => filter ?? []),
-      ),
+      filters: filters.flatMap(({ filter }) => filter ?? []),
+      otherFilters: filters.filter(({ filter }) => filter === null).length,
       qdiscs: listQdiscs(ifindex),
+      reversePathDrops,
+      nativeRefusal: null,
       peer: null,
       vlans: network.links.flatMap(({ kind, peerIfindex, peerNamespaceId, name: vlan }) =>
         kind === "vlan" && peerIfindex === ifindex && peerNamespaceId === null ? [vlan] : [],
@@ -76,8 +89,12 @@ export class Devices {
     };
   }
 
-  #tablesOf(network: Network): { addresses: InterfaceAddress[]; routes: Route[] } {
-    const known = this.#tables.get(network) ?? { addresses: listAddresses(), routes: listRoutes() };
+  #tablesOf(network: Network): Tables {
+    const known = this.#tables.get(network) ?? {
+      addresses: listAddresses(),
+      routes: listRoutes(),
+      reversePathDrops: networkCounter("IPReversePathFilter"),
+    };
     this.#tables.set(network, known);
     return known;
   }

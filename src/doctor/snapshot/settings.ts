@@ -1,4 +1,4 @@
-/** Settings of the network stack for a device, from /proc/sys/net of the calling thread's namespace. */
+/** Settings and counters of the network stack for a device, from /proc/sys/net of the calling thread's namespace. */
 import { readFileSync } from "node:fs";
 import type { Ipv4Settings, Ipv6Settings } from "./snapshot.ts";
 
@@ -18,6 +18,16 @@ export function ipv6Settings(device: string): Ipv6Settings | null {
     disabled: (setting("ipv6", device, "disable_ipv6") ?? 0) !== 0,
     acceptRa: setting("ipv6", device, "accept_ra") ?? 0,
   };
+}
+
+/** A counter of /proc/net/netstat: a line of names, then one of numbers. 0 when the kernel has no such counter. */
+export function networkCounter(name: string): number {
+  const lines = readFileSync("/proc/thread-self/net/netstat", "utf8").split("\n");
+  for (const [index, line] of lines.entries()) {
+    const column = line.split(" ").indexOf(name);
+    if (column > 0) return Number(lines[index + 1]?.split(" ")[column] ?? 0);
+  }
+  return 0;
 }
 
 /** null when there is no such setting, or no such device any more. */

@@ -58,7 +58,13 @@ export interface Device {
   xdp: XdpOnDevice[];
   tcPrograms: { id: number; name: string }[];
   filters: TcFilter[];
+  /** How many filters there are that are no BPF programs. */
+  otherFilters: number;
   qdiscs: string[];
+  /** Packets that the reverse-path filter dropped in this namespace so far (IPReversePathFilter of /proc/net/netstat). */
+  reversePathDrops: number;
+  /** Of a veth without a program: why the kernel would refuse one in native mode, in its words; null when it would not. */
+  nativeRefusal: string | null;
   /** Of a veth: the other end, where it could be found. */
   peer: Device | null;
   /** VLAN devices on top of it. */

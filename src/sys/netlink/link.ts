@@ -153,6 +153,11 @@ export function setLinkUp(ifindex: number, up: boolean): void {
   requestRtnetlink({ type: NETLINK.RTM_NEWLINK, payload, about: `set link ${ifindex} ${up ? "up" : "down"}` });
 }
 
+/** Sets the largest packet that a device sends, in bytes. @throws SyscallError EINVAL when the driver does not go so far. */
+export function setLinkMtu(ifindex: number, mtu: number): void {
+  changeLink(ifindex, u32Attribute(LINK.IFLA_MTU, mtu), `set MTU of link ${ifindex} to ${mtu}`);
+}
+
 /** Renames a device, which has to be down before Linux 6.2. */
 export function renameLink(ifindex: number, name: string): void {
   changeLink(ifindex, stringAttribute(LINK.IFLA_IFNAME, name), `rename link ${ifindex} to ${name}`);
