@@ -20,6 +20,7 @@ import {
 import { isErrno } from "../sys/errno.ts";
 import { checkId } from "./arguments.ts";
 import { openPin } from "./open-pin.ts";
+import { listPins } from "./pins.ts";
 import { denied } from "./privileges.ts";
 import type { ObjectKind, Selector } from "./selector.ts";
 
@@ -118,11 +119,22 @@ function open<F extends Disposable>(selector: Selector, kind: ObjectKind, access
     throw new WirescriptError({
       code: "USAGE",
       what: `There are ${found.length} ${kind}s named "${selector.name}".`,
-      why: `Their ids are ${found.join(", ")}.`,
+      why: `Their ids are ${idsWithPins(found, kind)}.`,
       fix: `Name one by its id, such as ${only}, or by the path of its pin.`,
     });
   }
   return open({ id: only }, kind, access);
+}
+
+/** More would not fit on a screen. */
+const LISTED = 10;
+
+/** "17 (/sys/fs/bpf/eth0/counters), 23": what is pinned has a path by which people know it. */
+function idsWithPins(found: readonly number[], kind: ObjectKind): string {
+  const paths = new Map(listPins().flatMap((pin) => (pin.kind === kind ? [[pin.id, pin.path]] : [])));
+  const listed = found.slice(0, LISTED).map((id) => (paths.has(id) ? `${id} (${paths.get(id)})` : `${id}`));
+  const more = found.length - listed.length;
+  return `${listed.join(", ")}${more === 0 ? "" : ` and ${more} more`}`;
 }
 
 const CODE = { program: "NO_SUCH_PROGRAM", map: "MAP", link: "NOTHING_ATTACHED" } as const;

@@ -37,17 +37,28 @@ function sayBlock(total: number, shown: readonly ProgramActivity[], again: boole
   const share = shown.reduce((sum, { cpuShare }) => sum + cpuShare, 0);
   const running = shown.filter(({ runs }) => runs > 0n).length;
   say(`${running} of ${total} programs ran, ${percent(share)} of one CPU`);
+  // A line that wraps would push the first ones off the screen.
+  const narrow = process.stdout.isTTY && (process.stdout.columns ?? 80) < WIDTH;
   const rows = shown
     .slice(0, room)
     .map(({ id, type, name, runsPerSecond, nanosecondsPerRun, cpuShare }) => [
       `${id}`,
-      type,
-      name || "-",
+      ...(narrow ? [] : [type]),
+      narrow ? cut(name || "-", Math.max(4, (process.stdout.columns ?? 80) - WIDTH_OF_NUMBERS)) : name || "-",
       shortRate(runsPerSecond).padStart(8),
       (nanosecondsPerRun === null ? "-" : nanosecondsPerRun.toFixed(0)).padStart(6),
       percent(cpuShare).padStart(7),
     ]);
-  sayTable(["ID", "Type", "Name", "  Runs/s", "ns/run", "    CPU"], rows);
+  sayTable(["ID", ...(narrow ? [] : ["Type"]), "Name", "  Runs/s", "ns/run", "    CPU"], rows);
+}
+
+/** Of ids of seven digits, runs, time and share, with the spaces between them and the name. */
+const WIDTH_OF_NUMBERS = 7 + 8 + 6 + 7 + 4 * 2;
+/** With the longest name that the kernel keeps, and "raw_tracepoint_writable". */
+const WIDTH = WIDTH_OF_NUMBERS + 15 + 23 + 2;
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
 function percent(share: number): string {
