@@ -28,6 +28,7 @@ import { typesCommand } from "./commands/types.ts";
 import { unloadCommand } from "./commands/unload.ts";
 import { teach } from "./examples.ts";
 import { reportFailure } from "./failure.ts";
+import type { Finish } from "./finish.ts";
 import { speaksForItself } from "./usage.ts";
 
 /** Runs the command line (without node and script) and returns the exit status; what is to be said has been printed. */
@@ -48,7 +49,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function wirescript(finish: (status: number) => void): Command {
+/** All commands. `finish` is told the exit status of those that do not fail. */
+export function wirescript(finish: Finish): Command {
   const program = new Command("wirescript")
     .description(
       "XDP for TypeScript: packet programs in TypeScript, compiled to eBPF, run by the Linux kernel in the network driver.",

@@ -312,7 +312,7 @@ describe.skipIf(cannotRun !== null)(titled("looking at programs and maps"), () =
     expect(box.wirescript("load", other, join(box.directory, "observed.bpf.ts")).status).toBe(0);
     const { status, stderr } = box.wirescript("progs", "show", `${unique}_with_a_long_name`);
     expect(status).toBe(2);
-    expect(stderr).toMatch(new RegExp(`There are 2 programs named .*\\n.*${id}, \\d+`));
+    expect(stderr).toMatch(new RegExp(`There are 2 programs named .*\\n.*${id} \\(/sys/fs/bpf/seen\\), \\d+`));
     expect(box.wirescript("unload", other).status).toBe(0);
   });
 
