@@ -1,8 +1,9 @@
 /** `wirescript links`, `trace`, `top` and `features`: what is attached, what programs say, how busy they are, what the kernel can do. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cannotRun, ended, needs, PASS, printed, ROOT, Sandbox, titled } from "./sandbox.ts";
+import { BIN, cannotRun, ended, needs, PASS, printed, ROOT, Sandbox, titled } from "./sandbox.ts";
 
 const unique = `w${process.pid.toString(36)}`;
 
@@ -171,6 +172,18 @@ setInterval(() => {}, 1000);
     expect(once.stdout).toContain(name);
     expect(once.stdout).not.toContain("\x1b");
     box.wirescript("unload", dev);
+  });
+
+  test.skipIf(needs("script") !== "")(`top keeps its lines whole on a terminal of 40 columns${needs("script")}`, () => {
+    expect(box.wirescript("load", dev, path("says.bpf.ts")).status).toBe(0);
+    const command = `stty cols 40 rows 12; exec '${process.execPath}' '${BIN}' top --all --interval 0.05 --count 2`;
+    const { status, stdout } = box.run("script", ["-qec", command, "/dev/null"]);
+    box.wirescript("unload", dev);
+    expect(status).toBe(0);
+    expect(stdout).toContain("ns/run");
+    const lines = stripVTControlCharacters(stdout).split(/\r?\n/);
+    expect(lines.filter((line) => line.length > 40)).toEqual([]);
+    expect(lines.length).toBeLessThanOrEqual(2 * 12);
   });
 
   describe("features", () => {
