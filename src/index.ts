@@ -16,11 +16,12 @@ export { type KernelFeatures, kernelFeatures } from "./runtime/features/kernel.t
 export { listPrograms, openPinnedMap, programInfo } from "./runtime/introspect.ts";
 export { type AdoptOptions, adoptLink, openPinnedLink } from "./runtime/links/adopt.ts";
 export { BpfLink } from "./runtime/links/bpf-link.ts";
-export { attachChain, Chain, ChainStep, loadStep, type StepOptions } from "./runtime/links/chain.ts";
+export { attachChain, Chain, openChain } from "./runtime/links/chain.ts";
 export { ClsactLink } from "./runtime/links/clsact-link.ts";
 export { type AttachedProgram, attachedXdp } from "./runtime/links/device.ts";
 export { type FollowEvent, Following, type FollowOptions, follow } from "./runtime/links/follow.ts";
 export { holdersOfLink, type LinkHolders } from "./runtime/links/holders.ts";
+export { ChainStep, loadStep, type StepOptions } from "./runtime/links/loaded-step.ts";
 export { inNetwork, type NetworkNamespace } from "./runtime/links/network-namespace.ts";
 export {
   attachTcPersistently,

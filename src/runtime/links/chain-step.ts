@@ -20,6 +20,9 @@ import { type FunctionSpec, MAP_TYPE, type ObjectSpec, type ProgramSpec } from "
 /** The map of each step's successors: entry 0 for bank 0, entry 1 for bank 1. */
 export const NEXT = "chain_next";
 
+/** All packets are in one of them. */
+export type Bank = 0 | 1;
+
 /** The names of the two copies. */
 export function copiesOf(name: string): readonly [string, string] {
   return [name, `${name}_bank1`];

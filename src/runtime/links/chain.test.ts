@@ -1,11 +1,11 @@
 /** Chains of programs on the real kernel: which of them run, in which order, and what a packet meets while the order changes. */
-import { writeFileSync } from "node:fs";
+import { existsSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { compileC } from "../../../test/compile-c.ts";
 import { failure } from "../../../test/failure.ts";
 import { lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
-import { namesInKernel } from "../../../test/kernel-objects.ts";
+import { freshBpffs, namesInKernel } from "../../../test/kernel-objects.ts";
 import { freshNamespace, uniqueName } from "../../../test/own-network.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
@@ -13,9 +13,12 @@ import { queryTcx } from "../../sys/bpf.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
 import { addVethPair, deleteLink, getLink } from "../../sys/netlink/index.ts";
 import { ArrayMap } from "../maps/array.ts";
+import { listPins } from "../pins.ts";
 import { LoadedProgram } from "../program.ts";
-import { attachChain, type Chain, type ChainStep, loadStep } from "./chain.ts";
+import { attachChain, type Chain, openChain } from "./chain.ts";
+import { NEXT } from "./chain-step.ts";
 import { attachedXdp } from "./device.ts";
+import { type ChainStep, loadStep } from "./loaded-step.ts";
 
 const FILE = resolve("test/example.bpf.ts");
 const missing = lacking("root", "bpftool");
@@ -161,6 +164,92 @@ describe.skipIf(missing !== "")(`a chain${missing}`, () => {
     expect(run(chain, 0)).toBe("2:ab");
     chain.rearrange([b, a]);
     expect(run(chain, 1)).toBe("2:b");
+  });
+
+  it("cannot be rearranged or pinned when it was detached", async () => {
+    const a = await step(letterOf(`${uniqueName()}a`, "a"));
+    const chain = attach([a]);
+    chain.detach();
+    for (const work of [() => chain.rearrange([a]), () => chain.pin("/sys/fs/bpf/nowhere")]) {
+      expect(failure(work)).toMatchObject({
+        code: "USAGE",
+        why: expect.stringContaining("detached"),
+        fix: expect.stringContaining("attachChain"),
+      });
+    }
+  });
+
+  it("is pinned to stay, opened again in its order, rearranged and taken off", async () => {
+    const name = uniqueName();
+    const netns = wire();
+    const directory = `${freshBpffs()}/chain`;
+    const specs = ["a", "b", "c"].map((letter) => letterOf(`${name}${letter}`, letter));
+    const [a, b] = [await loadStep(specs[0] as ObjectSpec), await loadStep(specs[1] as ObjectSpec)];
+    {
+      using chain = attachChain([a, b], { dev: "a", netns });
+      chain.rearrange([b, a]);
+      chain.pin(directory);
+      expect(chain.pinnedAt).toBe(directory);
+      expect(failure(() => chain.pin(`${directory}2`))).toMatchObject({
+        code: "USAGE",
+        why: expect.stringContaining("is pinned in"),
+      });
+    }
+    // Nobody holds anything of it any more, but for the pins.
+    a.close();
+    b.close();
+    expect(attachedXdp("a", { netns })).toHaveLength(1);
+    const c = await step(specs[2] as ObjectSpec);
+    {
+      using chain = openChain(directory, { netns });
+      expect(chain.steps.map((each) => each.name)).toEqual([`${name}b`, `${name}a`]);
+      expect(run(chain, 1)).toBe("2:ba");
+      const maps = chain.steps[0]?.openMaps() ?? new Map();
+      expect(maps.has(NEXT)).toBe(false);
+      expect(maps.get("runs")?.get(0)).toBe(1n);
+      for (const map of maps.values()) map.close();
+      expect(failure(() => chain.steps[0]?.object)).toMatchObject({ code: "USAGE", fix: expect.stringContaining("openMaps") });
+      const [first, second] = chain.steps as [ChainStep, ChainStep];
+      chain.rearrange([second, c, first]);
+      expect(run(chain, 0)).toBe("2:acb");
+      chain.rearrange([c, second]);
+      first.close();
+      expect(run(chain, 1)).toBe("2:ca");
+      expect(listPins(directory)).toHaveLength(1 + 2 * 3);
+    }
+    using chain = openChain(directory, { netns });
+    expect(chain.steps.map((each) => each.name)).toEqual([`${name}c`, `${name}a`]);
+    const steps = [...chain.steps];
+    chain.detach();
+    for (const each of steps) each.close();
+    expect(existsSync(directory)).toBe(false);
+    expect(attachedXdp("a", { netns })).toEqual([]);
+  });
+
+  it("is opened only where one is, whole", async () => {
+    const name = uniqueName();
+    const netns = wire();
+    const bpffs = freshBpffs();
+    const [a, b] = [await step(letterOf(`${name}a`, "a")), await step(letterOf(`${name}b`, "b"))];
+    expect(failure(() => openChain(`${bpffs}/none`))).toMatchObject({ code: "NOTHING_ATTACHED" });
+    const chain = attach([a, b], netns);
+    chain.pin(`${bpffs}/chain`);
+    const other = attach([await step(letterOf(`${name}c`, "c"))]);
+    expect(failure(() => other.pin(`${bpffs}/chain`))).toMatchObject({ code: "USAGE", why: "The directory is not empty." });
+    expect(failure(() => other.pin("/tmp/nowhere"))).toMatchObject({
+      code: "USAGE",
+      why: expect.stringContaining("BPF file system"),
+    });
+    // A step's map under another's name: what is pinned is not believed.
+    const [place] = readdirSync(`${bpffs}/chain`).filter((entry) => entry.startsWith(`${name}b`));
+    unlinkSync(`${bpffs}/chain/${place}/next`);
+    a.object.map("runs").pin(`${bpffs}/chain/${place}/next`);
+    expect(failure(() => openChain(`${bpffs}/chain`, { netns }))).toMatchObject({
+      code: "USAGE",
+      message: `What is pinned in ${bpffs}/chain/${place} is no chain of ours.`,
+    });
+    chain.unpin();
+    expect([chain.pinnedAt, chain.attached, existsSync(`${bpffs}/chain`)]).toEqual([null, true, false]);
   });
 
   it("outlives its device as an object, and says so", async () => {
