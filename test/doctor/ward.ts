@@ -88,6 +88,13 @@ export class Ward {
     return this.#attach(device, compileText(text), options);
   }
 
+  /** A module given as text, in the kernel and on no device. */
+  load(text: string): LoadedObject {
+    const object = loadSpec(compileText(text));
+    onTestFinished(() => object.close());
+    return object;
+  }
+
   #attach(device: string, spec: ObjectSpec, options: LoadOptions & { mode?: XdpMode; netns?: string }): LoadedObject {
     const { mode = "native", netns = this.hub, ...loading } = options;
     const object = loadSpec(spec, loading);

@@ -28,11 +28,11 @@ export async function doctor(devices: readonly string[], options: DoctorOptions)
   let diagnosis = examine();
   if (options.fix === true && (await mend(diagnosis.findings, options.yes === true))) diagnosis = examine();
   if (options.json === true) sayJson(diagnosis);
-  else show(diagnosis, devices);
+  else show(diagnosis, devices, options);
   return diagnosis.findings.length === 0 ? 0 : FINDINGS;
 }
 
-function show({ devices, findings }: Diagnosis, asked: readonly string[]): void {
+function show({ devices, findings }: Diagnosis, asked: readonly string[], { netns }: DoctorOptions): void {
   for (const [index, finding] of findings.entries()) {
     say(`${paint("bold", `${index + 1}. ${printable(finding.what)}`)} ${paint("dim", `[${finding.id}]`)}`);
     for (const [label, text] of [
@@ -54,7 +54,13 @@ function show({ devices, findings }: Diagnosis, asked: readonly string[]): void 
   }
   const safe = findings.filter(({ fix }) => fix.safe).length;
   const total = `${findings.length} ${findings.length === 1 ? "finding" : "findings"} at ${devices.join(", ")}`;
-  const again = ["wirescript doctor", ...asked.map(shellWord), "--fix"].join(" ");
+  const again = [
+    ownCommand(),
+    "doctor",
+    ...(netns === undefined ? [] : ["--netns", shellWord(netns)]),
+    ...asked.map(shellWord),
+    "--fix",
+  ].join(" ");
   say(safe === 0 ? `${total}.` : `${total}; ${safe} can be mended by --fix: ${again}`);
 }
 

@@ -1,0 +1,110 @@
+/** `wirescript doctor` as a command: what it prints, its exit status, what --fix does and what it leaves alone. */
+import { afterAll, describe, expect, test } from "vitest";
+import { BPFFS_PATH } from "../../src/sys/mount.ts";
+import { cannotRun, DROP, ECHO, Sandbox, titled } from "./sandbox.ts";
+
+describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
+  const sandbox = cannotRun === null ? new Sandbox() : null;
+  afterAll(() => sandbox?.[Symbol.dispose]());
+  const box = (): Sandbox => sandbox as Sandbox; // tests are skipped without one
+  const lab = (...args: string[]) => box().wirescript("lab", ...args);
+
+  test("finds nothing in a healthy lab that answers pings, and takes it for well", () => {
+    expect(lab("setup", "--name", "well", "--legacy-ip").status).toBe(0);
+    expect(lab("load", "--name", "well", "--", ECHO).status).toBe(0);
+    expect(lab("ping", "--name", "well", "--legacy-ip", "--", "-c", "1").status).toBe(0);
+    for (const args of [["well"], []]) {
+      const { status, stdout } = box().wirescript("doctor", ...args);
+      expect(stdout).toContain("Nothing found that would make packets vanish. Looked at well");
+      expect(status).toBe(0);
+    }
+  });
+
+  test("prints what, evidence, why and fix, changes nothing, and ends with 1", () => {
+    box().output("ip", "netns", "exec", "well", "ip", "link", "set", "veth0", "down");
+    const { status, stdout } = box().wirescript("doctor", "well");
+    expect(status).toBe(1);
+    expect(stdout).toContain("1. veth0 (in well) is down. [link-down]");
+    for (const label of ["evidence:", "why:", "fix:"]) expect(stdout).toMatch(new RegExp(`^ {3}${label} `, "m"));
+    expect(stdout).toContain("1 finding at well; 1 can be mended by --fix: npx wirescript doctor well --fix");
+    expect(box().wirescript("doctor", "well").status).toBe(1);
+  });
+
+  test("--json has the same, for scripts", () => {
+    const { status, stdout } = box().wirescript("doctor", "well", "--json");
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      devices: ["well"],
+      findings: [
+        {
+          id: "link-down",
+          place: { netns: "well", dev: "veth0" },
+          what: "veth0 (in well) is down.",
+          evidence: expect.stringContaining("IFF_UP is not set"),
+          why: expect.any(String),
+          fix: { command: "ip -n well link set dev veth0 up", safe: true },
+        },
+      ],
+    });
+  });
+
+  test("--netns looks at the other end", () => {
+    const { status, stdout } = box().wirescript("doctor", "--netns", "well", "veth0");
+    expect(stdout).toContain("[link-down]");
+    expect(stdout).toContain("wirescript doctor --netns well veth0 --fix");
+    expect(status).toBe(1);
+  });
+
+  test("--fix refuses without anybody to ask, and --yes needs nobody", async () => {
+    const refused = box().wirescript("doctor", "well", "--fix");
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain("there is nobody to ask");
+    expect(box().wirescript("doctor", "well").status).toBe(1);
+    const mended = box().wirescript("doctor", "well", "--fix", "--yes");
+    expect(mended.stderr).toContain("# ip -n well link set dev veth0 up");
+    expect(mended.stdout).toContain("Nothing found");
+    expect(mended.status).toBe(0);
+    expect(lab("ping", "--name", "well", "--legacy-ip", "--", "-c", "1").status).toBe(0);
+  });
+
+  test("--fix leaves alone what is not safe", () => {
+    expect(box().wirescript("load", "--force", "--mode", "skb", "well", DROP).status).toBe(0);
+    const before = box().output("ip", "-d", "link", "show", "well");
+    const { status, stdout } = box().wirescript("doctor", "well", "--fix", "--yes");
+    expect(stdout).toContain("[generic-mode]");
+    expect(stdout).toContain("(not done by --fix)");
+    expect(status).toBe(1);
+    expect(box().output("ip", "-d", "link", "show", "well")).toBe(before);
+  });
+
+  test("--fix runs our own commands as this command", () => {
+    expect(box().wirescript("load", "--force", "well", ECHO).status).toBe(0);
+    box().output("ip", "netns", "exec", "well", "ip", "link", "set", "veth0", "xdp", "off");
+    expect(box().wirescript("doctor", "well").stdout).toContain("[peer-without-xdp]");
+    const { status, stdout, stderr } = box().wirescript("doctor", "well", "--fix", "--yes");
+    expect(stderr).toContain("load --netns well veth0");
+    expect(stdout).toContain("Nothing found");
+    expect(status).toBe(0);
+  });
+
+  test("bpffs-missing: nothing can be pinned", () => {
+    while (box().run("umount", [BPFFS_PATH]).status === 0);
+    const { status, stdout } = box().wirescript("doctor", "well");
+    expect(stdout).toContain("[bpffs-missing]");
+    expect(stdout).toContain("fix:      mount -t bpf bpf /sys/fs/bpf");
+    expect(status).toBe(1);
+    box().output("mount", "-t", "bpf", "bpf", BPFFS_PATH);
+    expect(box().wirescript("doctor", "well").status).toBe(0);
+  });
+
+  test("says so when there is no such device, and when no device has a program", () => {
+    const missing = box().wirescript("doctor", "nosuch");
+    expect(missing.status).toBe(5);
+    expect(missing.stderr).toContain('There is no network device "nosuch".');
+    expect(box().wirescript("doctor", "--netns", "nosuch", "eth0").status).toBe(16);
+    expect(lab("teardown", "--name", "well").status).toBe(0);
+    const none = box().wirescript("doctor");
+    expect(none.stdout).toContain("No device has an XDP or TC program.");
+    expect(none.status).toBe(0);
+  });
+});
