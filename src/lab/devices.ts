@@ -110,11 +110,12 @@ function makeVlans(outsideLink: Link, insideLink: Link, inside: number, state: L
  * what XDP_TX or XDP_REDIRECT sends on would otherwise carry one that nobody finishes. GRO turns the receiver's NAPI on, without
  * which the driver drops what XDP_REDIRECT sends to it.
  */
-function prepareForXdp(device: string): void {
+export function prepareForXdp(device: string): void {
   setOffloads(device, { rxVlan: false, txVlan: false, txChecksum: false, gro: true });
 }
 
-function quieten(device: string): void {
+/** No packets that nobody asked for, and addresses that can be used at once. */
+export function quieten(device: string): void {
   for (const setting of QUIET_SETTINGS) {
     // A name may contain dots, which are no separators here.
     writeFileSync(`/proc/sys/net/ipv6/conf/${device}/${setting}`, "0");
@@ -132,7 +133,8 @@ export function removeDevices(name: string): RemovedDevices {
   return { link: removePair(name), namespace: deleteNamespace(name) };
 }
 
-function removePair(name: string): boolean {
+/** Takes a veth pair away by one of its ends. @returns false when there was none of that name, or it is of another kind. */
+export function removePair(name: string): boolean {
   const link = findLink(name);
   // Of another kind it is not ours.
   if (link?.kind !== "veth") return false;

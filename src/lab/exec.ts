@@ -8,7 +8,14 @@ import { WirescriptError } from "../errors.ts";
 import { inPrivateMounts } from "../sys/mount-namespace.ts";
 import { inNamespace, namespaceExists } from "../sys/namespaces.ts";
 import { insidePinDirectory } from "./pins.ts";
-import type { Lab } from "./setup.ts";
+
+/** Where a command runs: a lab, or a namespace of a lab with hosts. */
+export interface Inside {
+  /** Of the namespace, and of the directory of its pins. */
+  name: string;
+  /** The lab that it belongs to; default: `name`. */
+  labName?: string;
+}
 
 export interface ExecResult {
   /** The command's exit status; 128 and the signal's number when a signal ended it, as shells have it. */
@@ -28,7 +35,7 @@ export interface SpawnOptions {
  *
  * @throws WirescriptError LAB when the lab's namespace is gone, NO_PRIVILEGES.
  */
-export function spawnInLab(lab: Lab, command: readonly [string, ...string[]], options: SpawnOptions = {}): ChildProcess {
+export function spawnInLab(lab: Inside, command: readonly [string, ...string[]], options: SpawnOptions = {}): ChildProcess {
   requireNamespace(lab);
   const pins = insidePinDirectory(lab.name);
   const [file, ...args] = command;
@@ -44,12 +51,16 @@ export function spawnInLab(lab: Lab, command: readonly [string, ...string[]], op
  *
  * @throws WirescriptError LAB when the lab's namespace is gone; USAGE when there is no such command; NO_PRIVILEGES.
  */
-export async function exec(lab: Lab, command: readonly [string, ...string[]], options: SpawnOptions = {}): Promise<ExecResult> {
+export async function exec(
+  lab: Inside,
+  command: readonly [string, ...string[]],
+  options: SpawnOptions = {},
+): Promise<ExecResult> {
   return await untilExit(spawnInLab(lab, command, options), command[0]);
 }
 
 /** Runs the user's shell inside: $SHELL, or bash, as the tutorial has it. */
-export async function enter(lab: Lab, options: SpawnOptions = {}): Promise<ExecResult> {
+export async function enter(lab: Inside, options: SpawnOptions = {}): Promise<ExecResult> {
   return await exec(lab, [process.env.SHELL || "bash"], options);
 }
 
@@ -82,12 +93,12 @@ function cannotRun(name: string, cause: NodeJS.ErrnoException): WirescriptError 
   });
 }
 
-function requireNamespace(lab: Lab): void {
+function requireNamespace(lab: Inside): void {
   if (namespaceExists(lab.name)) return;
   throw new WirescriptError({
     code: "LAB",
     what: `The network namespace of environment '${lab.name}' is gone.`,
     why: "Something else deleted it, or the machine was started anew.",
-    fix: `Make it again: wirescript lab reset --name ${lab.name}`,
+    fix: `Make it again: wirescript lab reset --name ${lab.labName ?? lab.name}`,
   });
 }

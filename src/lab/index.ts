@@ -1,6 +1,7 @@
 export * from "./alias.ts";
 export * from "./exec.ts";
 export { MESSAGES } from "./messages.ts";
+export * from "./network/index.ts";
 export { isPlaceholder, needsWaking, wakePeer } from "./peer.ts";
 export * from "./ping.ts";
 export * from "./ping-lab.ts";

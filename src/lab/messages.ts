@@ -5,6 +5,8 @@ export const MESSAGES = {
   settling: "Waiting for interface configuration to settle...",
   isSetUp: (name: string, insideIp6: string, insideIp4: string | null) =>
     `Setup environment '${name}' with peer ip ${insideIp6}${insideIp4 === null ? "" : ` and ${insideIp4}`}.`,
+  networkIsSetUp: (name: string, middle: string, hosts: number) =>
+    `Setup environment '${name}' with a ${middle} and ${hosts} hosts.`,
   setupFailed: (name: string) => `Error during setup, removing partially-configured environment '${name}'`,
   mountedBpffs: (path: string) => `Mounted the BPF file system at ${path}`,
   removingInterrupted: (name: string) => `Removing what an interrupted setup left of environment '${name}'`,

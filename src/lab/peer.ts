@@ -27,13 +27,16 @@ const PASS = Uint8Array.of(0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
  * @throws WirescriptError KERNEL
  */
 export function wakePeer(lab: Lab): boolean {
-  return inNamespace(lab.name, () => {
-    const { ifindex, xdp } = getLink(INSIDE_DEVICE);
-    if (xdp.length > 0) return false;
-    using program = loadPass();
-    setXdp({ ifindex, fd: program.number, mode: "native", replace: false });
-    return true;
-  });
+  return inNamespace(lab.name, () => wakeDevice(INSIDE_DEVICE));
+}
+
+/** As `wakePeer`, for a device in the calling thread's network namespace. */
+export function wakeDevice(device: string): boolean {
+  const { ifindex, xdp } = getLink(device);
+  if (xdp.length > 0) return false;
+  using program = loadPass();
+  setXdp({ ifindex, fd: program.number, mode: "native", replace: false });
+  return true;
 }
 
 /** Whether it is the program that `wakePeer` attaches, which anybody may replace. */
@@ -60,7 +63,7 @@ function loadPass(): Fd<"program"> {
   if (program instanceof Fd) return program;
   throw new WirescriptError({
     code: "KERNEL",
-    what: `${INSIDE_DEVICE} could not be given a program that passes all packets.`,
+    what: "A device could not be given a program that passes all packets.",
     why: program.log === "" ? "The kernel refused to load it." : program.log,
     fix: "Check that this kernel has BPF, and that nothing forbids bpf(2).",
     cause: new SyscallError("bpf", program.errno, "PROG_LOAD xdp_pass"),

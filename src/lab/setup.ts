@@ -24,12 +24,14 @@ import {
   highestNumber,
   type LabState,
   listLabs,
+  listNetworks,
   listUnfinished,
   rememberNumber,
   removeState,
   selectLab,
   writeState,
 } from "./state.ts";
+import { removeUnfinished } from "./unfinished.ts";
 
 export interface Lab extends LabState {
   plan: Plan;
@@ -77,19 +79,14 @@ export async function setup(options: SetupOptions = {}): Promise<Lab> {
 export async function setUpLocked(options: SetupOptions & { name: string; directory: string; number?: number }): Promise<Lab> {
   const { name, directory, legacyIp = false, vlan = false, say = () => {}, signal } = options;
   checkName(name, { vlan });
-  if (findState(directory, name) !== null) {
+  removeUnfinished(directory, name, say);
+  if (findState(directory, name) !== null || listNetworks(directory).includes(name)) {
     throw new WirescriptError({
       code: "LAB",
       what: MESSAGES.alreadyExists(name),
       why: "Labs are told apart by their names.",
       fix: "Go on with that one, tear it down first, or choose another name.",
     });
-  }
-  if (listUnfinished(directory).includes(name)) {
-    // Whoever was making it no longer holds the lock, so it is dead.
-    say(MESSAGES.removingInterrupted(name));
-    removeDevices(name);
-    endSetup(directory, name);
   }
   requireIpv6();
   if (vlan) requireVlans();
@@ -135,8 +132,8 @@ function nameFor(name: string | undefined, directory: string): string {
 }
 
 /** "xdptut-" and four hexadecimal digits. */
-function generateName(directory: string): string {
-  const existing = new Set([...listLabs(directory), ...listUnfinished(directory)]);
+export function generateName(directory: string): string {
+  const existing = new Set([...listLabs(directory), ...listNetworks(directory), ...listUnfinished(directory)]);
   for (;;) {
     const name = `${GENERATED_NAME_PREFIX}-${randomInt(0x8000).toString(16).padStart(4, "0")}`;
     if (!existing.has(name)) return name;
@@ -210,7 +207,7 @@ function unanswered(destination: string, { probes }: PingResult): WirescriptErro
   });
 }
 
-function throwIfInterrupted(signal: AbortSignal | undefined): void {
+export function throwIfInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   throw new WirescriptError({
     code: "INTERRUPTED",

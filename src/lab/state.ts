@@ -28,11 +28,17 @@ export interface LabState {
 }
 
 const STATE_SUFFIX = ".state";
+const HOSTS_SUFFIX = ".hosts";
 const SETUP_SUFFIX = ".setup";
 
 /** The names of all labs, sorted. */
 export function listLabs(directory: string): string[] {
   return namesWith(directory, STATE_SUFFIX);
+}
+
+/** The names of all labs with hosts (`network/`), sorted. */
+export function listNetworks(directory: string): string[] {
+  return namesWith(directory, HOSTS_SUFFIX);
 }
 
 /** The names of labs that are being made, or whose making was killed. */
@@ -96,6 +102,38 @@ export function writeState(directory: string, state: LabState): void {
     ["ENABLE_VLAN", state.vlan ? "1" : "0"],
   ];
   replaceFile(directory, state.name + STATE_SUFFIX, variables.map(([name, value]) => `${name}='${value}'\n`).join(""));
+}
+
+/** A lab with hosts, as its state file has it. */
+export interface NetworkState {
+  name: string;
+  middle: "switch" | "router";
+  hosts: number;
+}
+
+/** null when there is no lab with hosts of that name. @throws WirescriptError LAB when its file is damaged. */
+export function findNetworkState(directory: string, name: string): NetworkState | null {
+  const path = join(directory, name + HOSTS_SUFFIX);
+  const text = unlessMissing(() => readFileSync(path, "utf8"));
+  if (text === null) return null;
+  const variables = parseAssignments(text);
+  const middle = variables.get("MIDDLE");
+  const hosts = Number(variables.get("HOSTS"));
+  if ((middle === "switch" || middle === "router") && Number.isInteger(hosts)) return { name, middle, hosts };
+  throw new WirescriptError({
+    code: "LAB",
+    what: `The state of environment '${name}' cannot be read.`,
+    why: `${path} lacks MIDDLE or HOSTS, or has others than this version's.`,
+    fix: `Remove the file, then the namespaces ${name}, ${name}-1, ${name}-2, … if they exist.`,
+  });
+}
+
+export function writeNetworkState(directory: string, { name, middle, hosts }: NetworkState): void {
+  replaceFile(directory, name + HOSTS_SUFFIX, `MIDDLE='${middle}'\nHOSTS='${hosts}'\n`);
+}
+
+export function removeNetworkState(directory: string, name: string): void {
+  rmSync(join(directory, name + HOSTS_SUFFIX), { force: true });
 }
 
 /** `NAME=value`, quoted or not, with or without `export` before it: what a shell would make of the file, without running it. */
@@ -171,7 +209,7 @@ export function openStateDirectory(directory: string): void {
 
 /** Removes the directory with everything in it when no lab is left, finished or not. */
 export function removeIfUnused(directory: string): void {
-  if (listLabs(directory).length > 0 || listUnfinished(directory).length > 0) return;
+  if ([listLabs, listNetworks, listUnfinished].some((list) => list(directory).length > 0)) return;
   for (const file of ["current", "highest_num"]) rmSync(join(directory, file), { force: true });
   try {
     rmdirSync(directory);

@@ -5,9 +5,10 @@ import { namespaceExists, openNamespace } from "../sys/namespaces.ts";
 import { listAddresses } from "../sys/netlink/address.ts";
 import { findLink, type Link } from "../sys/netlink/link.ts";
 import { getNamespaceId } from "../sys/netlink/namespace-id.ts";
+import { formatNetworkStatus, type NetworkStatus, networkStatus } from "./network/status.ts";
 import { IP4_PREFIX_SIZE, IP6_PREFIX_SIZE, planFor } from "./plan.ts";
 import { requireRoot } from "./preflight.ts";
-import { currentLab, defaultStateDirectory, findState, listLabs, listUnfinished } from "./state.ts";
+import { currentLab, defaultStateDirectory, findState, listLabs, listNetworks, listUnfinished } from "./state.ts";
 
 export interface LabStatus {
   name: string;
@@ -24,7 +25,9 @@ export interface LabStatus {
 
 export interface Status {
   selected: LabStatus | null;
-  /** Names of all labs. */
+  /** The selected lab when it is one with hosts; `selected` is null then. */
+  network: NetworkStatus | null;
+  /** Names of all labs, those with hosts included. */
   environments: string[];
   /** Names of labs that are being made, or whose making was killed. */
   unfinished: string[];
@@ -35,10 +38,12 @@ export function status(options: { name?: string; stateDirectory?: string } = {})
   requireRoot();
   const directory = options.stateDirectory ?? defaultStateDirectory();
   const name = options.name ?? currentLab(directory);
-  const environments = listLabs(directory);
+  const labs = listLabs(directory);
+  const networks = listNetworks(directory);
   return {
-    selected: name !== null && environments.includes(name) ? statusOf(name, directory) : null,
-    environments,
+    selected: name !== null && labs.includes(name) ? statusOf(name, directory) : null,
+    network: name !== null && networks.includes(name) ? networkStatus({ name, stateDirectory: directory }) : null,
+    environments: [...labs, ...networks].sort(),
     unfinished: listUnfinished(directory),
   };
 }
@@ -79,8 +84,9 @@ function namespaceIdOf(name: string): number | null {
 }
 
 /** The lines that `status` prints. */
-export function formatStatus({ selected, environments, unfinished }: Status): string[] {
-  const lines = [`Currently selected environment: ${selected?.name ?? "None"}`];
+export function formatStatus({ selected, network, environments, unfinished }: Status): string[] {
+  const lines =
+    network === null ? [`Currently selected environment: ${selected?.name ?? "None"}`] : formatNetworkStatus(network);
   if (selected !== null) {
     const { namespace, prefix, legacyPrefix, iface } = selected;
     const id = namespace?.id == null ? "" : ` (id: ${namespace.id})`;

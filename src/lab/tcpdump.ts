@@ -1,8 +1,7 @@
 /** tcpdump on either end of a lab. */
 import { spawn } from "node:child_process";
-import { type ExecResult, type SpawnOptions, spawnInLab, untilExit } from "./exec.ts";
+import { type ExecResult, type Inside, type SpawnOptions, spawnInLab, untilExit } from "./exec.ts";
 import { INSIDE_DEVICE } from "./plan.ts";
-import type { Lab } from "./setup.ts";
 
 /**
  * Runs `tcpdump -nei DEVICE args`, outside on the lab's device, or with `inner` inside on veth0.
@@ -10,7 +9,7 @@ import type { Lab } from "./setup.ts";
  * @throws WirescriptError USAGE when there is no tcpdump; LAB when the lab's namespace is gone.
  */
 export async function tcpdump(
-  lab: Lab,
+  lab: Inside,
   args: readonly string[],
   options: SpawnOptions & { inner?: boolean } = {},
 ): Promise<ExecResult> {

@@ -88,7 +88,8 @@ function isDamaged(directory: string, name: string): boolean {
   }
 }
 
-function processesIn(name: string): RunningProcess[] {
+/** The processes in the network namespace of that name. */
+export function processesIn(name: string): RunningProcess[] {
   let namespace: string;
   try {
     namespace = inNamespace(name, () => readlinkSync("/proc/thread-self/ns/net"));

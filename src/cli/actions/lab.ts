@@ -30,6 +30,7 @@ import { BIN, shellWord } from "../own-command.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 import { speaksForItself } from "../usage.ts";
 import { noSuchVerb } from "../verbs.ts";
+import { networkVerb } from "./lab-network.ts";
 import { pingLab } from "./lab-ping.ts";
 import { loadBy, statsBy, unloadBy } from "./lab-tools.ts";
 import { type LoadCommandOptions, load } from "./load.ts";
@@ -49,10 +50,16 @@ export interface LabOptions {
   /** Seconds. */
   interval?: number;
   json?: boolean;
+  /** setup: a lab with that many hosts. */
+  hosts?: number;
+  /** setup: a router in the middle of the hosts, and not a switch. */
+  router?: boolean;
+  /** The number of a host. */
+  host?: number;
 }
 
 /** Runs a verb and returns the exit status. `args` are what follows the verb, and all that follows `--`. */
-type Verb = (args: string[], options: LabOptions) => Promise<number> | number;
+export type Verb = (args: string[], options: LabOptions) => Promise<number> | number;
 
 const VERBS: Record<string, Verb> = {
   setup: setUp,
@@ -81,8 +88,22 @@ export async function lab(verb: string | undefined, args: string[], options: Lab
   }
   // Own properties only: "constructor" is no verb.
   const run = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (run !== undefined) return await run(args, options);
+  const runWithHosts = networkVerb(verb, options);
+  if (runWithHosts !== undefined) return await runWithHosts(args, options);
+  if (run !== undefined) return await run(args, withoutHost(verb, options));
   throw noSuchVerb("lab", verb, Object.keys(VERBS));
+}
+
+/** Host numbers are for labs with hosts. */
+function withoutHost(verb: string, options: LabOptions): LabOptions {
+  const given = (["host", "router"] as const).find((option) => options[option] !== undefined);
+  if (given === undefined) return options;
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `--${given} is for labs with hosts.`,
+    why: verb === "setup" ? "Without --hosts, setup makes a lab of one host." : "This lab has one host, or there is no lab.",
+    fix: "A lab with hosts is made by: wirescript lab setup --name office --hosts 4",
+  });
 }
 
 async function setUp(args: string[], { name, genNew, legacyIp, vlan }: LabOptions): Promise<number> {
@@ -102,6 +123,11 @@ async function tearDown(args: string[], { name }: LabOptions): Promise<number> {
 /** The tutorial's environment says nothing when all went well; what is out of the ordinary is said. */
 function describeTeardown({ name, missing, processes }: TeardownResult): void {
   if (missing.length > 0) process.stderr.write(`It had no ${missing.join(" and no ")} any more.\n`);
+  describeProcesses(name, processes);
+}
+
+/** Who keeps the namespaces of a lab alive that is gone. */
+export function describeProcesses(name: string, processes: TeardownResult["processes"]): void {
   for (const { pid, command } of processes) {
     const line = `Process ${pid} (${command}) still runs in the namespace of '${name}', which has no name now and ends with it.`;
     process.stderr.write(`${paint("yellow", line, process.stderr)}\n`);
@@ -116,6 +142,10 @@ async function resetLab(args: string[], { name }: LabOptions): Promise<number> {
 }
 
 async function execute(args: string[], options: LabOptions): Promise<number> {
+  return (await exec(openLab(options), commandOf(args))).exitCode;
+}
+
+export function commandOf(args: string[]): [string, ...string[]] {
   const [file, ...rest] = args;
   if (file === undefined) {
     throw new WirescriptError({
@@ -125,17 +155,22 @@ async function execute(args: string[], options: LabOptions): Promise<number> {
       fix: "For example: wirescript lab exec -- ip address",
     });
   }
-  return (await exec(openLab(options), [file, ...rest])).exitCode;
+  return [file, ...rest];
 }
 
 async function pingVerb(args: string[], options: LabOptions): Promise<number> {
+  return await pingLab(openLab(options), { ...options, ...pingOptions(args) });
+}
+
+/** What stands behind the verb ping. */
+export function pingOptions(args: string[]) {
   const { operands, given } = parse<{ count?: number; interval?: number; size?: number }>("ping", args, [
     new Option("-c, --count <pings>").argParser(wholePositive),
     new Option("-i, --interval <seconds>").argParser(positiveNumber),
     new Option("-s, --size <bytes>").argParser(wholePositive),
   ]);
   nothingMore(operands, "ping");
-  return await pingLab(openLab(options), { ...options, ...given });
+  return given;
 }
 
 /** As the tutorial has it: the object is xdp_prog_kern.o in this directory when none is given. */
@@ -225,7 +260,7 @@ function labWithout(args: string[], verb: string, options: LabOptions): Lab {
   return openLab(options);
 }
 
-function nothingMore(args: readonly string[], verb: string): void {
+export function nothingMore(args: readonly string[], verb: string): void {
   if (args.length === 0) return;
   throw new WirescriptError({
     code: "USAGE",

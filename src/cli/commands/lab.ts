@@ -32,8 +32,11 @@ export function labCommand(finish: Finish): Command {
     .argument("[args...]")
     .option("-n, --name <name>", "the lab (default: the one that was set up last)", name)
     .option("-g, --gen-new", "setup: generate a name even if a lab is selected")
-    .option("--legacy-ip", "setup: IPv4 besides IPv6; ping: IPv4 instead of IPv6")
+    .option("--legacy-ip", "setup: IPv4 besides IPv6 (labs with hosts have both); ping: IPv4 instead of IPv6")
     .option("--vlan", "setup: VLANs 1 and 2 besides; ping: the first VLAN")
+    .option("--hosts <n>", "setup: a lab of that many hosts on a switch, see below", wholePositive)
+    .option("--router", "setup --hosts: a router in the middle, each host on a network of its own")
+    .option("--host <k>", "exec, enter, ping, tcpdump: at the host of that number", wholePositive)
     .option("--inner", "tcpdump: on veth0 inside")
     .option("-l, --loader <program>", "load, unload: by this program, called as xdp-loader is")
     .option("-s, --stats <program>", "stats: by this program, called as the tutorial's xdp_stats is")
@@ -57,8 +60,13 @@ export function labCommand(finish: Finish): Command {
       ["t exec -n test -- ip address show veth0", ""],
       ["t status", ""],
       ["t teardown", ""],
+      ["t setup -n office --hosts 4", "four hosts on a switch; then …"],
+      ["t ping -n office", "… each pings each other one"],
+      ["t exec -n office --host 2 -- ip address", "in the namespace of host 2, office-2"],
     ],
-    "Many labs can stand side by side. Their state is in ${TMPDIR:-/tmp}/xdp-tutorial-testlab. What a command inside sees as\n" +
+    "A lab with hosts has a namespace NAME in the middle, with the ports host1, host2, …, and a namespace NAME-1, NAME-2, … for each\n" +
+      "host, with veth0. exec without --host is in the middle: t exec -n office -- wirescript load host1 echo.bpf.ts\n\n" +
+      "Many labs can stand side by side. Their state is in ${TMPDIR:-/tmp}/xdp-tutorial-testlab. What a command inside sees as\n" +
       "/sys/fs/bpf is /sys/fs/bpf/NAME/inside, so that pins made inside stay until the lab goes.",
   );
 }

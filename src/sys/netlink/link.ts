@@ -1,10 +1,11 @@
 /** Network devices: what there is, and what can be changed about them. Everything here happens in the calling thread's network namespace. */
 import { WirescriptError } from "../../errors.ts";
 import { isErrno } from "../errno.ts";
-import { formatMac } from "../mac.ts";
+import { formatMac, parseMac } from "../mac.ts";
 import { LINK, NETLINK, SIZE } from "./constants.ts";
 import {
   type Attributes,
+  bytesAttribute,
   concatenate,
   decodeAttributes,
   type Message,
@@ -127,6 +128,11 @@ export function addVlan(options: { name: string; parentIfindex: number; vlanId: 
   addLink(options.name, [parent], "vlan", [u16Attribute(LINK.IFLA_VLAN_ID, options.vlanId)]);
 }
 
+/** Makes a bridge: a switch in the kernel. @throws SyscallError EOPNOTSUPP when the kernel has none (CONFIG_BRIDGE), EEXIST when the name is taken. */
+export function addBridge(name: string): void {
+  addLink(name, [], "bridge", []);
+}
+
 function addLink(name: string, attributes: Uint8Array[], kind: string, data: Uint8Array[]): void {
   const payload = concatenate([
     interfaceInfo({}),
@@ -166,6 +172,16 @@ export function renameLink(ifindex: number, name: string): void {
 /** Moves a device into another network namespace. It arrives down and without addresses. */
 export function moveLink(ifindex: number, namespaceFd: NamespaceFd): void {
   changeLink(ifindex, u32Attribute(LINK.IFLA_NET_NS_FD, namespaceFd), `move link ${ifindex}`);
+}
+
+/** Makes a device a port of a bridge, or a part of a bond. */
+export function setLinkMaster(ifindex: number, masterIfindex: number): void {
+  changeLink(ifindex, u32Attribute(LINK.IFLA_MASTER, masterIfindex), `make link ${ifindex} a port of link ${masterIfindex}`);
+}
+
+/** Gives a device another MAC address; many drivers want it down. */
+export function setLinkMac(ifindex: number, mac: string): void {
+  changeLink(ifindex, bytesAttribute(LINK.IFLA_ADDRESS, parseMac(mac)), `set the MAC address of link ${ifindex}`);
 }
 
 function changeLink(ifindex: number, attribute: Uint8Array, about: string): void {
