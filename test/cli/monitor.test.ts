@@ -32,8 +32,12 @@ describe.skipIf(cannotRun !== null)(titled("watching packets get lost"), () => {
     expect(box.wirescript("load", dev, ABORTED)).toMatchObject({ status: 0, stderr: "" });
   });
   afterAll(() => box[Symbol.dispose]());
-  /** ARP requests, which the program aborts. */
-  const lose = () => box.run("ping", ["-c", "1", "-W", "1", "192.0.2.2"]);
+  let host = 2;
+  /** ARP requests, which the program aborts; each for another address, because the kernel asks for one at its leisure. */
+  const lose = () => {
+    host = host === 254 ? 2 : host + 1;
+    return box.run("ping", ["-c", "1", "-W", "0.2", `192.0.2.${host}`]);
+  };
 
   test("prints a line for each reason, with what it means, when it writes to a pipe", async () => {
     const child = box.start("monitor", dev, "--interval", "1", "--count", "2");
