@@ -127,7 +127,7 @@ describe.skipIf(cannotRun !== null)(titled("labs, through the printed alias"), (
     });
     expect(box.wirescript("lab", "frobnicate")).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('no verb "frobnicate"'),
+      stderr: expect.stringContaining("There is no `lab frobnicate`."),
     });
     expect(box.wirescript("lab", "exec")).toMatchObject({ status: 2 });
     expect(box.wirescript("lab", "ping")).toMatchObject({
