@@ -2,13 +2,13 @@
  * The internet checksum (RFC 1071): computed, and updated in place. All numbers are in host order, as fields give them.
  *
  * A one's complement sum is the same in either byte order, but for the order of its own bytes (RFC 1071, section 2 (B)). So the sums are
- * formed on words as they lie in the packet: the swaps here and those of the fields cancel out.
+ * formed on bytes as they lie in the packet: the swaps here and those of the fields cancel out. A word has 32 bits in all names here.
  */
 import { byteSwap16, byteSwap32, i64, u16, u32, type u64 } from "../kernel/index.ts";
 import type { IPv4 } from "./ip.ts";
 
 /**
- * The checksum after one 16-bit word of what it covers changed from `from` to `to`. All three in host order. Right for every input:
+ * The checksum after 16 aligned bits of what it covers changed from `from` to `to`. All three in host order. Right for every input:
  * RFC 1624, equation 3, HC' = ~(~HC + ~m + m').
  */
 export function replaceInChecksum(checksum: u16, from: u16, to: u16): u16 {
@@ -37,7 +37,7 @@ export function replaceWordInUdpChecksum(checksum: u16, from: u32, to: u32): u16
 }
 
 /**
- * What changing a 16-bit word from `from` to `to` does to every checksum that covers it: ~m + m' in RFC 1624. Differences are added with
+ * What changing 16 aligned bits from `from` to `to` does to every checksum that covers it: ~m + m' in RFC 1624. Differences are added with
  * `+`, up to 32,768 of them, and `applyToChecksum` applies the sum; what lies in them is in network order.
  */
 export function checksumDifference(from: u16, to: u16): u32 {
@@ -88,7 +88,7 @@ function subtract(checksum: u16, difference: u32): u16 {
   return u16(changed + ((changed * 0x10001) >> 32));
 }
 
-/** The one's complement sum of the 16-bit words in a sum of less than 2^32 + 0xffff, in the same way. */
+/** The one's complement sum of the 16-bit parts of a sum of less than 2^32 + 0xffff, in the same way. */
 function fold(sum: u64): u16 {
   return u16(sum + ((sum * 0x10001) >> 32));
 }
