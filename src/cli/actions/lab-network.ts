@@ -25,7 +25,10 @@ import { commandOf, describeProcesses, type LabOptions, nothingMore, pingOptions
 const VERBS: Record<string, Verb> = {
   teardown: tearDown,
   reset: resetLab,
-  exec: async (args, options) => (await exec(inside(options), commandOf(args))).exitCode,
+  exec: async (args, options) => {
+    const command = commandOf(args);
+    return (await exec(inside(options), command)).exitCode;
+  },
   enter: async (args, options) => {
     nothingMore(args, "enter");
     return (await enter(inside(options))).exitCode;

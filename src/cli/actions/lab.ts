@@ -142,7 +142,9 @@ async function resetLab(args: string[], { name }: LabOptions): Promise<number> {
 }
 
 async function execute(args: string[], options: LabOptions): Promise<number> {
-  return (await exec(openLab(options), commandOf(args))).exitCode;
+  // What is wrong with the line is said before what is wrong with the lab.
+  const command = commandOf(args);
+  return (await exec(openLab(options), command)).exitCode;
 }
 
 export function commandOf(args: string[]): [string, ...string[]] {
