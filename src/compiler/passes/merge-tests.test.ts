@@ -82,3 +82,13 @@ test("not when nothing is won", () => {
   const far = twoTests(etherType, ihl.replace("v2 + 14", "v2 + 20"));
   expect(transformed([mergeTests], far)).toBe(far);
 });
+
+test("fields that were read before the packet changed are tested as they were", () => {
+  const source = twoTests(
+    `v21 = load.2 packet v2 + 12\nv31 = load.1 packet v2 + 14\nstore.2 packet v2 + 12, v4\nv20 = eq v21, v5`,
+    "v30 = eq v31, v7",
+  );
+  expect(transformed([mergeTests], source)).toBe(transformed([], source));
+  const elsewhere = source.replace("store.2 packet v2 + 12", "store.2 packet v2 + 16");
+  expect(transformed([mergeTests], elsewhere)).toContain("load.4 packet v2");
+});

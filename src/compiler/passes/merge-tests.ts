@@ -11,7 +11,7 @@ import { keepOnlyTarget, leadAlike } from "../ir/edges.ts";
 import type { AccessSize, Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { hasSideEffect, isCompare } from "../ir/ir.ts";
 import { maskOf } from "../ir/known-bits.ts";
-import { locationOf } from "../ir/memory.ts";
+import { Aliases, type Location, locationOf } from "../ir/memory.ts";
 import { constantOf } from "../ir/range.ts";
 import { type User, usersOf } from "../ir/uses.ts";
 import { Bounding } from "./bounding.ts";
@@ -48,6 +48,7 @@ class Merger {
   readonly #users: ReadonlyMap<Value, User[]>;
   readonly #bounding: Bounding;
   readonly #dominators: Dominators;
+  readonly #aliases: Aliases;
   /** Blocks with a test that has changed since the analyses were made. */
   readonly #touched = new Set<Block>();
 
@@ -56,6 +57,7 @@ class Merger {
     this.#users = usersOf(fn);
     this.#bounding = new Bounding(fn);
     this.#dominators = new Dominators(fn);
+    this.#aliases = new Aliases(fn);
   }
 
   /** Merges the test of `block` with one that comes after it, when there is one. */
@@ -131,6 +133,9 @@ class Merger {
     const operation = isWhole || value === 0n ? 0 : 1;
     const staying = first.load === second.load && first.cost + second.cost < 4 ? 0 : 1;
     if (1 + operation + (reused === undefined ? 1 : staying) >= first.cost + second.cost) return false;
+    const wide = { ...one, offset: from, size };
+    if (first.load !== second.load && ![first.load, second.load].every((load) => this.#isUnchanged(load, first.block, wide)))
+      return false;
     this.#replace(first, second, { base: one.base, from, size, mask, value, isWhole, reused });
     return true;
   }
@@ -143,6 +148,30 @@ class Merger {
     for (let at: Block | null = block; at !== null; at = this.#dominators.parent(at))
       if (at.instructions.includes(load)) return true;
     return false;
+  }
+
+  /** Does nothing between `load` and the end of `block` write to `place`? Yes when `load` comes later: tests write nothing. */
+  #isUnchanged(load: Load, block: Block, place: Location): boolean {
+    if (!this.#isBefore(load, block)) return true;
+    const waiting = [block];
+    const seen = new Set(waiting);
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const own = at.instructions.indexOf(load);
+      if (at.instructions.slice(own + 1).some((each) => this.#mayWrite(each, place))) return false;
+      if (own >= 0) continue;
+      for (const before of at.predecessors) {
+        if (seen.has(before)) continue;
+        seen.add(before);
+        waiting.push(before);
+      }
+    }
+    return true;
+  }
+
+  #mayWrite(instruction: Instruction, place: Location): boolean {
+    if (instruction.op === "call") return this.#aliases.mayBeWritten(place, instruction.helper);
+    if (instruction.op !== "store" && instruction.op !== "atomic_add") return false;
+    return this.#aliases.mayOverlap(locationOf(instruction), place);
   }
 
   /** Where a load of `size` bytes can start that covers the bytes from `start` on and stays inside the packet. */
