@@ -30,6 +30,7 @@ import { sinkOperations } from "./sink-operations.ts";
 import { skipEmpty } from "./skip-empty.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { useKnownConditions } from "./use-known-conditions.ts";
+import { widenStores } from "./widen-stores.ts";
 
 export interface Pass {
   name: string;
@@ -61,6 +62,7 @@ export const PASSES: readonly Pass[] = [
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
   { name: "merge-checks", run: mergeChecks, description: "checks the packet's length once, for the farthest byte", stage: 1 },
   { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
+  { name: "widen-stores", run: widenStores, description: "writes a short number and the zeros behind it at once", stage: 1 },
   { name: "exchange-neighbours", run: exchangeNeighbours, description: "exchanges MAC addresses in wider pieces", stage: 1 },
   { name: "share-slots", run: shareSlots, description: "uses one place on the stack on paths that never meet", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
