@@ -24,6 +24,7 @@ import { removeDeadStores } from "./remove-dead-stores.ts";
 import { removeOverwritten } from "./remove-overwritten.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { shareCopies } from "./share-copies.ts";
+import { shareMiddles } from "./share-middles.ts";
 import { shareSlots } from "./share-slots.ts";
 import { simplify } from "./simplify.ts";
 import { sinkOperations } from "./sink-operations.ts";
@@ -66,6 +67,12 @@ export const PASSES: readonly Pass[] = [
   { name: "exchange-neighbours", run: exchangeNeighbours, description: "exchanges MAC addresses in wider pieces", stage: 1 },
   { name: "share-slots", run: shareSlots, description: "uses one place on the stack on paths that never meet", stage: 1 },
   { name: "share-copies", run: shareCopies, description: "keeps one copy of code that stands there twice", stage: 1 },
+  {
+    name: "share-middles",
+    run: shareMiddles,
+    description: "keeps one copy of what two paths do before they part again",
+    stage: 2,
+  },
   { name: "advance-pointers", run: advancePointers, description: "goes on from the pointer that was just checked", stage: 2 },
   {
     name: "read-context-early",

@@ -1,6 +1,7 @@
 /**
  * Compares two pieces of a function that may be copies of each other: the end of one block and all that follows it, up to where both
- * go on in the same places. What differs between them becomes a parameter: a value that each side brings along.
+ * go on in the same places, or, where that is allowed, up to one place where they part. What differs between them becomes a parameter: a
+ * value that each side brings along.
  */
 import { type Block, type Instruction, isBinary, isCompare, type Op, type Terminator, type Value } from "../../ir/ir.ts";
 
@@ -25,9 +26,20 @@ export interface Match {
   suffix: number;
   parameters: Parameter[];
   places: Place[];
+  /** By what the copy computes, what the original does in its stead. */
+  values: Map<Value, Value>;
+  /** Where the two part; `null` when they do not. */
+  exit: Exit | null;
   /** What is saved, in machine instructions. */
   gain: number;
 }
+
+/** Where two copies go on differently. */
+export type Exit =
+  /** From `block` of the original through its target number `which`. */
+  | { kind: "edge"; block: Block; which: number }
+  /** In `block` of the original and its twin, before instruction `at`. */
+  | { kind: "inside"; block: Block; at: number };
 
 /** More would fill all registers. */
 const MOST_PARAMETERS = 4;
@@ -37,7 +49,13 @@ const MOST_BLOCKS = 64;
 
 /** What is the same from the last `suffix` instructions of `original` and `copy` on; `null` when that does not end in the same places. */
 export function match(original: Block, copy: Block, suffix: number): Match | null {
-  const attempt = new Attempt();
+  const attempt = new Attempt(false);
+  return attempt.entry(original, copy, suffix) && attempt.finish() ? attempt.result(suffix) : null;
+}
+
+/** The same, but the two may part in one place, and all they do is to the same addresses or to ones that each side brings along. */
+export function matchUntilTheyPart(original: Block, copy: Block, suffix: number): Match | null {
+  const attempt = new Attempt(true);
   return attempt.entry(original, copy, suffix) && attempt.finish() ? attempt.result(suffix) : null;
 }
 
@@ -91,7 +109,13 @@ class Attempt {
   readonly #parameters = new Map<string, Parameter>();
   readonly #places: Place[] = [];
   readonly #waiting: (() => boolean)[] = [];
+  readonly #mayPart: boolean;
+  #exit: Exit | null = null;
   #gain = 0;
+
+  constructor(mayPart: boolean) {
+    this.#mayPart = mayPart;
+  }
 
   entry(original: Block, copy: Block, suffix: number): boolean {
     this.#blocks.set(original, copy);
@@ -108,24 +132,74 @@ class Attempt {
   finish(): boolean {
     for (let check = this.#waiting.pop(); check !== undefined; check = this.#waiting.pop()) if (!check()) return false;
     const inside = new Set([...this.#blocks.keys(), ...this.#blocks.values()]);
-    return inside.size === 2 * this.#blocks.size && this.#parameters.size <= MOST_PARAMETERS;
+    return inside.size === 2 * this.#blocks.size && this.#parameters.size <= MOST_PARAMETERS && this.#leavesAtExit(inside);
+  }
+
+  /** What comes after the place where they part does not lead back inside. */
+  #leavesAtExit(inside: ReadonlySet<Block>): boolean {
+    const exit = this.#exit;
+    if (exit === null) return true;
+    const twin = this.#blocks.get(exit.block) as Block; // it was matched
+    return [exit.block, twin].every(({ terminator: { targets } }) =>
+      (exit.kind === "edge" ? [targets[exit.which] as Block] : targets).every((target) => !inside.has(target)),
+    );
   }
 
   result(suffix: number): Match {
     const parameters = [...this.#parameters.values()];
     const cost = parameters.reduce((sum, parameter) => sum + costOf(parameter), 1); // and a jump
-    return { blocks: this.#blocks, suffix, parameters, places: this.#places, gain: this.#gain - cost };
+    return {
+      blocks: this.#blocks,
+      suffix,
+      parameters,
+      places: this.#places,
+      values: this.#values,
+      exit: this.#exit,
+      gain: this.#gain - cost,
+    };
   }
 
   #block(original: Block, copy: Block): boolean {
-    if (this.#blocks.size >= MOST_BLOCKS || original.instructions.length !== copy.instructions.length) return false;
+    if (this.#blocks.size >= MOST_BLOCKS) return false;
+    if (!this.#mayPart && original.instructions.length !== copy.instructions.length) return false;
     if (original.predecessors.length !== copy.predecessors.length) return false;
     this.#blocks.set(original, copy);
     this.#waiting.push(() => this.#edgesInto(original, copy));
     for (const [index, left] of original.instructions.entries()) {
-      if (!this.#instruction(left, copy.instructions[index] as Value)) return false;
+      const right = copy.instructions[index];
+      if (right !== undefined && this.#trial(() => this.#instruction(left, right))) continue;
+      return this.#part(index > 0 && left.op !== "phi" && right?.op !== "phi", { kind: "inside", block: original, at: index });
     }
+    if (original.instructions.length < copy.instructions.length)
+      return this.#part(true, { kind: "inside", block: original, at: original.instructions.length });
     return this.#terminator(original, copy);
+  }
+
+  #part(isPlace: boolean, exit: Exit): boolean {
+    if (!this.#mayPart || !isPlace || this.#exit !== null) return false;
+    this.#exit = exit;
+    return true;
+  }
+
+  /** As if it had not been tried when it fails. Only what is allowed to part may try again. */
+  #trial(attempt: () => boolean): boolean {
+    if (!this.#mayPart) return attempt();
+    const gain = this.#gain;
+    const places = this.#places.length;
+    const [blocks, values, originals, parameters] = [this.#blocks, this.#values, this.#originals, this.#parameters].map(
+      ({ size }) => size,
+    ) as [number, number, number, number];
+    const [waiting, exit] = [this.#waiting.length, this.#exit];
+    if (attempt()) return true;
+    this.#gain = gain;
+    this.#places.length = places;
+    this.#waiting.length = waiting;
+    this.#exit = exit;
+    for (const block of [...this.#blocks.keys()].slice(blocks)) this.#blocks.delete(block);
+    for (const value of [...this.#values.keys()].slice(values)) this.#values.delete(value);
+    for (const value of [...this.#originals].slice(originals)) this.#originals.delete(value);
+    for (const key of [...this.#parameters.keys()].slice(parameters)) this.#parameters.delete(key);
+    return false;
   }
 
   /** Both are only entered from inside, and their phis take the same from there. */
@@ -143,7 +217,7 @@ class Attempt {
   }
 
   #instruction(original: Value, copy: Value): boolean {
-    if (!isAlike(original, copy)) return false;
+    if (!isAlike(original, copy) || (this.#mayPart && isRecord(original))) return false;
     this.#values.set(copy, original);
     this.#originals.add(original);
     this.#gain += gainOf(original);
@@ -166,6 +240,7 @@ class Attempt {
       if (delta === 0) return true;
       if (this.#values.has(copy)) return false;
     }
+    if (delta !== 0 && this.#mayPart) return false;
     if (delta !== 0 && isAccess(user) && user.region !== "packet" && user.region !== "map") return false;
     return this.#parameter(user, 0, original, copy, delta);
   }
@@ -194,12 +269,15 @@ class Attempt {
     const targets: readonly Block[] = left.targets;
     if (new Set(targets).size < targets.length) return false;
     if (!left.args.every((value, index) => this.#operand(left, index, value, right.args[index] as Value))) return false;
-    return targets.every((target, index) => this.#target(original, copy, target, right.targets[index] as Block));
+    return targets.every((target, index) => this.#target(original, copy, index, target, right.targets[index] as Block));
   }
 
-  #target(from: Block, twin: Block, original: Block, copy: Block): boolean {
-    if (original !== copy)
-      return this.#blocks.has(original) ? this.#blocks.get(original) === copy : this.#block(original, copy);
+  #target(from: Block, twin: Block, which: number, original: Block, copy: Block): boolean {
+    if (original !== copy) {
+      if (this.#blocks.has(original)) return this.#blocks.get(original) === copy;
+      if (this.#trial(() => this.#block(original, copy))) return true;
+      return this.#part(true, { kind: "edge", block: from, which });
+    }
     const [edge, twinEdge] = [original.predecessors.indexOf(from), original.predecessors.indexOf(twin)];
     this.#waiting.push(() =>
       original.instructions.every((phi) => {
@@ -213,6 +291,11 @@ class Attempt {
 
 function isAccess(value: Value | Terminator): value is Extract<Instruction, { op: "load" | "store" | "atomic_add" }> {
   return value.op === "load" || value.op === "store" || value.op === "atomic_add";
+}
+
+/** The verifier forgets a record's address when it is handed in: paths on which that happened and others do not mix. */
+function isRecord(value: Value): boolean {
+  return isAccess(value) && value.region === "record";
 }
 
 /** May a constant operand become one that is only known on each path? Where an instruction needs an immediate it may not. */
