@@ -210,12 +210,13 @@ function answer(ctx: XdpContext, headers: Headers): XdpAction {
     unused: Flow.fields.unused(),
   });
   if (!origin) return XDP_PASS;
-  const moved = checksumWordDifference(ip.src, origin.address);
-  const changed = moved + checksumDifference(sourcePort, origin.port);
+  const { address, port } = origin;
+  const moved = checksumWordDifference(ip.src, address);
+  const changed = moved + checksumDifference(sourcePort, port);
   if (!updateChecksum(ctx, ip.protocol, changed)) return XDP_DROP;
   ip.checksum = applyToChecksum(ip.checksum, moved);
-  ip.src = origin.address;
-  headers.sourcePort = origin.port;
+  ip.src = address;
+  headers.sourcePort = port;
   send(eth, gateway);
   return XDP_TX;
 }
