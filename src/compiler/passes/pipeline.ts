@@ -15,6 +15,7 @@ import { keepConstants } from "./keep-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { mergeChecks } from "./merge-checks.ts";
 import { mergeCopies } from "./merge-copies.ts";
+import { mergeRanges } from "./merge-ranges.ts";
 import { mergeStores } from "./merge-stores.ts";
 import { mergeTests } from "./merge-tests.ts";
 import { numberValues } from "./number-values.ts";
@@ -62,6 +63,7 @@ export const PASSES: readonly Pass[] = [
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
   { name: "merge-checks", run: mergeChecks, description: "checks the packet's length once, for the farthest byte", stage: 1 },
+  { name: "merge-ranges", run: mergeRanges, description: "tests for a range from 0 by one unsigned comparison", stage: 1 },
   { name: "merge-tests", run: mergeTests, description: "tests neighbouring fields at once", stage: 1 },
   { name: "widen-stores", run: widenStores, description: "writes a short number and the zeros behind it at once", stage: 1 },
   { name: "exchange-neighbours", run: exchangeNeighbours, description: "exchanges MAC addresses in wider pieces", stage: 1 },
