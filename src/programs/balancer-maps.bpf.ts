@@ -1,0 +1,196 @@
+/**
+ * The tables of the balancer: what its service writes and reads, and its programs look up. The service is in src/balancer.
+ *
+ * A service is found by address, port and protocol (`services4`, `services6`), or, where it has a whole prefix of addresses or all
+ * ports, by way of `vips4` and `vips6`. A new connection takes a slot of the service's ring by a hash of the client, and the slot
+ * names a backend; `flows4` and `flows6` remember it from then on. A ring is one map, so user space exchanges it in one step.
+ *
+ * "Backend" here is a backend of one service: a host that serves two has two numbers, each with its port and its counters.
+ */
+import {
+  array,
+  arrayOfMaps,
+  be16,
+  be32,
+  bytes,
+  devMapHash,
+  hash,
+  type Infer,
+  lpmTrie,
+  lruHash,
+  perCpuArray,
+  setting,
+  struct,
+  u8,
+  u16,
+  u32,
+  u64,
+} from "wirescript/kernel";
+import { mac } from "wirescript/net";
+
+/** How packets reach a service's backends. */
+export const Mode = {
+  /** Addresses and ports are rewritten on both sides; the answers come back through here. */
+  NAT: 0,
+  /** The backend has the service's address itself, on the same link: only MAC addresses change, answers go to the client directly. */
+  DIRECT: 1,
+  /** IP in IP (RFC 2003, RFC 2473); the outer family is the backend's. */
+  IPIP: 2,
+  /** Generic UDP encapsulation (draft-ietf-intarea-gue, variant 1: the IP packet follows the UDP header). */
+  GUE: 3,
+  /** The seed's form: source, destination and MAC addresses are rewritten, and nobody expects an answer through here. */
+  REDIRECT: 4,
+} as const;
+
+/** Bits of a service's `flags`. */
+export const ServiceFlag = {
+  /** All connections of a client go to the same backend: the hash leaves the ports out. */
+  SOURCE_AFFINITY: 1,
+} as const;
+
+/** What a backend's number stands for. */
+export const BackendState = {
+  /** Nothing: its connections are spread anew. */
+  NONE: 0,
+  /** Keeps its connections, whether the ring gives it new ones or not (it drains when the ring does not). */
+  UP: 1,
+} as const;
+
+/** `prefixLength` is 32 or 128 for a single address; `port` 0 stands for all ports. */
+export const ServiceKey4 = struct({ address: be32, port: be16, protocol: u8, prefixLength: u8 });
+export const ServiceKey6 = struct({ address: bytes(16), port: be16, protocol: u8, prefixLength: u8 });
+
+/** `number` is its index in `rings` and `service_stats`; `ringSize` how many slots its ring has. Timeouts in seconds, 0 for none. */
+export const Service = struct({ number: u32, ringSize: u32, mode: u8, flags: u8, unused: u16, timeout: u32 });
+export type Service = Infer<typeof Service>;
+
+export const services4 = hash({ key: ServiceKey4, value: Service, entries: 16_384, readOnly: true, pinned: true });
+export const services6 = hash({ key: ServiceKey6, value: Service, entries: 16_384, readOnly: true, pinned: true });
+
+/** The addresses that are ours: where ping is answered, and what a service's prefix is called in its key. */
+const Prefix4 = struct({ prefixLength: u32, address: be32 });
+const Prefix6 = struct({ prefixLength: u32, address: bytes(16) });
+const Vip4 = struct({ network: be32, prefixLength: u32 });
+const Vip6 = struct({ network: bytes(16), prefixLength: u32 });
+export const vips4 = lpmTrie({ key: Prefix4, value: Vip4, entries: 16_384, readOnly: true, pinned: true });
+export const vips6 = lpmTrie({ key: Prefix6, value: Vip6, entries: 16_384, readOnly: true, pinned: true });
+
+/**
+ * `address4` or `address6`, as `family` (4, 6) says. `mac` and `ifindex` are the next hop's; the packet leaves where it came in when
+ * `ifindex` is that device. `generation` changes when the number is given to another backend: connections of the one before are none of its.
+ */
+export const Backend = struct({
+  address6: bytes(16),
+  address4: be32,
+  ifindex: u32,
+  generation: u32,
+  port: be16,
+  mac,
+  source4: be32,
+  state: u8,
+  family: u8,
+  unused: u16,
+});
+export type Backend = Infer<typeof Backend>;
+export const backends = array({ value: Backend, entries: 65_536, readOnly: true, pinned: true });
+
+/** The backend's number by slot. */
+export const rings = arrayOfMaps({
+  inner: array({ value: u32, entries: 65_537, anySize: true, readOnly: true }),
+  entries: 16_384,
+  pinned: true,
+});
+
+/** Devices that packets may be sent out of, by their own number. */
+export const devices = devMapHash({ entries: 64, pinned: true });
+
+/** A connection from the client's side; of answers, from the backend's: it is the client there. */
+export const FlowKey4 = struct({ client: be32, server: be32, clientPort: be16, serverPort: be16, protocol: u8, unused: bytes(3) });
+export const FlowKey6 = struct({
+  client: bytes(16),
+  server: bytes(16),
+  clientPort: be16,
+  serverPort: be16,
+  protocol: u8,
+  unused: bytes(3),
+});
+
+/** `lastSeen` in units of 2^30 ns of boot time, which is about a second. `natPort` is the source port that the backend sees, for NAT. */
+export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPort: be16, state: u8, unused: u8 });
+export type Flow = Infer<typeof Flow>;
+export const flows4 = lruHash({ key: FlowKey4, value: Flow, entries: 1_048_576, perCpuLists: true, pinned: true });
+export const flows6 = lruHash({ key: FlowKey6, value: Flow, entries: 262_144, perCpuLists: true, pinned: true });
+
+/** What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave. */
+export const Origin4 = struct({ client: be32, vip: be32, clientPort: be16, vipPort: be16, mac, unused: u16, ifindex: u32, backend: u32 });
+export const Origin6 = struct({
+  client: bytes(16),
+  vip: bytes(16),
+  clientPort: be16,
+  vipPort: be16,
+  mac,
+  unused: u16,
+  ifindex: u32,
+  backend: u32,
+});
+export const origins4 = lruHash({ key: FlowKey4, value: Origin4, entries: 1_048_576, perCpuLists: true, pinned: true });
+export const origins6 = lruHash({ key: FlowKey6, value: Origin6, entries: 262_144, perCpuLists: true, pinned: true });
+
+/** `packets` and `bytes` (whole frames) came from clients, `replies` and `replyBytes` from backends, for NAT. */
+export const ServiceStats = struct({ packets: u64, bytes: u64, replies: u64, replyBytes: u64, flows: u64, drops: u64 });
+/** By the service's number. */
+export const service_stats = perCpuArray({ value: ServiceStats, entries: 16_384, pinned: true });
+
+export const BackendStats = struct({ packets: u64, bytes: u64, replies: u64, replyBytes: u64, flows: u64 });
+/** By the backend's number. */
+export const backend_stats = perCpuArray({ value: BackendStats, entries: 65_536, pinned: true });
+
+/** What else happened to packets, by number. */
+export const Reason = {
+  /** Passed to the network stack: for no address of ours. */
+  NOT_OURS: 0,
+  /** Dropped: our address, but no service has that port and protocol. */
+  NO_SERVICE: 1,
+  /** Dropped: the service has no backend that takes connections. */
+  NO_BACKEND: 2,
+  /** Dropped: a fragment, which has no ports or belongs to one that has them. */
+  FRAGMENT: 3,
+  /** Dropped: the packet ends within its headers, or they are none. */
+  MALFORMED: 4,
+  /** Dropped: IP options, or more IPv6 extension headers than are looked at. */
+  OPTIONS: 5,
+  /** Dropped: the TTL or hop limit ends here. The client is told (ICMP time exceeded). */
+  TTL_EXPIRED: 6,
+  /** Answered with ICMP "fragmentation needed" or "packet too big": it would not fit with the outer headers. */
+  TOO_BIG: 7,
+  /** Dropped: every source port that was tried is taken. */
+  NO_NAT_PORT: 8,
+  /** Dropped: the kernel gave no room for outer headers. */
+  NO_HEADROOM: 9,
+  /** Answered: ping to an address of ours. */
+  ECHO: 10,
+  /** Forwarded: an ICMP error to the connection that it is about. */
+  ICMP_ERROR: 11,
+  /** Dropped: an ICMP error about no connection of ours. */
+  ICMP_UNKNOWN: 12,
+  /** Forwarded, but not remembered: more new connections in a second than the limit. */
+  RATE_GUARD: 13,
+  /** Forwarded: the connection's backend is gone or timed out, another one was chosen. */
+  MOVED: 14,
+  /** Dropped: the answer of a backend that belongs to no connection. */
+  NO_ORIGIN: 15,
+} as const;
+export const REASONS = 16;
+const ReasonRecord = struct({ packets: u64, bytes: u64 });
+export const reasons = perCpuArray({ value: ReasonRecord, entries: REASONS, pinned: true });
+
+/** The address that backends see as the client's in NAT, and the outer source of tunnels; zero when there is none. */
+export const source4 = setting(be32, 0);
+export const source6 = setting(bytes(16), bytes(16)());
+/** Source ports for NAT: from `nat_first`, `nat_ports` of them. */
+export const nat_first = setting(u16, 1024);
+export const nat_ports = setting(u32, 64_512);
+/** The most new connections per CPU and 2^30 ns that are remembered: a flood of them cannot push the others out. */
+export const flow_rate = setting(u32, 125_000);
+/** The largest IP packet that goes out of tunnels, in bytes. */
+export const mtu = setting(u16, 1500);
