@@ -105,7 +105,14 @@ export const rings = arrayOfMaps({
 export const devices = devMapHash({ entries: 64, pinned: true });
 
 /** A connection from the client's side; of answers, from the backend's: it is the client there. */
-export const FlowKey4 = struct({ client: be32, server: be32, clientPort: be16, serverPort: be16, protocol: u8, unused: bytes(3) });
+export const FlowKey4 = struct({
+  client: be32,
+  server: be32,
+  clientPort: be16,
+  serverPort: be16,
+  protocol: u8,
+  unused: bytes(3),
+});
 export const FlowKey6 = struct({
   client: bytes(16),
   server: bytes(16),
@@ -122,7 +129,16 @@ export const flows4 = lruHash({ key: FlowKey4, value: Flow, entries: 1_048_576, 
 export const flows6 = lruHash({ key: FlowKey6, value: Flow, entries: 262_144, perCpuLists: true, pinned: true });
 
 /** What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave. */
-export const Origin4 = struct({ client: be32, vip: be32, clientPort: be16, vipPort: be16, mac, unused: u16, ifindex: u32, backend: u32 });
+export const Origin4 = struct({
+  client: be32,
+  vip: be32,
+  clientPort: be16,
+  vipPort: be16,
+  mac,
+  unused: u16,
+  ifindex: u32,
+  backend: u32,
+});
 export const Origin6 = struct({
   client: bytes(16),
   vip: bytes(16),
