@@ -1,0 +1,44 @@
+/**
+ * Why a change is not made. Both leave everything as it was. They stand apart from `balancer.ts` because the API and the command line answer them
+ * without having a balancer of their own.
+ */
+import { WirescriptError } from "../errors.ts";
+import type { Problem } from "./contract.ts";
+
+/** The state asks for what cannot be: all problems at once, by JSON pointer. */
+export class InvalidState extends WirescriptError {
+  override readonly name = "InvalidState";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[], what = "This is no state that a balancer can be in.") {
+    const lines = problems.map(
+      ({ path, what, fix }) => `${path === "" ? "/" : path}: ${what}${fix === undefined ? "" : ` ${fix}`}`,
+    );
+    super({
+      code: "BAD_FILE",
+      what,
+      why: lines.join("\n"),
+      fix: "Mend what is named, and try again. Nothing was changed.",
+    });
+    this.problems = problems;
+  }
+}
+
+/** Another change came first. */
+export class ConflictError extends WirescriptError {
+  override readonly name = "ConflictError";
+  readonly expected: number;
+  readonly revision: number;
+
+  /** `revision`: the one that is accepted now. */
+  constructor(expected: number, revision: number) {
+    super({
+      code: "USAGE",
+      what: `The change is for revision ${expected}, and the balancer is at revision ${revision}.`,
+      why: "Another change came first.",
+      fix: "Read the state again, and make the change to what it is now.",
+    });
+    this.expected = expected;
+    this.revision = revision;
+  }
+}
