@@ -28,17 +28,32 @@ import {
 } from "wirescript/kernel";
 import { mac } from "wirescript/net";
 
-/** How packets reach a service's backends. */
+/**
+ * How packets reach a service's backends. In all modes but DIRECT the balancer is a hop: TTL and hop limit go down by one (of the inner
+ * packet in tunnels, as RFC 2003 and RFC 2473 have it). Tags of VLANs stay as they are.
+ */
 export const Mode = {
-  /** Addresses and ports are rewritten on both sides; the answers come back through here. */
+  /**
+   * Addresses and ports are rewritten on both sides; the answers come back through here. The backend's family is the client's. Of ICMP
+   * errors, the outer source becomes `source4`/`source6` on the way to the backend, and the service's address on the way to the client.
+   */
   NAT: 0,
   /** The backend has the service's address itself, on the same link: only MAC addresses change, answers go to the client directly. */
   DIRECT: 1,
-  /** IP in IP (RFC 2003, RFC 2473); the outer family is the backend's. */
+  /**
+   * IP in IP (RFC 2003, RFC 2473); the outer family is the backend's. The outer header has TTL 64, the inner one's TOS or traffic class, id 0
+   * with don't fragment, or, for IPv6, the flow's hash as flow label.
+   */
   IPIP: 2,
-  /** Generic UDP encapsulation (draft-ietf-intarea-gue, variant 1: the IP packet follows the UDP header). */
+  /**
+   * Generic UDP encapsulation (draft-ietf-intarea-gue, variant 1: the IP packet follows the UDP header), to port 6080; the source port is 0xc000
+   * plus the lowest 14 bits of the flow's hash. UDP has no checksum, over IPv6 as RFC 6935 allows. The outer IP header is as for IPIP.
+   */
   GUE: 3,
-  /** The seed's form: source, destination and MAC addresses are rewritten, and nobody expects an answer through here. */
+  /**
+   * The seed's form: the destination becomes the backend, the source address the backend's `source4`/`source6` (zero: it stays), the source
+   * port stays; nobody expects an answer through here. The destination port becomes the backend's (0: it stays). The backend's family is the client's.
+   */
   REDIRECT: 4,
 } as const;
 
@@ -60,8 +75,8 @@ export const BackendState = {
 export const ServiceKey4 = struct({ address: be32, port: be16, protocol: u8, prefixLength: u8 });
 export const ServiceKey6 = struct({ address: bytes(16), port: be16, protocol: u8, prefixLength: u8 });
 
-/** `number` is its index in `rings` and `service_stats`; `ringSize` how many slots its ring has. Timeouts in seconds, 0 for none. */
-export const Service = struct({ number: u32, ringSize: u32, mode: u8, flags: u8, unused: u16, timeout: u32 });
+/** `number` is its index in `rings` and `service_stats`; `ringSize` how many slots its ring has. `flags` are of `ServiceFlag`. */
+export const Service = struct({ number: u32, ringSize: u32, flags: u32 });
 export type Service = Infer<typeof Service>;
 
 export const services4 = hash({ key: ServiceKey4, value: Service, entries: 16_384, readOnly: true, pinned: true });
@@ -76,20 +91,31 @@ export const vips4 = lpmTrie({ key: Prefix4, value: Vip4, entries: 16_384, readO
 export const vips6 = lpmTrie({ key: Prefix6, value: Vip6, entries: 16_384, readOnly: true, pinned: true });
 
 /**
- * `address4` or `address6`, as `family` (4, 6) says. `mac` and `ifindex` are the next hop's; the packet leaves where it came in when
- * `ifindex` is that device. `generation` changes when the number is given to another backend: connections of the one before are none of its.
+ * A backend says all that a known connection needs, so that its packets are forwarded without looking for the service: `service` is the service's
+ * number, `mode` (of `Mode`) and `timeout` (in seconds of 2^30 ns, 0 for none) are the service's too, the same for all of its backends.
+ *
+ * `address4` or `address6` counts, as `family` (4, 6) says. `mac` is the next hop's, `sourceMac` that of the device `ifindex` which leads there: the
+ * packet leaves where it came in when it came in by that device, through `devices` otherwise. With `ifindex` 0 the kernel's routes are asked
+ * for all three. `port` 0: the destination port stays. `generation` changes when the number is given to another backend, or means another
+ * host: connections of the one before are none of its. `source4` and `source6` are for REDIRECT only.
  */
 export const Backend = struct({
-  address6: bytes(16),
-  address4: be32,
-  ifindex: u32,
   generation: u32,
-  port: be16,
-  mac,
-  source4: be32,
+  service: u32,
+  timeout: u32,
   state: u8,
+  mode: u8,
   family: u8,
-  unused: u16,
+  unused: u8,
+  mac,
+  sourceMac: mac,
+  ifindex: u32,
+  address4: be32,
+  source4: be32,
+  address6: bytes(16),
+  source6: bytes(16),
+  port: be16,
+  unused2: bytes(6),
 });
 export type Backend = Infer<typeof Backend>;
 export const backends = array({ value: Backend, entries: 65_536, readOnly: true, pinned: true });
@@ -122,22 +148,40 @@ export const FlowKey6 = struct({
   unused: bytes(3),
 });
 
-/** `lastSeen` in units of 2^30 ns of boot time, which is about a second. `natPort` is the source port that the backend sees, for NAT. */
+/** What `state` of a connection is. */
+export const FlowState = {
+  OPEN: 0,
+  /** A TCP FIN or RST was seen from either side: the packets still go to its backend, but a SYN begins a new connection. */
+  CLOSED: 1,
+} as const;
+
+/**
+ * `lastSeen` in units of 2^30 ns, which is about a second, of CLOCK_MONOTONIC: of the last packet of either direction. `natPort` is the source
+ * port that the backend sees, for NAT. `state` is of `FlowState`.
+ */
 export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPort: be16, state: u8, unused: u8 });
 export type Flow = Infer<typeof Flow>;
 export const flows4 = lruHash({ key: FlowKey4, value: Flow, entries: 1_048_576, perCpuLists: true, pinned: true });
 export const flows6 = lruHash({ key: FlowKey6, value: Flow, entries: 262_144, perCpuLists: true, pinned: true });
 
-/** What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave. */
+/**
+ * What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave: `mac` is the client's, or its
+ * router's, `sourceMac` that of our device `ifindex`. `service` and `backend` are numbers. A connection's port is given to another client only when
+ * `state` is CLOSED or `lastSeen` is `timeout` ago.
+ */
 export const Origin4 = struct({
   client: be32,
   vip: be32,
   clientPort: be16,
   vipPort: be16,
   mac,
-  unused: u16,
+  sourceMac: mac,
   ifindex: u32,
   backend: u32,
+  service: u32,
+  lastSeen: u32,
+  timeout: u32,
+  state: u32,
 });
 export const Origin6 = struct({
   client: bytes(16),
@@ -145,9 +189,13 @@ export const Origin6 = struct({
   clientPort: be16,
   vipPort: be16,
   mac,
-  unused: u16,
+  sourceMac: mac,
   ifindex: u32,
   backend: u32,
+  service: u32,
+  lastSeen: u32,
+  timeout: u32,
+  state: u32,
 });
 export const origins4 = lruHash({ key: FlowKey4, value: Origin4, entries: 1_048_576, perCpuLists: true, pinned: true });
 export const origins6 = lruHash({ key: FlowKey6, value: Origin6, entries: 262_144, perCpuLists: true, pinned: true });
@@ -161,44 +209,62 @@ export const BackendStats = struct({ packets: u64, bytes: u64, replies: u64, rep
 /** By the backend's number. */
 export const backend_stats = perCpuArray({ value: BackendStats, entries: 65_536, pinned: true });
 
-/** What else happened to packets, by number. */
+/**
+ * What else happened to packets, by number. Every packet that is not forwarded is counted here once; of those forwarded, those that are marked so.
+ * Neighbour and router discovery (ICMPv6 133 to 137) is passed to the network stack whatever its destination, and so is all that is not IP.
+ */
 export const Reason = {
-  /** Passed to the network stack: for no address of ours. */
+  /** Passed to the network stack: for no address of ours, or neighbour discovery. */
   NOT_OURS: 0,
   /** Dropped: our address, but no service has that port and protocol. */
   NO_SERVICE: 1,
   /** Dropped: the service has no backend that takes connections. */
   NO_BACKEND: 2,
-  /** Dropped: a fragment, which has no ports or belongs to one that has them. */
+  /** Dropped: a fragment to an address of ours, which has no ports or belongs to one that has them. */
   FRAGMENT: 3,
-  /** Dropped: the packet ends within its headers, or they are none. */
+  /** Dropped: the packet ends within its headers or before the length that they say, or they are none. What is for somebody else is passed. */
   MALFORMED: 4,
   /** Dropped: IP options, or more IPv6 extension headers than are looked at. */
   OPTIONS: 5,
-  /** Dropped: the TTL or hop limit ends here. The client is told (ICMP time exceeded). */
+  /** Answered with ICMP "time exceeded": the TTL or hop limit ends here. Dropped when there are more of these than `icmp_rate`. */
   TTL_EXPIRED: 6,
-  /** Answered with ICMP "fragmentation needed" or "packet too big": it would not fit with the outer headers. */
+  /** Answered with ICMP "fragmentation needed" or "packet too big": it would not fit with the outer headers. Dropped as above. */
   TOO_BIG: 7,
   /** Dropped: every source port that was tried is taken. */
   NO_NAT_PORT: 8,
   /** Dropped: the kernel gave no room for outer headers. */
   NO_HEADROOM: 9,
-  /** Answered: ping to an address of ours. */
+  /** Answered: ping to an address of ours. The answer has TTL or hop limit 64. */
   ECHO: 10,
   /** Forwarded: an ICMP error to the connection that it is about. */
   ICMP_ERROR: 11,
   /** Dropped: an ICMP error about no connection of ours. */
   ICMP_UNKNOWN: 12,
-  /** Forwarded, but not remembered: more new connections in a second than the limit. */
+  /** Forwarded, but not remembered: more new connections in a second than the limit. Dropped for NAT, whose answers would be lost. */
   RATE_GUARD: 13,
   /** Forwarded: the connection's backend is gone or timed out, another one was chosen. */
   MOVED: 14,
-  /** Dropped: the answer of a backend that belongs to no connection. */
+  /**
+   * Passed to the network stack: to `source4` or `source6`, and no answer to a connection of ours. The address is this host's own, so that its other
+   * traffic comes here too.
+   */
   NO_ORIGIN: 15,
+  /** Dropped: the kernel has no route to a backend without `ifindex`, or may not forward. */
+  NO_ROUTE: 16,
+  /** Dropped: the kernel does not know the MAC address of the next hop of a backend without `ifindex`. */
+  NO_NEIGHBOUR: 17,
+  /** Dropped: the device that it should leave by is not in `devices`. */
+  NO_DEVICE: 18,
+  /** Dropped: the backend's mode, family or addresses do not fit the packet, or a tunnel or NAT has no `source4`/`source6`. */
+  UNFIT: 19,
 } as const;
-export const REASONS = 16;
+export const REASONS = 20;
 const ReasonRecord = struct({ packets: u64, bytes: u64 });
 export const reasons = perCpuArray({ value: ReasonRecord, entries: REASONS, pinned: true });
+
+/** What each CPU has done in this `second` (of 2^30 ns): connections remembered, and ICMP errors sent. */
+const Rate = struct({ second: u32, flows: u32, errors: u32 });
+export const rates = perCpuArray({ value: Rate, entries: 1, pinned: true });
 
 /** The address that backends see as the client's in NAT, and the outer source of tunnels; zero when there is none. */
 export const source4 = setting(be32, 0);
@@ -208,5 +274,7 @@ export const nat_first = setting(u16, 1024);
 export const nat_ports = setting(u32, 64_512);
 /** The most new connections per CPU and 2^30 ns that are remembered: a flood of them cannot push the others out. */
 export const flow_rate = setting(u32, 125_000);
-/** The largest IP packet that goes out of tunnels, in bytes. */
+/** The most ICMP errors of our own per CPU and 2^30 ns (RFC 4443, section 2.4 (f)). */
+export const icmp_rate = setting(u32, 1000);
+/** The largest IP packet that goes into tunnels, outer headers included, in bytes. */
 export const mtu = setting(u16, 1500);
