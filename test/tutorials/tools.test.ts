@@ -63,7 +63,7 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     ["t redirect", 2, "error: redirect needs two labs.\n"],
     ["t redirect one two", 13, "error: Environment for one doesn't seem to exist\n"],
     ["./wirescript tutorial new nothing", 2, 'error: There is no tutorial "nothing".\n'],
-    ["./wirescript tutorial frobnicate", 2, 'error: "tutorial frobnicate" is not understood.\n'],
+    ["./wirescript tutorial frobnicate", 2, "error: There is no `tutorial frobnicate`.\n"],
     ["./wirescript tutorial run constructor", 2, 'error: There is no tool "constructor".\n'],
     ["./wirescript tutorial new packet03 .", 2, " is not empty, and was left as it is.\n"],
   ])("%s: status %d", (line, status, said) => {
