@@ -108,7 +108,11 @@ describe.skipIf(compiler === null)(
         ...Object.fromEntries(Object.entries(MAP_TYPE).map(([name, number]) => [`BPF_MAP_TYPE_${name}`, number])),
       };
       const expressions = new Map(Object.keys(constants).map((name) => [name, name]));
-      expect(evaluate(expressions)).toEqual(new Map(Object.entries(constants).map(([name, value]) => [name, BigInt(value)])));
+      const younger = `#ifndef BPF_F_XDP_DEV_BOUND_ONLY\n#define BPF_F_XDP_DEV_BOUND_ONLY ${BPF.BPF_F_XDP_DEV_BOUND_ONLY} // Linux 6.3\n#endif`;
+      const declarations = `${INCLUDES}\n${younger}`;
+      expect(evaluate(expressions, declarations)).toEqual(
+        new Map(Object.entries(constants).map(([name, value]) => [name, BigInt(value)])),
+      );
     });
   },
 );

@@ -1,20 +1,22 @@
 /** `wirescript doctor` as a command: what it prints, its exit status, what --fix does and what it leaves alone. */
 import { afterAll, describe, expect, test } from "vitest";
 import { BPFFS_PATH } from "../../src/sys/mount.ts";
-import { cannotRun, DROP, ECHO, Sandbox, titled } from "./sandbox.ts";
+import { BIN, cannotRun, DROP, ECHO, Sandbox, titled } from "./sandbox.ts";
 
 describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
   const sandbox = cannotRun === null ? new Sandbox() : null;
   afterAll(() => sandbox?.[Symbol.dispose]());
   const box = (): Sandbox => sandbox as Sandbox; // tests are skipped without one
   const lab = (...args: string[]) => box().wirescript("lab", ...args);
+  /** Without a device: all namespaces, also those of processes, so other tests' processes must be out of sight. */
+  const everywhere = () => box().run("unshare", ["--pid", "--fork", "--mount-proc", process.execPath, BIN, "doctor"]);
 
   test("finds nothing in a healthy lab that answers pings, and takes it for well", () => {
     expect(lab("setup", "--name", "well", "--legacy-ip").status).toBe(0);
     expect(lab("load", "--name", "well", "--", ECHO).status).toBe(0);
     expect(lab("ping", "--name", "well", "--legacy-ip", "--", "-c", "1").status).toBe(0);
-    for (const args of [["well"], []]) {
-      const { status, stdout } = box().wirescript("doctor", ...args);
+    for (const look of [() => box().wirescript("doctor", "well"), everywhere]) {
+      const { status, stdout } = look();
       expect(stdout).toContain("Nothing found that would make packets vanish. Looked at well");
       expect(status).toBe(0);
     }
@@ -103,7 +105,7 @@ describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
     expect(missing.stderr).toContain('There is no network device "nosuch".');
     expect(box().wirescript("doctor", "--netns", "nosuch", "eth0").status).toBe(16);
     expect(lab("teardown", "--name", "well").status).toBe(0);
-    const none = box().wirescript("doctor");
+    const none = everywhere();
     expect(none.stdout).toContain("No device has an XDP or TC program.");
     expect(none.status).toBe(0);
   });

@@ -1,6 +1,7 @@
 /** `wirescript doctor`: shows findings, and runs their safe commands when it is told to. */
 import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline/promises";
+import { setTimeout } from "node:timers/promises";
 import { type Diagnosis, diagnose, type Finding } from "../../doctor/index.ts";
 import { WirescriptError } from "../../errors.ts";
 import { BIN, ownCommand, shellWord } from "../own-command.ts";
@@ -16,6 +17,8 @@ export interface DoctorOptions {
 
 /** The exit status of a doctor who found something. */
 const FINDINGS = 1;
+/** How long a device may take to find its carrier. */
+const CARRIER_MS = 2000;
 
 export async function doctor(devices: readonly string[], options: DoctorOptions): Promise<number> {
   await mustBeAbleTo("look at programs and devices");
@@ -26,7 +29,7 @@ export async function doctor(devices: readonly string[], options: DoctorOptions)
       netns: options.netns !== undefined && /^\d+$/.test(options.netns) ? Number(options.netns) : options.netns,
     });
   let diagnosis = examine();
-  if (options.fix === true && (await mend(diagnosis.findings, options.yes === true))) diagnosis = examine();
+  if (options.fix === true && (await mend(diagnosis.findings, options.yes === true))) diagnosis = await examineSettled(examine);
   if (options.json === true) sayJson(diagnosis);
   else show(diagnosis, devices, options);
   return diagnosis.findings.length === 0 ? 0 : FINDINGS;
@@ -75,6 +78,16 @@ async function mend(findings: readonly Finding[], unasked: boolean): Promise<boo
     changed = true;
   }
   return changed;
+}
+
+/** A device that was just set up has its carrier a moment later. */
+async function examineSettled(examine: () => Diagnosis): Promise<Diagnosis> {
+  const deadline = Date.now() + CARRIER_MS;
+  for (;;) {
+    const diagnosis = examine();
+    if (Date.now() > deadline || !diagnosis.findings.some(({ id }) => id === "link-down")) return diagnosis;
+    await setTimeout(50);
+  }
 }
 
 async function agreed(question: string): Promise<boolean> {

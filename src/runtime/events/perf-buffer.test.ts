@@ -112,7 +112,7 @@ describe.skipIf(missing !== "")(`a perf buffer${missing}`, () => {
     // The count comes with the next record on the CPU that lost some.
     for (let cpu = 0; cpu < availableParallelism(); cpu++) {
       for (let tries = 0; tries < 200 && reader.lost < failed; tries++) {
-        run();
+        run(1, cpu);
         got += reader.drain(() => {});
       }
     }
