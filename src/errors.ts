@@ -21,6 +21,8 @@ export const EXIT_STATUS = {
   KERNEL: 14,
   NOTHING_ATTACHED: 15,
   NO_SUCH_NAMESPACE: 16,
+  INVALID_STATE: 17,
+  CONFLICT: 18,
   INTERRUPTED: 130,
 } as const;
 
@@ -44,6 +46,8 @@ export const EXIT_MEANING: Record<ErrorCode, string> = {
   KERNEL: "the kernel refused a system call",
   NOTHING_ATTACHED: "there was nothing to unload, or no statistics to show",
   NO_SUCH_NAMESPACE: "there is no such network namespace",
+  INVALID_STATE: "the desired state of a balancer is wrong",
+  CONFLICT: "another change came first, or another process has it",
   INTERRUPTED: "stopped by Ctrl-C",
 };
 

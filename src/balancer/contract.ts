@@ -164,6 +164,9 @@ export interface Problem {
   path: string;
   what: string;
   fix?: string;
+  /** Where it is in the document, from 1; only when there is one. */
+  line?: number;
+  column?: number;
 }
 
 export type { Backend, Service, State };

@@ -11,17 +11,20 @@ export class InvalidState extends WirescriptError {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[], what = "This is no state that a balancer can be in.") {
-    const lines = problems.map(
-      ({ path, what, fix }) => `${path === "" ? "/" : path}: ${what}${fix === undefined ? "" : ` ${fix}`}`,
-    );
     super({
-      code: "BAD_FILE",
+      code: "INVALID_STATE",
       what,
-      why: lines.join("\n"),
+      why: problems.map(problemText).join("\n"),
       fix: "Mend what is named, and try again. Nothing was changed.",
     });
     this.problems = problems;
   }
+}
+
+/** "12:5 /services/0/port: …" in one line. */
+export function problemText({ path, what, fix, line, column }: Problem): string {
+  const place = line === undefined ? "" : `${line}:${column ?? 1} `;
+  return `${place}${path === "" ? "/" : path}: ${what}${fix === undefined ? "" : ` ${fix}`}`;
 }
 
 /** Another change came first. */
@@ -33,7 +36,7 @@ export class ConflictError extends WirescriptError {
   /** `revision`: the one that is accepted now. */
   constructor(expected: number, revision: number) {
     super({
-      code: "USAGE",
+      code: "CONFLICT",
       what: `The change is for revision ${expected}, and the balancer is at revision ${revision}.`,
       why: "Another change came first.",
       fix: "Read the state again, and make the change to what it is now.",

@@ -8,6 +8,11 @@ import Type from "typebox";
 
 /** The names of services and backends appear in URLs, metrics and logs. */
 const Name = Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$", description: "Letters, digits, and ._:- within." });
+/** As a service's, and `::1` or `[2001:db8::1]:80`, which backends without a name are called. */
+const BackendName = Type.String({
+  pattern: "^[A-Za-z0-9:[][A-Za-z0-9._:\\[\\]-]{0,62}$",
+  description: "Usual: its address and port.",
+});
 const Address = Type.String({ minLength: 2, maxLength: 45, description: "An IPv4 or IPv6 address." });
 const Prefix = Type.String({
   minLength: 2,
@@ -71,7 +76,7 @@ export type Check = Type.Static<typeof Check>;
 
 export const Backend = Type.Object(
   {
-    name: Type.Optional(Name),
+    name: Type.Optional(BackendName),
     address: Address,
     port: Type.Optional(Port),
     weight: Type.Integer({

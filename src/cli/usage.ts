@@ -1,7 +1,7 @@
 /** Wrong command lines. Commander finds them; here they are said as all other failures are: what, why, and what to type instead. */
 import type { Command, CommanderError } from "commander";
 import { WirescriptError } from "../errors.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../nearest.ts";
 
 const WHY: Record<string, string> = {
   "commander.unknownCommand": "That is none of the commands.",

@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { WirescriptError } from "../errors.ts";
-import { didYouMean } from "./nearest.ts";
+import { didYouMean } from "../nearest.ts";
 
 /** Gives a command its verbs; the first is what it does without one. */
 export function addVerbs(command: Command, first: Command, ...others: Command[]): Command {
