@@ -1,0 +1,67 @@
+/** The OpenAPI 3.1 document: what the routes' schemas do not say, and the schemas that many share under their names. */
+
+import { readFileSync } from "node:fs";
+import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import { Backend, Check, Service, State } from "../state.ts";
+import { ProblemDetails } from "./problem.ts";
+import { BackendStatus, Change, Changed, Counters, ServiceStatus, Status } from "./schemas.ts";
+
+/** The larger ones first, since the smaller ones are in them. */
+const NAMED = {
+  State,
+  Status,
+  ServiceStatus,
+  BackendStatus,
+  Changed,
+  Change,
+  Counters,
+  Service,
+  Backend,
+  Check,
+  ProblemDetails,
+};
+
+export function openApi(hasToken: boolean): FastifyDynamicSwaggerOptions {
+  return {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Wirescript balancer",
+        version: version(),
+        description:
+          "A layer-4 load balancer in XDP, and what it is asked to be. Every change answers how many slots of the services' tables it moves; with ?dryRun=true it only says so.",
+        license: { name: "MIT", identifier: "MIT" },
+      },
+      tags: [
+        { name: "services", description: "Services and their backends, one at a time" },
+        { name: "state", description: "The whole desired state at once" },
+        { name: "status", description: "What is, in contrast to what is desired" },
+      ],
+      ...(hasToken && {
+        components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+        security: [{ token: [] }],
+      }),
+    },
+    transformObject: (document) => ("openapiObject" in document ? named(document.openapiObject) : document.swaggerObject),
+  };
+}
+
+/** The document with each schema of `NAMED` said once, and referred to everywhere else. */
+function named<T extends { components?: object }>(document: T): T {
+  const names = new Map(Object.entries(NAMED).map(([name, schema]) => [JSON.stringify(schema), name]));
+  const refer = (value: unknown, isDefinition: boolean): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map((each) => refer(each, false));
+    const name = isDefinition ? undefined : names.get(JSON.stringify(value));
+    if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, refer(each, false)]));
+  };
+  const schemas = Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, refer(schema, true)]));
+  const whole = refer(document, false) as T;
+  return { ...whole, components: { ...whole.components, schemas } };
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,86 @@
+/** Who may ask, and what the documentation says of the API. */
+import { afterEach, expect, test } from "vitest";
+import { type ApiOptions, type App, makeApi } from "../../src/balancer/api/server.ts";
+import { MemoryBalancer } from "./memory-balancer.ts";
+
+let app: App | undefined;
+const open = async (options: ApiOptions) => {
+  app = await makeApi(new MemoryBalancer(), options);
+  return app;
+};
+afterEach(() => app?.close());
+
+const TOKEN = "correct horse battery staple";
+
+test("a token is asked for where there is one, and what it is is not told", async () => {
+  const app = await open({ token: TOKEN });
+  const status = async (authorization?: string) =>
+    (await app.inject({ url: "/status", headers: authorization === undefined ? {} : { authorization } })).statusCode;
+  expect(await status()).toBe(401);
+  expect(await status("Bearer wrong")).toBe(401);
+  expect(await status(`Basic ${TOKEN}`)).toBe(401);
+  expect(await status(`Bearer ${TOKEN}`)).toBe(200);
+  const refused = await app.inject({ url: "/status" });
+  expect(refused.headers["www-authenticate"]).toContain("Bearer");
+  expect(refused.json()).toMatchObject({ status: 401, code: "no-token" });
+  expect((await app.inject({ url: "/docs/" })).statusCode).toBe(200);
+  expect((await app.inject({ url: "/openapi.json" })).statusCode).toBe(200);
+});
+
+test("who guesses tokens is told to wait", async () => {
+  const app = await open({ token: TOKEN });
+  for (let tries = 0; tries < 20; tries++) await app.inject({ url: "/status", headers: { authorization: "Bearer wrong" } });
+  const answer = await app.inject({ url: "/status", headers: { authorization: "Bearer wrong" } });
+  expect(answer.json()).toMatchObject({ status: 429, code: "too-many" });
+  expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+});
+
+test("a limit of requests per second holds", async () => {
+  const app = await open({ requestsPerSecond: 3 });
+  const statuses = [];
+  for (let each = 0; each < 5; each++) statuses.push((await app.inject({ url: "/status" })).statusCode);
+  expect(statuses).toEqual([200, 200, 200, 429, 429]);
+});
+
+test.each([
+  ["127.0.0.1:8080", 200],
+  ["[::1]:8080", 200],
+  ["localhost", 200],
+  ["balancer.example", 200],
+  ["attacker.example", 421],
+  ["127.0.0.1.attacker.example", 421],
+])("the host %s is answered with %d", async (host, status) => {
+  const app = await open({ hosts: ["balancer.example"] });
+  expect((await app.inject({ url: "/status", headers: { host } })).statusCode).toBe(status);
+});
+
+test("pages of other sites are refused", async () => {
+  const app = await open({});
+  const from = async (origin: string) =>
+    (await app.inject({ url: "/status", headers: { host: "127.0.0.1:80", origin } })).statusCode;
+  expect(await from("http://127.0.0.1:80")).toBe(200);
+  expect(await from("http://attacker.example")).toBe(403);
+  expect(await from("null")).toBe(403);
+});
+
+test("OpenAPI 3.1 names every route and every schema", async () => {
+  const app = await open({});
+  const document = (await app.inject({ url: "/openapi.json" })).json();
+  expect(document.openapi).toBe("3.1.0");
+  expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(["/services", "/services/{service}", "/status"]));
+  const references = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
+  expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([...new Set(references)]));
+  expect(references).toContain("Service");
+});
+
+test("the page at /docs is made of files of this service", async () => {
+  const app = await open({});
+  const page = await app.inject({ url: "/docs/" });
+  expect(page.headers["content-security-policy"]).toContain("default-src 'none'");
+  const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? "");
+  expect(files.length).toBeGreaterThan(4);
+  for (const file of files) {
+    expect(file).toMatch(/^\.\//);
+    expect((await app.inject({ url: `/docs/${file.slice(2)}` })).statusCode).toBe(200);
+  }
+});
