@@ -1,6 +1,7 @@
 /** Services over the API: what is answered, and what of it becomes the state. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type App, makeApi } from "../../src/balancer/api/server.ts";
+import { type Method, ask as request } from "./ask.ts";
 import { MemoryBalancer } from "./memory-balancer.ts";
 
 const WEB = { address: "192.0.2.1", port: 80, protocol: "tcp", backends: [{ name: "b1", address: "10.0.0.2" }] };
@@ -13,13 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
-type Method = "GET" | "PUT" | "PATCH" | "DELETE" | "POST";
-async function ask(method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) {
-  const json = body === undefined ? {} : { payload: JSON.stringify(body) };
-  const type = body === undefined ? {} : { "content-type": "application/json" };
-  const response = await app.inject({ method, url, ...json, headers: { ...type, ...headers } });
-  return { status: response.statusCode, headers: response.headers, body: response.body === "" ? null : response.json() };
-}
+const ask = (method: Method, url: string, body?: unknown, headers?: Record<string, string>) =>
+  request(app, method, url, body, headers);
 
 test("a service that is put is there, with all defaults", async () => {
   const put = await ask("PUT", "/services/web", WEB);
@@ -49,7 +45,7 @@ test("a parameter that there is not is refused: ?dryrun=true must not change any
   const answer = await ask("PUT", "/services/web?dryrun=true", WEB);
   expect(answer.status).toBe(422);
   expect(answer.body.problems).toEqual([
-    { field: "dryrun", reason: "There is no such parameter here.", fix: "There is dryRun." },
+    { field: "dryrun", reason: "There is no such field here.", fix: "Did you mean dryRun?" },
   ]);
   expect(balancer.revision).toBe(1);
 });

@@ -8,6 +8,7 @@ import { movedText } from "../moved.ts";
 import { ConflictError, InvalidState } from "../refusals.ts";
 import type { Edit } from "./edits.ts";
 import { conflict } from "./errors.ts";
+import { asField } from "./parts.ts";
 import { etagOf, mustStillBe, precondition } from "./preconditions.ts";
 import { type FieldProblem, invalid, Refusal } from "./problem.ts";
 
@@ -98,14 +99,10 @@ function placing<T>(edit: Edit, work: () => T): T {
 function placed({ at }: Edit, error: unknown): unknown {
   if (!(error instanceof InvalidState)) return error;
   return invalid(
-    error.problems.map(({ path, what, fix }): FieldProblem => {
+    error.problems.map((problem): FieldProblem => {
+      const { path } = problem;
       const inBody = at !== null && (path === at || path.startsWith(`${at}/`));
-      return {
-        field: inBody ? path.slice(at.length) : "",
-        reason: what,
-        ...(fix !== undefined && { fix }),
-        ...(!inBody && { state: path }),
-      };
+      return inBody ? { ...asField(problem), field: path.slice(at.length) } : { ...asField(problem), field: "", state: path };
     }),
   );
 }

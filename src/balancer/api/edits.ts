@@ -4,6 +4,7 @@
  */
 import { backendName } from "../names.ts";
 import type { Backend, Service, State } from "../state.ts";
+import { notFound } from "./problem.ts";
 
 export interface Edit {
   state: State;
@@ -19,6 +20,24 @@ export function findService(state: State, name: string): Service | undefined {
 
 export function findBackend({ backends }: Service, name: string): Backend | undefined {
   return backends.find((backend) => backendName(backend) === name);
+}
+
+/** @throws Refusal 404 */
+export function serviceIn(state: State, name: string): Service {
+  const found = findService(state, name);
+  if (found !== undefined) return found;
+  throw notFound(
+    "service",
+    name,
+    state.services.map((each) => each.name),
+  );
+}
+
+/** @throws Refusal 404 */
+export function backendIn(service: Service, name: string): Backend {
+  const found = findBackend(service, name);
+  if (found !== undefined) return found;
+  throw notFound(`backend of ${service.name}`, name, service.backends.map(backendName));
 }
 
 /** In the place of the service that is called `name`, or behind all others. */

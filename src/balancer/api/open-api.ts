@@ -33,7 +33,8 @@ export function openApi(hasToken: boolean): FastifyDynamicSwaggerOptions {
         license: { name: "MIT", identifier: "MIT" },
       },
       tags: [
-        { name: "services", description: "Services and their backends, one at a time" },
+        { name: "services", description: "Services, one at a time" },
+        { name: "backends", description: "Their backends, one at a time" },
         { name: "state", description: "The whole desired state at once" },
         { name: "status", description: "What is, in contrast to what is desired" },
       ],

@@ -95,6 +95,21 @@ export const Status = Type.Object({
   pressure: Pressure,
 });
 
+export const BackendHealth = Type.Pick(BackendStatus, ["name", "address", "port", "health", "reason", "since", "draining"]);
+
+export const Flow = Type.Object({
+  service: Type.Union([Type.String(), Type.Null()], { description: "Null: no service takes it." }),
+  backend: Type.Union([Type.String(), Type.Null()]),
+  by: Type.Enum(["flow", "table", "none"], {
+    description: "flow: the connection is in the flow table; table: its slot of the service's table says so.",
+  }),
+  slot: Type.Optional(Count),
+  hash: Type.Optional(Count),
+  natPort: Type.Optional(Count),
+  idleSeconds: Type.Optional(Type.Number({ minimum: 0 })),
+  steps: Type.Array(Type.String(), { description: "In sentences, one for each step." }),
+});
+
 /** Answers of a route, with the errors that every route has. */
 export function answers<T extends Record<number, TSchema>>(good: T) {
   return {

@@ -16,7 +16,11 @@ import { type GuardOptions, guard } from "./guard.ts";
 import { missingRoutes } from "./missing.ts";
 import { openApi } from "./open-api.ts";
 import { readParameters } from "./queries.ts";
+import { backendRoutes } from "./routes/backends.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { flowRoutes } from "./routes/flows.ts";
 import { serviceRoutes } from "./routes/services.ts";
+import { stateRoutes } from "./routes/state.ts";
 import { statusRoutes } from "./routes/status.ts";
 
 export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
@@ -66,7 +70,11 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
   await app.register(async (scope) => {
     const parts: ApiParts = { app: scope.withTypeProvider<TypeBoxTypeProvider>(), balancer, changes: new Changes(balancer) };
     serviceRoutes(parts);
+    backendRoutes(parts);
+    stateRoutes(parts);
     statusRoutes(parts);
+    flowRoutes(parts);
+    eventRoutes(parts);
     parts.app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   });
   await app.ready();

@@ -3,28 +3,17 @@ import Type from "typebox";
 import type { State } from "../../contract.ts";
 import { Service } from "../../state.ts";
 import { LIMIT } from "../bodies.ts";
-import { findService, putService, removeService } from "../edits.ts";
+import { findService, putService, removeService, serviceIn } from "../edits.ts";
 import { mergePatch } from "../merge-patch.ts";
-import { complete } from "../parts.ts";
+import { complete, objectIn } from "../parts.ts";
 import { sendDesired } from "../preconditions.ts";
-import { invalid, notFound, Refusal } from "../problem.ts";
+import { invalid, Refusal } from "../problem.ts";
 import { DryRun, NoQuery } from "../queries.ts";
 import { answers, Changed, ServiceBody, ServiceParameter } from "../schemas.ts";
 import type { ApiParts } from "../server.ts";
 
 export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
   const tags = ["services"];
-  const thisOne = (state: State, name: string): Service => {
-    const found = findService(state, name);
-    if (found === undefined)
-      throw notFound(
-        "service",
-        name,
-        state.services.map((each) => each.name),
-      );
-    return found;
-  };
-
   app.get(
     "/services",
     {
@@ -49,7 +38,7 @@ export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
         response: answers({ 200: Service }),
       },
     },
-    (request, reply) => sendDesired(request, reply, balancer.revision, thisOne(balancer.state, request.params.service)),
+    (request, reply) => sendDesired(request, reply, balancer.revision, serviceIn(balancer.state, request.params.service)),
   );
 
   app.put(
@@ -101,7 +90,7 @@ export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
         dryRun: request.query.dryRun,
         exists: (state) => findService(state, name) !== undefined,
         edit: (state) => {
-          const service = complete<Service>(Service, mergePatch(thisOne(state, name), objectIn(request.body)));
+          const service = complete<Service>(Service, mergePatch(serviceIn(state, name), objectIn(request.body)));
           mustBeFree(state, name, service);
           return putService(state, name, service);
         },
@@ -126,7 +115,7 @@ export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
         dryRun: request.query.dryRun,
         exists: (state) => findService(state, name) !== undefined,
         edit: (state) => {
-          thisOne(state, name);
+          serviceIn(state, name);
           return removeService(state, name);
         },
       });
@@ -145,11 +134,6 @@ function named(body: unknown, name: string): object {
       fix: "Leave it out. PATCH with another name renames what is there.",
     },
   ]);
-}
-
-export function objectIn(body: unknown): Record<string, unknown> {
-  if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
-  throw invalid([{ field: "", reason: "It is no object.", fix: "Send { … } with the fields." }]);
 }
 
 /** What another service has already is a conflict between two that are each right. @throws Refusal 409 */

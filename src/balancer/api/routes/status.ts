@@ -1,22 +1,145 @@
-/** What the balancer does at the moment. */
+/** What the balancer does at the moment: as a whole, and in the parts that are asked for often. */
+import Type from "typebox";
+import type { BackendStatus, ServiceStatus } from "../../contract.ts";
+import { notFound } from "../problem.ts";
 import { NoQuery } from "../queries.ts";
-import { answers, Status } from "../schemas.ts";
+import {
+  answers,
+  BackendHealth,
+  Counters,
+  Pressure,
+  Reasons,
+  ServiceParameter,
+  ServiceStatus as ServiceSchema,
+  Status,
+} from "../schemas.ts";
 import type { ApiParts } from "../server.ts";
 
+const HealthReport = Type.Object({
+  status: Type.Enum(["ok", "degraded", "failing"], {
+    description: "degraded: a backend is down. failing: a service has no backend that is up.",
+  }),
+  services: Type.Array(
+    Type.Object({ name: Type.String(), failOpen: Type.Boolean(), up: Type.Integer(), backends: Type.Array(BackendHealth) }),
+  ),
+});
+const CounterReport = Type.Object({
+  services: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      drops: Type.Integer(),
+      counters: Counters,
+      backends: Type.Array(Type.Object({ name: Type.String(), counters: Counters })),
+    }),
+  ),
+  reasons: Reasons,
+  pressure: Pressure,
+});
+
 export function statusRoutes({ app, balancer }: ApiParts): void {
+  const tags = ["status"];
+  const querystring = NoQuery;
+  app.addHook("onSend", async (_request, reply) => {
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+  });
+
   app.get(
     "/status",
     {
       schema: {
-        tags: ["status"],
-        summary: "Everything at once: devices, services, backends, counters, reasons",
-        querystring: NoQuery,
+        tags,
+        summary: "Everything: devices, services, backends, counters, reasons, maps",
+        querystring,
         response: answers({ 200: Status }),
       },
     },
-    async (_request, reply) => {
+    async () => {
       const [status, pressure] = await Promise.all([balancer.status(), balancer.pressure()]);
-      return reply.header("cache-control", "no-store").send({ ...status, pressure });
+      return { ...status, pressure };
     },
   );
+
+  app.get(
+    "/services/:service/status",
+    {
+      schema: {
+        tags,
+        summary: "A service: its backends, their health, counters and shares",
+        params: ServiceParameter,
+        querystring,
+        response: answers({ 200: ServiceSchema }),
+      },
+    },
+    async (request) => {
+      const { services } = await balancer.status();
+      const found = services.find(({ name }) => name === request.params.service);
+      if (found !== undefined) return found;
+      throw notFound(
+        "service",
+        request.params.service,
+        services.map(({ name }) => name),
+      );
+    },
+  );
+
+  app.get(
+    "/health",
+    {
+      schema: {
+        tags,
+        summary: "Which backends are up, and why others are not",
+        querystring,
+        response: answers({ 200: HealthReport }),
+      },
+    },
+    async () => {
+      const { services } = await balancer.status();
+      return { status: overall(services), services: services.map(healthOf) };
+    },
+  );
+
+  app.get(
+    "/counters",
+    {
+      schema: {
+        tags,
+        summary: "Packets and bytes, by service, backend and reason",
+        querystring,
+        response: answers({ 200: CounterReport }),
+      },
+    },
+    async () => {
+      const [{ services, reasons }, pressure] = await Promise.all([balancer.status(), balancer.pressure()]);
+      const byService = services.map(({ name, drops, counters, backends }) => {
+        return {
+          name,
+          drops,
+          counters,
+          backends: backends.map((backend) => ({ name: backend.name, counters: backend.counters })),
+        };
+      });
+      return { services: byService, reasons, pressure };
+    },
+  );
+}
+
+function healthOf({ name, failOpen, backends }: ServiceStatus) {
+  return {
+    name,
+    failOpen,
+    up: backends.filter(isUp).length,
+    backends: backends.map(({ name, address, port, health, reason, since, draining }) => {
+      return { name, address, port, health, ...(reason !== undefined && { reason }), since, draining };
+    }),
+  };
+}
+
+/** Not known to be down: without a check nobody knows better, and it gets connections. */
+function isUp({ health }: BackendStatus): boolean {
+  return health !== "down";
+}
+
+function overall(services: readonly ServiceStatus[]): "ok" | "degraded" | "failing" {
+  if (services.some(({ backends }) => backends.length > 0 && !backends.some(isUp))) return "failing";
+  return services.some(({ backends }) => !backends.every(isUp)) ? "degraded" : "ok";
 }
