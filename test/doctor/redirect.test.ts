@@ -4,6 +4,8 @@ import type { DevMap, HashMap } from "../../src/index.ts";
 import { parseMac } from "../../src/sys/mac.ts";
 import { inNamespace } from "../../src/sys/namespaces.ts";
 import { getLink } from "../../src/sys/netlink/index.ts";
+import { sourceOf } from "../programs/subject.ts";
+import { unload } from "./unload.ts";
 import { apply, cannotRun, type Host, only, reaches, sh, titled, Ward } from "./ward.ts";
 
 function pair(): { ward: Ward; left: Host; right: Host } {
@@ -59,6 +61,49 @@ describe.skipIf(cannotRun !== null)(titled("a redirecting program"), () => {
     ward.attach("right", "redirect", { settings: { dest_mac: parseMac(left.mac), ifindex: ward.ifindex("left") } });
     expect(ward.findings("left", "right")).toEqual([]);
     expect(await reaches(left, right.address)).toBe(true);
+  });
+
+  test("mac-mismatch: a setting with the address of the wrong end", async () => {
+    const { ward, left, right } = pair();
+    const wrong = inNamespace(ward.hub, () => getLink("right").mac ?? "");
+    const settings = { ifindex: ward.ifindex("right"), dest_mac: parseMac(wrong), src_mac: parseMac(left.mac) };
+    ward.attach("left", "redirect", { settings });
+    ward.attach("right", "redirect", { settings: { dest_mac: parseMac(left.mac), ifindex: ward.ifindex("left") } });
+    expect(await reaches(left, right.address)).toBe(false);
+    const finding = only(ward.findings("left", "right"), "mac-mismatch");
+    expect(finding.place).toEqual({ netns: ward.hub, dev: "left" });
+    expect(finding.evidence).toContain(`dest_mac ${wrong}`);
+    expect(finding.evidence).toContain(`the address of veth0 (in ${right.netns}) at its other end is ${right.mac}`);
+    try {
+      await apply(finding, sourceOf("programs/redirect.bpf.ts"));
+      expect(ward.findings("left", "right")).toEqual([]);
+      expect(await reaches(left, right.address)).toBe(true);
+    } finally {
+      await unload(ward.hub, "left");
+    }
+  });
+
+  test("mac-mismatch: a table of senders and receivers with an address that was", async () => {
+    const hosts = pair();
+    const { ward, left, right } = hosts;
+    redirectorBetween(hosts);
+    sh(`ip -n ${right.netns} link set veth0 address 02:00:00:00:77:02`);
+    ward.neighbours(left, { ...right, mac: "02:00:00:00:77:02" });
+    expect(await reaches(left, right.address)).toBe(false);
+    await apply(only(ward.findings("left"), "mac-mismatch"));
+    expect(ward.findings("left")).toEqual([]);
+  });
+
+  test("mac-mismatch: groups, and devices on top of the receiver, are receivers too", () => {
+    const { ward, right } = pair();
+    const redirect = (mac: string) =>
+      ward.attach("left", "redirect", { settings: { ifindex: ward.ifindex("right"), dest_mac: parseMac(mac) } });
+    redirect("ff:ff:ff:ff:ff:ff");
+    expect(ward.ids("left")).toEqual([]);
+    redirect("02:00:00:00:77:07");
+    expect(ward.ids("left")).toEqual(["mac-mismatch"]);
+    sh(`ip -n ${right.netns} link set veth0 promisc on`);
+    expect(ward.ids("left")).toEqual([]);
   });
 
   test("redirect-mtu: large packets are lost on the way to a smaller device", async () => {

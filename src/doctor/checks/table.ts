@@ -8,6 +8,7 @@ import { forwardingOff } from "./forwarding-off.ts";
 import { genericMode } from "./generic-mode.ts";
 import { ipv6Disabled } from "./ipv6-disabled.ts";
 import { linkDown } from "./link-down.ts";
+import { macMismatch } from "./mac-mismatch.ts";
 import { mapFull } from "./map-full.ts";
 import { mtuTooLarge } from "./mtu-too-large.ts";
 import { noProgram } from "./no-program.ts";
@@ -16,6 +17,7 @@ import { redirectMapEmpty } from "./redirect-map-empty.ts";
 import { redirectMtu } from "./redirect-mtu.ts";
 import { redirectTarget } from "./redirect-target.ts";
 import { reversePathFilter } from "./reverse-path-filter.ts";
+import { stalePins } from "./stale-pins.ts";
 import { targetMissing } from "./target-missing.ts";
 import { tcNoDirectAction } from "./tc-no-direct-action.ts";
 import { vlanOffload } from "./vlan-offload.ts";
@@ -27,6 +29,7 @@ export const CHECKS: readonly Check[] = [
   peerWithoutXdp,
   redirectMapEmpty,
   targetMissing,
+  macMismatch,
   checksumOffload,
   forwardingOff,
   reversePathFilter,
@@ -39,5 +42,6 @@ export const CHECKS: readonly Check[] = [
   mapFull,
   tcNoDirectAction,
   clsactEmpty,
+  stalePins,
   bpffsMissing,
 ];

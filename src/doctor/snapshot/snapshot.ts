@@ -2,10 +2,9 @@
  * What the doctor looks at: a picture of the machine, taken once. Checks are functions of it and touch nothing themselves, so they all speak
  * about the same moment, and a device is asked once however many checks want to know.
  */
-
-import type { Pin } from "../../runtime/pins.ts";
 import type { Offloads } from "../../sys/ethtool.ts";
 import type { InterfaceAddress, Link, Route, TcFilter, XdpMode } from "../../sys/netlink/index.ts";
+import type { PinFacts } from "./pins.ts";
 import type { ProgramFacts } from "./program.ts";
 import type { Target } from "./targets.ts";
 
@@ -87,5 +86,5 @@ export interface Snapshot {
   /** Whether /sys/fs/bpf is a BPF file system. */
   bpffs: boolean;
   /** null when the doctor was asked about devices: pins are nobody's then. */
-  pins: Pin[] | null;
+  pins: PinFacts[] | null;
 }

@@ -1,11 +1,11 @@
 /** Takes the picture: which devices the doctor is to look at, and everything that stands around them. Changes nothing. */
 import { closeSync } from "node:fs";
 import { openNetwork } from "../../runtime/links/network-namespace.ts";
-import { listPins } from "../../runtime/pins.ts";
 import { BPFFS_PATH, onBpffs } from "../../sys/mount.ts";
 import { noSuchDevice } from "../../sys/netlink/index.ts";
 import { Devices } from "./devices.ts";
 import { Networks } from "./networks.ts";
+import { readPins } from "./pins.ts";
 import { ProgramReader } from "./program.ts";
 import type { Device, Network, Snapshot, Subject } from "./snapshot.ts";
 import { targetsOf } from "./targets.ts";
@@ -30,7 +30,7 @@ export function takeSnapshot({ devices: names = [], netns }: SnapshotOptions = {
     subjects: chosen.map((device) => subjectOf(device, networks, devices, names.length > 0)),
     networks: networks.all,
     bpffs: onBpffs(BPFFS_PATH),
-    pins: names.length > 0 ? null : listPins(),
+    pins: names.length > 0 ? null : readPins(),
   };
 }
 
