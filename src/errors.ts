@@ -23,6 +23,8 @@ export const EXIT_STATUS = {
   NO_SUCH_NAMESPACE: 16,
   INVALID_STATE: 17,
   CONFLICT: 18,
+  NO_SUCH_SERVICE: 19,
+  NO_ANSWER: 20,
   INTERRUPTED: 130,
 } as const;
 
@@ -48,6 +50,8 @@ export const EXIT_MEANING: Record<ErrorCode, string> = {
   NO_SUCH_NAMESPACE: "there is no such network namespace",
   INVALID_STATE: "the desired state of a balancer is wrong",
   CONFLICT: "another change came first, or another process has it",
+  NO_SUCH_SERVICE: "the balancer has no such service or backend",
+  NO_ANSWER: "the balancer's service cannot be reached, or is too busy",
   INTERRUPTED: "stopped by Ctrl-C",
 };
 

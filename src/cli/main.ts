@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ErrorCode, EXIT_MEANING, EXIT_STATUS } from "../errors.ts";
+import { balancerCommand } from "./commands/balancer.ts";
 import { buildCommand } from "./commands/build.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -78,6 +79,7 @@ export function wirescript(finish: Finish): Command {
     topCommand(),
     monitorCommand(),
     labCommand(finish),
+    balancerCommand(),
     tutorialCommand(finish),
     reportCommand(),
   ]) {

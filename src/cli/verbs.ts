@@ -14,8 +14,9 @@ export function addVerbs(command: Command, first: Command, ...others: Command[])
   first.hook("preAction", () => {
     const [word] = first.args;
     if (word === undefined) return;
-    const said = command.args[0] === first.name() ? `${command.name()} ${first.name()}` : command.name();
-    throw said === command.name() ? noSuchVerb(said, word, names) : tooMuch(said, first.args);
+    if (command.args[0] !== first.name()) throw noSuchVerb(command.name(), word, names);
+    const room = first.registeredArguments.length;
+    if (first.args.length > room) throw tooMuch(`${command.name()} ${first.name()}`, first.args.slice(room));
   });
   return command;
 }
@@ -38,7 +39,7 @@ function tooMuch(command: string, words: readonly string[]): WirescriptError {
   return new WirescriptError({
     code: "USAGE",
     what: `"${words.join(" ")}" is too much for ${command}.`,
-    why: "It takes options only.",
+    why: "It has no use for more.",
     fix: `See: wirescript ${command} --help`,
   });
 }

@@ -29,7 +29,8 @@ describe("backends", () => {
   });
 
   test("go by their address and port without a name", async () => {
-    const url = `/services/web/backends/${encodeURIComponent("[fd00::2]:8080")}`;
+    expect((await ask("PUT", "/services/six", { ...WEB, name: "six", address: "fd00::1", backends: [] })).status).toBe(201);
+    const url = `/services/six/backends/${encodeURIComponent("[fd00::2]:8080")}`;
     expect((await ask("PUT", url, { address: "fd00::2", port: 8080 })).status).toBe(201);
     const got = await ask("GET", url);
     expect(got.body).toMatchObject({ address: "fd00::2", port: 8080, weight: 100 });

@@ -1,5 +1,4 @@
 /** A balancer without a datapath: for what the API itself does. It keeps its state and counts its revisions, and no packet ever comes by. */
-import Value from "typebox/value";
 import type {
   Applied,
   Balancer,
@@ -11,23 +10,21 @@ import type {
   Plan,
   Status,
 } from "../../src/balancer/contract.ts";
+import { completeState } from "../../src/balancer/document.ts";
 import { backendName } from "../../src/balancer/names.ts";
-import { ConflictError, InvalidState } from "../../src/balancer/refusals.ts";
-import { State } from "../../src/balancer/state.ts";
+import { ConflictError } from "../../src/balancer/refusals.ts";
+import type { State } from "../../src/balancer/state.ts";
 
 export class MemoryBalancer implements Balancer {
-  state = Value.Parse(State, Value.Default(State, {})) as State;
+  state = completeState({});
   revision = 1;
   recent: BalancerEvent[] = [];
   closed = false;
   readonly since = new Date();
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
 
-  plan(next: State): Plan {
-    const problems = next.services.flatMap(({ address }, index) =>
-      /^[0-9a-f.:/]+$/i.test(address) ? [] : [{ path: `/services/${index}/address`, what: `"${address}" is no address.` }],
-    );
-    if (problems.length > 0) throw new InvalidState(problems);
+  plan(given: State): Plan {
+    const next = completeState(given);
     const before = new Map(this.state.services.map((service) => [service.name, service]));
     const after = new Map(next.services.map((service) => [service.name, service]));
     const changes: Change[] = [...new Set([...before.keys(), ...after.keys()])].flatMap((service) => {
@@ -36,14 +33,19 @@ export class MemoryBalancer implements Balancer {
       const action = then === undefined ? "add" : now === undefined ? "remove" : "set";
       return [{ action, subject: "service", service, fields: {} } satisfies Change];
     });
-    return { changes, moved: changes.map(({ service = "" }) => ({ service, slots: 31, of: 1000 })) };
+    const settings = (state: State) => JSON.stringify({ ...state, services: [] });
+    if (settings(next) !== settings(this.state)) changes.push({ action: "set", subject: "balancer", fields: {} });
+    return {
+      changes,
+      moved: changes.flatMap(({ service }) => (service === undefined ? [] : [{ service, slots: 31, of: 1000 }])),
+    };
   }
 
   async apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {
     if (ifRevision !== undefined && ifRevision !== this.revision) throw new ConflictError(ifRevision, this.revision);
     const plan = this.plan(next);
     if (plan.changes.length > 0) {
-      this.state = next;
+      this.state = completeState(next);
       this.revision++;
       this.happen({ at: new Date(), type: "applied", revision: this.revision, ...plan });
     }

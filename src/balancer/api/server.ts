@@ -22,11 +22,14 @@ import { flowRoutes } from "./routes/flows.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { stateRoutes } from "./routes/state.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { stopRoute } from "./routes/stop.ts";
 
 export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
 
 export interface ApiOptions extends GuardOptions {
   logger?: FastifyBaseLogger;
+  /** Called when a client asks for the end of the service; there is no such route without it. */
+  onStop?: (detach: boolean) => void;
 }
 
 /** What routes are made of. */
@@ -75,6 +78,7 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
     statusRoutes(parts);
     flowRoutes(parts);
     eventRoutes(parts);
+    if (options.onStop !== undefined) stopRoute(parts, options.onStop);
     parts.app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   });
   await app.ready();
