@@ -30,6 +30,13 @@ export function ktimeGetNs(): u64 {
   return kernelOnly("ktimeGetNs");
 }
 
+/**
+ * As `ktimeGetNs`, but as of the kernel's last tick, which is up to 10 ms ago: cheaper by an order of magnitude, for timeouts. Linux 5.11.
+ */
+export function ktimeGetCoarseNs(): u64 {
+  return kernelOnly("ktimeGetCoarseNs");
+}
+
 /** A pseudo-random number. */
 export function getPrandomU32(): u32 {
   return kernelOnly("getPrandomU32");

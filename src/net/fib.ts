@@ -17,7 +17,7 @@ import {
   viewAs,
 } from "../kernel/index.ts";
 import { type Mac, mac } from "./ethernet.ts";
-import { type IPv4, type IPv6, ipv6Address } from "./ip.ts";
+import { type IPv4, type IPv6, type IPv6Address, ipv6Address } from "./ip.ts";
 
 /** What a lookup answers. Source: BPF_FIB_LKUP_RET_… of linux/bpf.h. */
 export const FibResult = {
@@ -105,6 +105,16 @@ export function fibLookupIPv4(ctx: PacketContext, ip: IPv4, flags: u32 = 0): Fib
   return { result: fibLookup(ctx, params, flags), to: params };
 }
 
+/** The route to `destination`, for what comes in here. */
+export function fibLookupToIPv4(ctx: PacketContext, source: u32, destination: u32): FibRoute {
+  const params = local(Params4);
+  params.family = AF_INET;
+  params.ifindex = ctx.ingressIfindex;
+  params.src = source;
+  params.dst = destination;
+  return { result: fibLookup(ctx, params, 0), to: params };
+}
+
 /** The route of the packet with the header `ip`. */
 export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0): FibRoute {
   const params = local(Params6);
@@ -117,4 +127,14 @@ export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0): Fib
   params.src = ip.src;
   params.dst = ip.dst;
   return { result: fibLookup(ctx, params, flags), to: params };
+}
+
+/** The route to `destination`, for what comes in here. */
+export function fibLookupToIPv6(ctx: PacketContext, source: IPv6Address, destination: IPv6Address): FibRoute {
+  const params = local(Params6);
+  params.family = AF_INET6;
+  params.ifindex = ctx.ingressIfindex;
+  params.src = source;
+  params.dst = destination;
+  return { result: fibLookup(ctx, params, 0), to: params };
 }

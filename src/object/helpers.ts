@@ -42,6 +42,7 @@ export const HELPER = {
   ringbuf_query: 134,
   redirect_neigh: 152,
   redirect_peer: 155,
+  ktime_get_coarse_ns: 160,
   xdp_get_buff_len: 188,
   xdp_load_bytes: 189,
   xdp_store_bytes: 190,

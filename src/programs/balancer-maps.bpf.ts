@@ -161,13 +161,15 @@ export const FlowState = {
  */
 export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPort: be16, state: u8, unused: u8 });
 export type Flow = Infer<typeof Flow>;
+export type FlowKey4 = Infer<typeof FlowKey4>;
+export type FlowKey6 = Infer<typeof FlowKey6>;
 export const flows4 = lruHash({ key: FlowKey4, value: Flow, entries: 1_048_576, perCpuLists: true, pinned: true });
 export const flows6 = lruHash({ key: FlowKey6, value: Flow, entries: 262_144, perCpuLists: true, pinned: true });
 
 /**
  * What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave: `mac` is the client's, or its
  * router's, `sourceMac` that of our device `ifindex`. `service` and `backend` are numbers. A connection's port is given to another client only when
- * `state` is CLOSED or `lastSeen` is `timeout` ago.
+ * `state` is CLOSED and it rests for 4 seconds, or for `timeout`.
  */
 export const Origin4 = struct({
   client: be32,
@@ -197,6 +199,8 @@ export const Origin6 = struct({
   timeout: u32,
   state: u32,
 });
+export type Origin4 = Infer<typeof Origin4>;
+export type Origin6 = Infer<typeof Origin6>;
 export const origins4 = lruHash({ key: FlowKey4, value: Origin4, entries: 1_048_576, perCpuLists: true, pinned: true });
 export const origins6 = lruHash({ key: FlowKey6, value: Origin6, entries: 262_144, perCpuLists: true, pinned: true });
 
@@ -262,8 +266,13 @@ export const REASONS = 20;
 const ReasonRecord = struct({ packets: u64, bytes: u64 });
 export const reasons = perCpuArray({ value: ReasonRecord, entries: REASONS, pinned: true });
 
+/** Ports of NAT that are being taken from a connection that is over, so that two CPUs do not give one to two clients. */
+export const claims4 = lruHash({ key: FlowKey4, value: u32, entries: 1024, pinned: true });
+export const claims6 = lruHash({ key: FlowKey6, value: u32, entries: 1024, pinned: true });
+
 /** What each CPU has done in this `second` (of 2^30 ns): connections remembered, and ICMP errors sent. */
 const Rate = struct({ second: u32, flows: u32, errors: u32 });
+export type Rate = Infer<typeof Rate>;
 export const rates = perCpuArray({ value: Rate, entries: 1, pinned: true });
 
 /** The address that backends see as the client's in NAT, and the outer source of tunnels; zero when there is none. */

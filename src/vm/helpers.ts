@@ -119,6 +119,7 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
   [HELPER.ringbuf_query]: (host, argument) =>
     BigInt(ringBufferAt(host, argument(1), "ringbuf_query").query(Number(argument(2)))),
   [HELPER.ktime_get_ns]: (host) => host.now(),
+  [HELPER.ktime_get_coarse_ns]: (host) => host.now(),
   [HELPER.get_prandom_u32]: (host) => BigInt(host.random()),
   [HELPER.get_smp_processor_id]: (host) => BigInt(host.cpu),
   [HELPER.trace_printk]: (host, argument) => {

@@ -262,13 +262,15 @@ describe.skipIf(noKernel)(`helpers${withoutKernel}`, () => {
   });
 
   test("time goes on, random numbers differ, the CPU is one of ours", () => {
-    const { packet } = runOnce(
+    const { action, packet } = runOnce(
       `const out = ctx.at(struct({ t1: u64, t2: u64, r1: u64, r2: u64, cpu: u64 }), 16);
        if (!out) return XDP_DROP;
        out.t1 = ktimeGetNs(); out.t2 = ktimeGetNs(); out.r1 = getPrandomU32(); out.r2 = getPrandomU32(); out.cpu = getSmpProcessorId();
-       return XDP_PASS;`,
+       const now = ktimeGetNs();
+       return now - ktimeGetCoarseNs() < 1000000000 ? XDP_PASS : XDP_DROP;`,
       frame([], 64),
     );
+    expect(action).toBe(2);
     expect(word(packet, 1)).toBeGreaterThanOrEqual(word(packet, 0));
     expect(word(packet, 0)).toBeGreaterThan(0n);
     expect(word(packet, 2)).not.toBe(word(packet, 3));

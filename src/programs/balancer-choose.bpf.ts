@@ -1,0 +1,85 @@
+/**
+ * Which backend a packet goes to. A connection that is known has one; a new one takes what the service's ring has at the slot that a hash of
+ * the client picks, and is remembered, unless there are more new ones than the rate guard lets through.
+ */
+import { i64, noinline, u16, type u32, XDP_DROP, XDP_PASS } from "wirescript/kernel";
+import { TcpFlag } from "wirescript/net";
+
+import {
+  type Backend,
+  BackendState,
+  backends,
+  type Flow,
+  FlowState,
+  flow_rate,
+  icmp_rate,
+  type Rate,
+  rates,
+  rings,
+  type Service,
+} from "./balancer-maps.bpf.ts";
+
+/**
+ * A backend's number, with the port for NAT in the bits above; or, below zero, the action for a packet that goes nowhere, negated. One number, since
+ * functions that are called return one.
+ */
+export type Choice = i64;
+export const DROP: Choice = -XDP_DROP;
+export const PASS: Choice = -XDP_PASS;
+const NAT_PORT_SHIFT = 32;
+
+export function choice(number: u32, natPort: u32): Choice {
+  return i64(number | (natPort << NAT_PORT_SHIFT));
+}
+
+export function natPortOf(choice: Choice): u16 {
+  return u16(choice >> NAT_PORT_SHIFT);
+}
+
+/** Flags of TCP that change what becomes of a connection. */
+export const CLOSING = TcpFlag.FIN | TcpFlag.RST;
+
+/** Whether the connection goes on with its backend: it is still the same one and up, and neither time nor a new SYN has ended it. */
+export function goesOn(flow: Flow, backend: Backend, now: u32, tcpFlags: u32): boolean {
+  if (backend.generation !== flow.generation || backend.state !== BackendState.UP) return false;
+  if (isOver(now, flow.lastSeen, backend.timeout)) return false;
+  return flow.state === FlowState.OPEN || (tcpFlags & TcpFlag.SYN) === 0;
+}
+
+/** `timeout` 0: never. Another CPU's clock may be ahead of ours by a tick. */
+export function isOver(now: u32, lastSeen: u32, timeout: u32): boolean {
+  return timeout !== 0 && i64(now) - lastSeen > timeout;
+}
+
+/** The backend at the ring's slot for `hash`; 0 when there is none that is up. */
+export const choose = noinline((service: Service, hash: u32): u32 => {
+  const slot = rings.lookup(service.number)?.lookup((hash * service.ringSize) >> 32);
+  if (!slot) return 0;
+  return backends.lookup(slot.value)?.state === BackendState.UP ? slot.value : 0;
+});
+
+/** Whether this CPU may remember one more new connection in this second. */
+export function mayRemember(now: u32): boolean {
+  const rate = rateOf(now);
+  if (!rate || rate.flows >= flow_rate) return false;
+  rate.flows++;
+  return true;
+}
+
+/** Whether this CPU may send one more ICMP error in this second. */
+export function mayComplain(now: u32): boolean {
+  const rate = rateOf(now);
+  if (!rate || rate.errors >= icmp_rate) return false;
+  rate.errors++;
+  return true;
+}
+
+function rateOf(now: u32): Rate | null {
+  const rate = rates.lookup(0);
+  if (rate && rate.second !== now) {
+    rate.second = now;
+    rate.flows = 0;
+    rate.errors = 0;
+  }
+  return rate;
+}

@@ -1,0 +1,73 @@
+/** The balancer's counters and clock: per CPU, so that nobody waits for anybody. */
+import { ktimeGetCoarseNs, u32, XDP_DROP, XDP_PASS, type XdpAction, type XdpContext } from "wirescript/kernel";
+import { type Backend, backend_stats, reasons, service_stats } from "./balancer-maps.bpf.ts";
+
+/** A number of `Reason`. */
+export type ReasonNumber = u32;
+
+export function count(ctx: XdpContext, reason: ReasonNumber): void {
+  const record = reasons.lookup(reason);
+  if (!record) return;
+  record.packets++;
+  record.bytes += ctx.length;
+}
+
+export function drop(ctx: XdpContext, reason: ReasonNumber): XdpAction {
+  count(ctx, reason);
+  return XDP_DROP;
+}
+
+export function pass(ctx: XdpContext, reason: ReasonNumber): XdpAction {
+  count(ctx, reason);
+  return XDP_PASS;
+}
+
+/** A packet from a client that goes to `backend`, whose number is `number`. */
+export function countRequest(ctx: XdpContext, number: u32, backend: Backend): void {
+  const length = ctx.length;
+  const ofBackend = backend_stats.lookup(number);
+  if (ofBackend) {
+    ofBackend.packets++;
+    ofBackend.bytes += length;
+  }
+  const ofService = service_stats.lookup(backend.service);
+  if (ofService) {
+    ofService.packets++;
+    ofService.bytes += length;
+  }
+}
+
+/** A connection that is remembered from now on. */
+export function countFlow(number: u32, service: u32): void {
+  const ofBackend = backend_stats.lookup(number);
+  if (ofBackend) ofBackend.flows++;
+  const ofService = service_stats.lookup(service);
+  if (ofService) ofService.flows++;
+}
+
+/** A packet of the service that goes nowhere: the reason counts beside it. */
+export function dropOfService(ctx: XdpContext, service: u32, reason: ReasonNumber): XdpAction {
+  const ofService = service_stats.lookup(service);
+  if (ofService) ofService.drops++;
+  return drop(ctx, reason);
+}
+
+/** A packet from a backend that goes to a client. */
+export function countReply(ctx: XdpContext, number: u32, service: u32): void {
+  const length = ctx.length;
+  const ofBackend = backend_stats.lookup(number);
+  if (ofBackend) {
+    ofBackend.replies++;
+    ofBackend.replyBytes += length;
+  }
+  const ofService = service_stats.lookup(service);
+  if (ofService) {
+    ofService.replies++;
+    ofService.replyBytes += length;
+  }
+}
+
+/** The time in units of 2^30 ns, as `lastSeen` has it. */
+export function seconds(): u32 {
+  return u32(ktimeGetCoarseNs() >> 30);
+}

@@ -1,0 +1,21 @@
+/**
+ * The balancer's packets: what comes for a service goes on to one of its backends, always the same for a connection. balancer-maps.bpf.ts says
+ * what services, backends, modes and counters are.
+ *
+ * A known connection takes two look-ups, its own and its backend's, and is forwarded by code that is built in here; all else is in functions
+ * that are called.
+ */
+import { XDP_PASS, xdp } from "wirescript/kernel";
+import { Ethernet, EtherType } from "wirescript/net";
+import { pass } from "./balancer-count.bpf.ts";
+import { Reason } from "./balancer-maps.bpf.ts";
+import { balance4 } from "./balancer-v4.bpf.ts";
+
+export * from "./balancer-maps.bpf.ts";
+
+export const balancer = xdp((ctx) => {
+  const eth = ctx.at(Ethernet);
+  if (!eth) return XDP_PASS;
+  if (eth.type === EtherType.IPv4) return balance4(ctx, Ethernet.size);
+  return pass(ctx, Reason.NOT_OURS);
+});

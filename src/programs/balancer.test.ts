@@ -1,0 +1,160 @@
+/** The balancer's datapath, packet by packet. The expected packets are built anew from their description, checksums included. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { noKernel, withoutKernel } from "../../test/kernel.ts";
+import { join } from "../../test/packets/index.ts";
+import {
+  BACKEND,
+  BACKEND_MAC,
+  Balancer,
+  CLIENT,
+  CLIENT_MAC,
+  ipPacket,
+  ipv4Header,
+  OWN_MAC,
+  type PacketFields,
+  packet,
+  SOURCE,
+  VIP,
+  word,
+} from "../../test/programs/balancer-subject.ts";
+import { Mode, Reason } from "./balancer-maps.bpf.ts";
+
+const [XDP_DROP, XDP_PASS, XDP_TX] = [1, 2, 3];
+const [TCP, UDP] = [6, 17];
+const [FIN, SYN, RST] = [1, 2, 4];
+const TO_BACKEND = { sourceMac: OWN_MAC, mac: BACKEND_MAC };
+
+describe.skipIf(noKernel)(`the balancer's datapath${withoutKernel}`, () => {
+  let balancer: Balancer;
+  beforeEach(() => {
+    balancer = new Balancer();
+  });
+  afterEach(() => balancer[Symbol.dispose]());
+
+  const portOf = (sent: Uint8Array) => ((sent[34] ?? 0) << 8) | (sent[35] ?? 0);
+
+  for (const [name, protocol] of [
+    ["TCP", TCP],
+    ["UDP", UDP],
+  ] as const) {
+    it(`NAT over ${name}: the backend gets it from us, and the client its answer from the service`, () => {
+      balancer.service();
+      balancer.backend(1);
+      const ports = new Set<number>();
+      for (let sourcePort = 1; sourcePort < 900; sourcePort += 3) {
+        const there = balancer.run(packet({ protocol, sourcePort }));
+        const natPort = portOf(there.packet);
+        ports.add(natPort);
+        const forwarded: PacketFields = { protocol, from: SOURCE, to: BACKEND, sourcePort: natPort, port: 8080, ttl: 63 };
+        expect(there).toMatchObject({ action: XDP_TX, packet: packet({ ...forwarded, ...TO_BACKEND }) });
+
+        const answer: PacketFields = { protocol, from: BACKEND, to: SOURCE, sourcePort: 8080, port: natPort };
+        const back = balancer.run(packet({ ...answer, sourceMac: BACKEND_MAC, mac: OWN_MAC }));
+        const translated: PacketFields = { protocol, from: VIP, to: CLIENT, sourcePort: 80, port: sourcePort, ttl: 63 };
+        expect(back).toMatchObject({ action: XDP_TX, packet: packet({ ...translated, sourceMac: OWN_MAC, mac: CLIENT_MAC }) });
+      }
+      expect(ports.size).toBe(300);
+      expect(balancer.reasons()).toEqual({});
+      const length = BigInt(packet({ protocol }).length);
+      const counted = { packets: 300n, bytes: 300n * length, replies: 300n, replyBytes: 300n * length, flows: 300n };
+      expect(balancer.stats("backend_stats")).toEqual(counted);
+      expect(balancer.stats("service_stats")).toEqual({ ...counted, drops: 0n });
+    });
+  }
+
+  it("NAT keeps a UDP checksum of 0", () => {
+    balancer.service();
+    balancer.backend(1);
+    const { packet: sent } = balancer.run(packet({ protocol: UDP, unchecked: true }));
+    const expected = {
+      protocol: UDP,
+      from: SOURCE,
+      to: BACKEND,
+      sourcePort: portOf(sent),
+      port: 8080,
+      ttl: 63,
+      unchecked: true,
+    };
+    expect(sent).toEqual(packet({ ...expected, ...TO_BACKEND }));
+  });
+
+  it("DIRECT: changes the MAC addresses and nothing else", () => {
+    balancer.service();
+    balancer.backend(1, { mode: Mode.DIRECT });
+    for (let packets = 0; packets < 3; packets++) {
+      expect(balancer.run(packet())).toMatchObject({ action: XDP_TX, packet: packet(TO_BACKEND) });
+    }
+    expect(balancer.stats("service_stats")).toMatchObject({ packets: 3n, flows: 1n, replies: 0n });
+  });
+
+  it("IPIP: puts the packet into another", () => {
+    balancer.service();
+    balancer.backend(1, { mode: Mode.IPIP });
+    const inner = ipPacket({ ttl: 63, tos: 0x28 });
+    const outer = ipv4Header([0x45, 0x28, 0, inner.length + 20, 0, 0, 0x40, 0, 64, 4], SOURCE, BACKEND, inner);
+    for (let packets = 0; packets < 2; packets++) {
+      const expected = join(BACKEND_MAC, OWN_MAC, [8, 0], outer);
+      expect(balancer.run(packet({ tos: 0x28 }))).toMatchObject({ action: XDP_TX, packet: expected });
+    }
+  });
+
+  it("passes what is for others, and drops what no service has, by name", () => {
+    balancer.service();
+    expect(balancer.run(packet({ to: [192, 0, 2, 1] })).action).toBe(XDP_PASS);
+    expect(balancer.run(packet({ to: SOURCE })).action).toBe(XDP_PASS);
+    expect(balancer.run(packet({ port: 81 })).action).toBe(XDP_DROP);
+    expect(balancer.run(packet({ fragment: 0x2000 })).action).toBe(XDP_DROP);
+    expect(balancer.run(packet()).action).toBe(XDP_DROP);
+    const { NOT_OURS, NO_ORIGIN, NO_SERVICE, FRAGMENT, NO_BACKEND } = Reason;
+    expect(balancer.reasons()).toEqual({ [NOT_OURS]: 1, [NO_ORIGIN]: 1, [NO_SERVICE]: 1, [FRAGMENT]: 1, [NO_BACKEND]: 1 });
+  });
+
+  it("keeps a connection with its backend when the ring changes, until the backend is gone", () => {
+    balancer.service();
+    balancer.backend(1, { mode: Mode.DIRECT });
+    balancer.backend(2, { mode: Mode.IPIP });
+    const length = packet().length;
+    expect(balancer.run(packet()).packet).toHaveLength(length);
+    balancer.ring([2]);
+    expect(balancer.run(packet()).packet).toHaveLength(length);
+    expect(balancer.run(packet({ sourcePort: 7 })).packet).toHaveLength(length + 20);
+    balancer.backend(1, { mode: Mode.DIRECT, generation: 2 });
+    expect(balancer.run(packet()).packet).toHaveLength(length + 20);
+    expect(balancer.reasons()).toEqual({ [Reason.MOVED]: 1 });
+  });
+
+  it("begins anew with a SYN after FIN or RST, and only then", () => {
+    for (const [sourcePort, end] of [FIN, RST].entries()) {
+      balancer.ring([1]);
+      balancer.service();
+      balancer.backend(1, { mode: Mode.DIRECT });
+      balancer.backend(2, { mode: Mode.IPIP });
+      const send = (flags: number) => balancer.run(packet({ sourcePort, flags })).packet.length - packet().length;
+      expect(send(SYN)).toBe(0);
+      balancer.ring([2]);
+      expect([send(SYN), send(end), send(0x10), send(SYN), send(0x10)]).toEqual([0, 0, 0, 20, 20]);
+    }
+    expect(balancer.reasons()).toEqual({});
+  });
+
+  it("finds services by all ports, and by prefix", () => {
+    const [a = 0, b = 0, c = 0] = VIP;
+    balancer.backend(1, { mode: Mode.DIRECT });
+    balancer.service({ port: 0 });
+    expect(balancer.run(packet({ port: 9999 })).action).toBe(XDP_TX);
+    balancer.service({ address: [a, b, c, 128], prefixLength: 25, port: 53 });
+    expect(balancer.run(packet({ to: [a, b, c, 200], port: 53 })).action).toBe(XDP_TX);
+    expect(balancer.run(packet({ to: [a, b, c, 200], port: 54 })).action).toBe(XDP_DROP);
+    expect(balancer.run(packet({ to: [a, b, c, 100], port: 53 })).action).toBe(XDP_PASS);
+    expect(
+      balancer.table("flows4").get({
+        client: word(CLIENT),
+        server: word([a, b, c, 200]),
+        clientPort: 40_000,
+        serverPort: 53,
+        protocol: TCP,
+        unused: new Uint8Array(3),
+      }),
+    ).toMatchObject({ backend: 1 });
+  });
+});
