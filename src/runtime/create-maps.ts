@@ -128,9 +128,9 @@ function createLike(map: MapCreate, inner: Inner | null, target: TargetDevice | 
   return create({ ...map, innerLike: template }, target);
 }
 
-function createInner({ spec, btf }: Inner, name: string, entries = spec.maxEntries): MapFd {
+function createInner({ spec, btf }: Inner, name: string, entries = spec.maxEntries, typed = true): MapFd {
   const wanted = { ...spec, maxEntries: entriesOf({ ...spec, maxEntries: entries }), name: kernelName(name) };
-  if (btf === null || WITHOUT_BTF.has(spec.type) || spec.valueTypeId === 0) return create(wanted);
+  if (!typed || btf === null || WITHOUT_BTF.has(spec.type) || spec.valueTypeId === 0) return create(wanted);
   // The object's types were let go of after loading; without them the map is as good, but tools cannot print its entries.
   const types = btfLoad(encodeBtf(btf).bytes);
   if (!(types instanceof Fd)) return create(wanted);
@@ -145,7 +145,7 @@ function innerMaps(inner: Inner): InnerMaps {
     const { spec, btf } = inner;
     return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), btf, pinnedAt: null });
   };
-  return { open, create: (name, entries) => open(createInner(inner, name ?? inner.spec.name, entries)) };
+  return { open, create: (name, entries, typed) => open(createInner(inner, name ?? inner.spec.name, entries, typed)) };
 }
 
 function ids({ keyTypeId, valueTypeId }: MapSpec) {

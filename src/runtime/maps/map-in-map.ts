@@ -12,7 +12,7 @@ import { mapTypeName } from "./type-name.ts";
 export interface InnerMaps {
   open(fd: MapFd): LoadedMap;
   /** Undefined where it is not known what the maps inside look like. */
-  create?(name: string | undefined, entries: number | undefined): LoadedMap;
+  create?(name: string | undefined, entries: number | undefined, typed: boolean): LoadedMap;
 }
 
 export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
@@ -42,15 +42,16 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
 
   /**
    * A new map of the shape that the maps in here have, not put anywhere yet. It lives as long as it is open, or in a map, or pinned.
-   * Where they are declared with `anySize`, it can have another number of `entries` than they say.
+   * Where they are declared with `anySize`, it can have another number of `entries` than they say. With `typed: false` other tools see bytes in
+   * it, which makes thousands of maps in a fraction of the time.
    *
    * @throws WirescriptError MAP, NO_PRIVILEGES.
    */
-  create(name?: string, { entries }: { entries?: number } = {}): M {
+  create(name?: string, { entries, typed = true }: { entries?: number; typed?: boolean } = {}): M {
     const { create } = this.#innerMaps();
     if (create === undefined) throw this.#unknownShape();
     // The type parameter states what the declaration of the maps inside says.
-    return create(name, entries) as BpfMap as M;
+    return create(name, entries, typed) as BpfMap as M;
   }
 
   /** The map that is there, opened anew: close it after use. Undefined when there is none. @throws WirescriptError (MAP) */
@@ -108,6 +109,17 @@ export class MapOfMaps<K = unknown, M extends BpfMap = BpfMap> extends BpfMap {
       fix: `Make it with create() of "${this.name}".`,
       cause,
     });
+  }
+
+  /**
+   * Puts many maps in, hundreds in one system call where the kernel can (Linux 5.14): after each call the kernel waits until no program uses what
+   * was there before, which takes milliseconds. Each is put in in one step.
+   *
+   * @throws WirescriptError MAP as `set` does.
+   */
+  setMany(entries: Iterable<readonly [key: K, map: M | MapFd]>): number {
+    const numbers = Array.from(entries, ([key, map]) => [key, map instanceof BpfMap ? map.fd.number : map.number] as const);
+    return this.#ids.setMany(numbers);
   }
 
   /** Takes the map out; false when there was none. @throws WirescriptError (MAP) */
