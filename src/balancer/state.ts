@@ -141,6 +141,8 @@ export const Device = Type.Object(
   Strict,
 );
 
+export type Device = Type.Static<typeof Device>;
+
 export const State = Type.Object(
   {
     version: Type.Literal(1, { default: 1 }),

@@ -1,0 +1,93 @@
+/**
+ * The services' rings: one map each, in which a slot has the number of its backend. A ring is made and filled where no program sees it, and then
+ * put in the place of the one before, in one step.
+ *
+ * Its name in the kernel is a digest of what is in it. Whoever adopts a running datapath sees by the name alone whether a ring is the right one,
+ * without reading 65,537 slots; and a ring cannot be half full, because it is filled before it can be found.
+ */
+import { createHash } from "node:crypto";
+import type { ArrayMap } from "../../runtime/maps/array.ts";
+import { mapFailure } from "../../runtime/maps/failure.ts";
+import type { MapOfMaps } from "../../runtime/maps/map-in-map.ts";
+import { mapById, mapInfo, mapUpdateBatch, unlessGone } from "../../sys/bpf.ts";
+
+export type RingMaps = MapOfMaps<number, ArrayMap<number>>;
+
+/** A ring that is to be in the place of number `service`. `numbers` is asked for only when it is not there yet. */
+export interface Ring {
+  service: number;
+  size: number;
+  name: string;
+  numbers: () => Uint32Array;
+}
+
+/** Changes with the way in which tables are made of what `ringName` is given. */
+const VERSION = "m1";
+
+/** Descriptors that are open at once. */
+const AT_ONCE = 500;
+
+/** What a ring of `size` slots is called in which these backends, by their numbers, identities and weights, take connections. */
+export function ringName(size: number, takers: readonly { number: number; identity: string; weight: number }[]): string {
+  const lines = takers.map(({ number, identity, weight }) => `${identity} ${weight} ${number}`).sort();
+  const digest = createHash("sha256")
+    .update(`${VERSION} ${size}\n${lines.join("\n")}`)
+    .digest("hex");
+  return `r${digest.slice(0, 14)}`;
+}
+
+/** One slot, and nobody has it: what takes the place of rings that are not needed any more. */
+export const EMPTY: Omit<Ring, "service"> = { size: 1, name: ringName(1, []), numbers: () => new Uint32Array(1) };
+
+/** The names of the rings that are there, by service number. */
+export function readRings(rings: RingMaps): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const [number, id] of rings.entries()) {
+    const name = unlessGone(() => {
+      using fd = mapById(id);
+      return mapInfo(fd).name;
+    });
+    if (name !== null) names.set(number, name);
+  }
+  return names;
+}
+
+/** Makes the rings and puts them in their places, hundreds at a time. `written` hears of each hundred; in between, others get their turn. */
+export async function writeRings(
+  rings: RingMaps,
+  wanted: readonly Ring[],
+  written: (done: readonly Ring[]) => void,
+): Promise<void> {
+  for (let at = 0; at < wanted.length; at += AT_ONCE) {
+    const some = wanted.slice(at, at + AT_ONCE);
+    const made: [number, ArrayMap<number>][] = [];
+    try {
+      for (const ring of some) made.push([ring.service, makeRing(rings, ring)]);
+      rings.setMany(made);
+    } finally {
+      for (const [, ring] of made) ring.close();
+    }
+    written(some);
+    if (at + AT_ONCE < wanted.length) await new Promise(setImmediate);
+  }
+}
+
+function makeRing(rings: RingMaps, { name, size, numbers }: Omit<Ring, "service">): ArrayMap<number> {
+  const ring = rings.create(name, { entries: size, typed: false });
+  try {
+    const { result } = mapUpdateBatch(ring.fd, indexes(size), new Uint8Array(numbers().buffer), size, 0);
+    if (result < 0) throw mapFailure(ring, "set", -result);
+    return ring;
+  } catch (error) {
+    ring.close();
+    throw error;
+  }
+}
+
+let known = new Uint32Array(0);
+
+/** 0 to `count` - 1 as the kernel takes keys of arrays. */
+function indexes(count: number): Uint8Array {
+  if (known.length < count) known = Uint32Array.from({ length: count }, (_, index) => index);
+  return new Uint8Array(known.buffer, 0, count * 4);
+}
