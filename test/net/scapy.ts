@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 
 /** Debian's Python, which has Debian's scapy. */
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 
 /** Why scapy cannot be asked, as a suffix to a test's title; "" when it can. */
 export const lackingScapy =

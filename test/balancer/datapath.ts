@@ -1,0 +1,190 @@
+/** The balancer's program, loaded with maps of its own and steered as its service would, for fixtures. */
+import { readFileSync } from "node:fs";
+import { compile } from "../../src/compiler/compile.ts";
+import { type HashMap, type LoadedObject, loadSpec, type ObjectSpec, type PerCpuArrayMap } from "../../src/index.ts";
+import type * as Maps from "../../src/programs/balancer-maps.bpf.ts";
+import { BackendState, Mode, Reason, ServiceFlag } from "../../src/programs/balancer-maps.bpf.ts";
+import { ipv4ToNumber, parseIp } from "../../src/sys/ip-address.ts";
+import { parseMac } from "../../src/sys/mac.ts";
+import { sourceOf } from "../programs/subject.ts";
+import type { BackendFixture, Counts, Fixture, ServiceFixture } from "./fixtures.ts";
+
+type Datapath = typeof Maps & typeof import("../../src/programs/balancer.bpf.ts");
+
+/** Enough for fixtures, and quickly cleared and read. */
+const ENTRIES = {
+  services4: 64,
+  services6: 64,
+  vips4: 64,
+  vips6: 64,
+  backends: 64,
+  rings: 64,
+  flows4: 4096,
+  flows6: 4096,
+  origins4: 4096,
+  origins6: 4096,
+  service_stats: 64,
+  backend_stats: 64,
+};
+/** Always the same: what is kept per CPU stays in one place. */
+const CPU = 0;
+/** The program counts time in these nanoseconds. */
+const TICK = 2n ** 30n;
+
+type Counter = Record<string, bigint>;
+
+export class BalancerUnderTest implements Disposable {
+  readonly #object: LoadedObject<Datapath>;
+
+  constructor(spec: ObjectSpec, settings: Fixture["settings"]) {
+    const bytes = Object.entries(settings).map(([name, value]) => [
+      name,
+      name === "source6" ? parseIp(`${value}`) : number(value),
+    ]);
+    this.#object = loadSpec<Datapath>(spec, { settings: Object.fromEntries(bytes), entries: ENTRIES });
+  }
+
+  static compile(): ObjectSpec {
+    return compile(sourceOf("programs/balancer.bpf.ts")).spec;
+  }
+
+  [Symbol.dispose](): void {
+    this.#object[Symbol.dispose]();
+  }
+
+  /** As just loaded. */
+  reset(): void {
+    const { maps } = this.#object;
+    this.#clearConfiguration();
+    for (const map of [maps.flows4, maps.flows6, maps.origins4, maps.origins6]) map.clear();
+    for (const map of [maps.service_stats, maps.backend_stats, maps.reasons]) zero(map);
+  }
+
+  /** These services, and no others. Connections stay. */
+  configure(services: readonly ServiceFixture[]): void {
+    const { maps } = this.#object;
+    this.#clearConfiguration();
+    for (const service of services) {
+      for (const backend of service.backends) maps.backends.set(backend.number, backendValue(service, backend));
+      using ring = maps.rings.create(undefined, { entries: service.ring.length });
+      for (const [slot, backend] of service.ring.entries()) ring.set(slot, backend);
+      maps.rings.set(service.number, ring);
+      const prefix = `${service.address}/${service.prefix}`;
+      const key = { port: service.port, protocol: service.protocol, prefixLength: service.prefix };
+      const flags = service.affinity ? ServiceFlag.SOURCE_AFFINITY : 0;
+      const value = { number: service.number, ringSize: service.ring.length, flags };
+      if (service.family === 4) {
+        maps.services4.set({ ...key, address: ipv4ToNumber(service.address) }, value);
+        maps.vips4.set(prefix, { network: ipv4ToNumber(service.address), prefixLength: service.prefix });
+      } else {
+        maps.services6.set({ ...key, address: parseIp(service.address) }, value);
+        maps.vips6.set(prefix, { network: parseIp(service.address), prefixLength: service.prefix });
+      }
+    }
+  }
+
+  #clearConfiguration(): void {
+    const { maps } = this.#object;
+    for (const map of [maps.services4, maps.services6]) map.clear();
+    for (const map of [maps.vips4, maps.vips6]) for (const [prefix] of [...map.prefixes()]) map.delete(prefix);
+    for (const number of [...maps.rings.keys()]) maps.rings.delete(number);
+    for (const [number, { state }] of [...maps.backends]) {
+      if (state !== BackendState.NONE) maps.backends.set(number, { ...NO_BACKEND });
+    }
+  }
+
+  /** All connections were last seen so many seconds earlier. */
+  age(seconds: number): void {
+    const ticks = Math.ceil((seconds * 1e9) / Number(TICK));
+    const { flows4, flows6, origins4, origins6 } = this.#object.maps;
+    for (const map of [flows4, flows6, origins4, origins6]) makeOlder(map, ticks);
+  }
+
+  /** Waits for the first half of one of the periods that the program counts time in. */
+  beginSecond(): void {
+    for (;;) {
+      const uptime = BigInt(Math.round(Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1e9));
+      if (uptime % TICK < TICK / 2n) return;
+    }
+  }
+
+  send(packet: Uint8Array): { verdict: string; packet: Uint8Array } {
+    return this.#object.program("balancer").run(packet, { cpu: CPU });
+  }
+
+  /** All counters that are not 0. */
+  counts(): Counts {
+    const { service_stats, backend_stats, reasons } = this.#object.maps;
+    const named = Object.entries(Reason).map(([name, number]) => [name, reasons.sum(number)] as const);
+    return {
+      services: nonZero(service_stats),
+      backends: nonZero(backend_stats),
+      reasons: Object.fromEntries(
+        named
+          .filter(([, { packets }]) => packets !== 0n)
+          .map(([name, { packets, bytes }]) => [name, [Number(packets), Number(bytes)]]),
+      ),
+    };
+  }
+}
+
+const NO_BACKEND = {
+  generation: 0,
+  service: 0,
+  timeout: 0,
+  state: BackendState.NONE as number,
+  mode: Mode.NAT as number,
+  family: 4,
+  unused: 0,
+  mac: new Uint8Array(6),
+  sourceMac: new Uint8Array(6),
+  ifindex: 0,
+  address4: 0,
+  source4: 0,
+  address6: new Uint8Array(16),
+  source6: new Uint8Array(16),
+  port: 0,
+  unused2: new Uint8Array(6),
+};
+
+function backendValue(service: ServiceFixture, { family, address, source, ...backend }: BackendFixture) {
+  return {
+    ...NO_BACKEND,
+    ...(family === 4 ? { address4: ipv4ToNumber(address) } : { address6: parseIp(address) }),
+    ...(source !== null && (family === 4 ? { source4: ipv4ToNumber(source) } : { source6: parseIp(source) })),
+    generation: backend.generation,
+    service: service.number,
+    timeout: service.timeout,
+    state: BackendState[backend.state],
+    mode: Mode[service.mode],
+    family,
+    mac: parseMac(backend.mac),
+    sourceMac: parseMac(backend.sourceMac),
+    ifindex: backend.ifindex,
+    port: backend.port,
+  };
+}
+
+function makeOlder<K, V extends { lastSeen: number }>(map: HashMap<K, V>, ticks: number): void {
+  for (const [key, value] of [...map]) map.set(key, { ...value, lastSeen: value.lastSeen - ticks });
+}
+
+function number(value: string | number): number {
+  return typeof value === "number" ? value : ipv4ToNumber(value);
+}
+
+function zero<V extends object>(map: PerCpuArrayMap<V>): void {
+  for (const [index, copies] of [...map]) {
+    const blank = (copy: V) => Object.fromEntries(Object.keys(copy).map((name) => [name, 0n])) as V;
+    map.set(index, copies.map(blank));
+  }
+}
+
+function nonZero(map: PerCpuArrayMap<Counter>): Record<string, Record<string, number>> {
+  const found: Record<string, Record<string, number>> = {};
+  for (const [index, sum] of map.sums()) {
+    const counted = Object.entries(sum).filter(([, count]) => count !== 0n);
+    if (counted.length > 0) found[index] = Object.fromEntries(counted.map(([name, count]) => [name, Number(count)]));
+  }
+  return found;
+}
