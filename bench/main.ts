@@ -3,7 +3,8 @@
  * this machine. Prints tables, and keeps them as JSON in bench/results/latest.json.
  *
  * With `--counts` it only counts: seconds instead of minutes, no clock and no comparison of behaviour (which test/bench.test.ts has
- * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts). Names of programs leave out the others.
+ * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts); with `--balancer` how many packets a
+ * second the balancer takes, beside others (balancer-rates.ts). Names of programs leave out the others.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -33,6 +34,7 @@ import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
 const MAPS = fileURLToPath(new URL("results/maps.json", import.meta.url));
+const BALANCER = fileURLToPath(new URL("results/balancer.json", import.meta.url));
 const COUNTS = fileURLToPath(new URL("results/counts.json", import.meta.url));
 
 /** @returns the exit status. */
@@ -43,6 +45,7 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
     const [command, argument] = args;
     if (command === "--write-events") return await (await import("./write-events.ts")).writeEvents(Number(argument));
     if (command === "--maps") return await maps();
+    if (command === "--balancer") return await balancer();
     const clang = clangOrRefuse();
     const programs = chosen(args.filter((each) => each !== "--counts"));
     if (args.includes("--counts")) {
@@ -69,6 +72,16 @@ async function maps(): Promise<number> {
   const results = await measureMaps(progress);
   keep(MAPS, results);
   process.stdout.write(`\n${mapReport(results)}\n\nWritten to ${relative(process.cwd(), MAPS)}.\n`);
+  return 0;
+}
+
+/** How many packets a second the balancer takes, beside others. Needs no compiler. */
+async function balancer(): Promise<number> {
+  rootOrRefuse();
+  const { measureRates, ratesReport } = await import("./balancer-rates.ts");
+  const results = await measureRates(progress);
+  keep(BALANCER, results);
+  process.stdout.write(`\n${ratesReport(results)}\n\nWritten to ${relative(process.cwd(), BALANCER)}.\n`);
   return 0;
 }
 

@@ -1,7 +1,14 @@
 /** The balancer's program, loaded with maps of its own and steered as its service would, for fixtures. */
 import { readFileSync } from "node:fs";
 import { compile } from "../../src/compiler/compile.ts";
-import { type HashMap, type LoadedObject, loadSpec, type ObjectSpec, type PerCpuArrayMap } from "../../src/index.ts";
+import {
+  type HashMap,
+  type LoadedObject,
+  type LoadedProgram,
+  loadSpec,
+  type ObjectSpec,
+  type PerCpuArrayMap,
+} from "../../src/index.ts";
 import type * as Maps from "../../src/programs/balancer-maps.bpf.ts";
 import { BackendState, Mode, Reason, ServiceFlag } from "../../src/programs/balancer-maps.bpf.ts";
 import { ipv4ToNumber, parseIp } from "../../src/sys/ip-address.ts";
@@ -11,7 +18,7 @@ import type { BackendFixture, Counts, Fixture, ServiceFixture } from "./fixtures
 
 type Datapath = typeof Maps & typeof import("../../src/programs/balancer.bpf.ts");
 
-/** Enough for fixtures, and quickly cleared and read. */
+/** How many entries tables have: few, so that they are quickly cleared and read. */
 const ENTRIES = {
   services4: 64,
   services6: 64,
@@ -34,18 +41,23 @@ const TICK = 2n ** 30n;
 type Counter = Record<string, bigint>;
 
 export class BalancerUnderTest implements Disposable {
+  static readonly ENTRIES: Readonly<Record<string, number>> = ENTRIES;
   readonly #object: LoadedObject<Datapath>;
 
-  constructor(spec: ObjectSpec, settings: Fixture["settings"]) {
+  constructor(spec: ObjectSpec, settings: Fixture["settings"], entries: Record<string, number> = BalancerUnderTest.ENTRIES) {
     const bytes = Object.entries(settings).map(([name, value]) => [
       name,
       name === "source6" ? parseIp(`${value}`) : number(value),
     ]);
-    this.#object = loadSpec<Datapath>(spec, { settings: Object.fromEntries(bytes), entries: ENTRIES });
+    this.#object = loadSpec<Datapath>(spec, { settings: Object.fromEntries(bytes), entries });
   }
 
   static compile(): ObjectSpec {
     return compile(sourceOf("programs/balancer.bpf.ts")).spec;
+  }
+
+  get program(): LoadedProgram {
+    return this.#object.program("balancer");
   }
 
   [Symbol.dispose](): void {
@@ -109,7 +121,7 @@ export class BalancerUnderTest implements Disposable {
   }
 
   send(packet: Uint8Array): { verdict: string; packet: Uint8Array } {
-    return this.#object.program("balancer").run(packet, { cpu: CPU });
+    return this.program.run(packet, { cpu: CPU });
   }
 
   /** All counters that are not 0. */
@@ -166,7 +178,7 @@ function backendValue(service: ServiceFixture, { family, address, source, ...bac
 }
 
 function makeOlder<K, V extends { lastSeen: number }>(map: HashMap<K, V>, ticks: number): void {
-  for (const [key, value] of [...map]) map.set(key, { ...value, lastSeen: value.lastSeen - ticks });
+  for (const [key, value] of [...map]) map.set(key, { ...value, lastSeen: Math.max(0, value.lastSeen - ticks) });
 }
 
 function number(value: string | number): number {

@@ -35,15 +35,17 @@ function outcomeFor(packet: Buffer, { expected, free = [] }: Send) {
   return candidates.find((each) => each.packet === packet.toString("hex")) ?? first;
 }
 
-/** `before` with what the outcome adds. */
-function added(before: Counts, outcome: Outcome): Counts {
+/** `before` with what the outcome adds; what is up to the program as it is `after`. */
+function added(before: Counts, outcome: Outcome, after: Counts): Counts {
   const sum = structuredClone(before);
   for (const kind of ["services", "backends"] as const) {
-    for (const [number, counters] of Object.entries(outcome[kind])) {
-      sum[kind][number] ??= {};
-      const record = sum[kind][number];
-      for (const [name, count] of Object.entries(counters)) record[name] = (record[name] ?? 0) + count;
-    }
+    if (outcome[kind] === null) sum[kind] = after[kind];
+    else
+      for (const [number, counters] of Object.entries(outcome[kind])) {
+        sum[kind][number] ??= {};
+        const record = sum[kind][number];
+        for (const [name, count] of Object.entries(counters)) record[name] = (record[name] ?? 0) + count;
+      }
   }
   for (const [name, [packets, bytes]] of Object.entries(outcome.reasons)) {
     const [p, b] = sum.reasons[name] ?? [0, 0];
@@ -66,6 +68,7 @@ function play({ settings, steps }: Fixture): void {
       const before = balancer.counts();
       const result = balancer.send(Buffer.from(step.packet, "hex"));
       const bytes = Buffer.from(result.packet);
+      const after = balancer.counts();
       const { outcome, packet, index: choice } = outcomeFor(bytes, step);
       const seen = {
         step: index,
@@ -73,9 +76,9 @@ function play({ settings, steps }: Fixture): void {
         packet: packet === null ? null : bytes.toString("hex"),
         counts: balancer.counts(),
       };
-      expect(seen).toEqual({ step: index, verdict: step.verdict, packet, counts: added(before, outcome) });
+      expect(seen).toEqual({ step: index, verdict: step.verdict, packet, counts: added(before, outcome, after) });
       if (step.group !== undefined) {
-        chosen.set(step.group, (chosen.get(step.group) ?? new Set()).add(choice));
+        chosen.set(step.group, [...(chosen.get(step.group) ?? []), choice]);
         possible.set(step.group, step.expected.length);
       }
       if (step.steady !== undefined) {
@@ -85,7 +88,11 @@ function play({ settings, steps }: Fixture): void {
       }
     }
   }
-  for (const [group, choices] of chosen) expect(choices.size, group).toBe(group.startsWith("same") ? 1 : possible.get(group));
+  for (const [group, choices] of chosen) {
+    const [kind = ""] = group.split(" ");
+    const expected = { same: 1, spread: possible.get(group), distinct: choices.length }[kind];
+    expect(new Set(choices).size, group).toBe(expected);
+  }
 }
 
 describe.skipIf(noKernel !== null || lackingScapy !== "")(`the balancer on scapy's packets${skipped}`, () => {
@@ -101,5 +108,5 @@ describe.skipIf(noKernel !== null || lackingScapy !== "")(`the balancer on scapy
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
   });
 
-  test.each(all)("$name", (fixture) => play(fixture));
+  test.each(all.map((fixture) => [fixture.name, fixture] as const))("%s", (_, fixture) => play(fixture));
 });

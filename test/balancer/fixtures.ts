@@ -44,7 +44,11 @@ export interface Counts {
   reasons: Record<string, [packets: number, bytes: number]>;
 }
 
-export interface Outcome extends Counts {
+export interface Outcome {
+  /** Null: whatever they count. */
+  services: Counts["services"] | null;
+  backends: Counts["backends"] | null;
+  reasons: Counts["reasons"];
   /** As hexadecimal digits; null where nobody sees it any more. */
   packet: string | null;
 }
@@ -55,7 +59,7 @@ export interface Send {
   verdict: string;
   /** One of these. */
   expected: Outcome[];
-  /** Steps of one group choose alike ("same…"), or use all that there is ("spread…"). */
+  /** Steps of one group choose alike ("same…"), use all that there is ("spread…"), or never the same twice ("distinct…"). */
   group?: string;
   /** Bits that are up to the program, as a tunnel's source port: where four bytes are, and which bits of them. */
   free?: [at: number, mask: number][];
