@@ -109,7 +109,10 @@ export class BalancerUnderTest implements Disposable {
   age(seconds: number): void {
     const ticks = Math.ceil((seconds * 1e9) / Number(TICK));
     const { flows4, flows6, origins4, origins6 } = this.#object.maps;
-    for (const map of [flows4, flows6, origins4, origins6]) makeOlder(map, ticks);
+    makeOlder(flows4, ticks);
+    makeOlder(flows6, ticks);
+    makeOlder(origins4, ticks);
+    makeOlder(origins6, ticks);
   }
 
   /** Waits for the first half of one of the periods that the program counts time in. */

@@ -57,7 +57,7 @@ function added(before: Counts, outcome: Outcome, after: Counts): Counts {
 function play({ settings, steps }: Fixture): void {
   const balancer = balancerWith(settings);
   balancer.reset();
-  const chosen = new Map<string, Set<number>>();
+  const chosen = new Map<string, number[]>();
   const steady = new Map<string, number[]>();
   const possible = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
