@@ -1,10 +1,10 @@
 /** The OpenAPI 3.1 document: what the routes' schemas do not say, and the schemas that many share under their names. */
 
-import { readFileSync } from "node:fs";
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import { Backend, Check, Service, State } from "../state.ts";
 import { ProblemDetails } from "./problem.ts";
 import { BackendStatus, Change, Changed, Counters, ServiceStatus, Status } from "./schemas.ts";
+import { version } from "./version.ts";
 
 /** The larger ones first, since the smaller ones are in them. */
 const NAMED = {
@@ -60,9 +60,4 @@ function named<T extends { components?: object }>(document: T): T {
   const schemas = Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, refer(schema, true)]));
   const whole = refer(document, false) as T;
   return { ...whole, components: { ...whole.components, schemas } };
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -8,6 +8,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import type { Registry } from "prom-client";
 import type { Balancer } from "../contract.ts";
 import { LIMIT, readJsonOnly } from "./bodies.ts";
 import { Changes } from "./changes.ts";
@@ -19,6 +20,7 @@ import { readParameters } from "./queries.ts";
 import { backendRoutes } from "./routes/backends.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { flowRoutes } from "./routes/flows.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { stateRoutes } from "./routes/state.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -28,6 +30,8 @@ export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerRespo
 
 export interface ApiOptions extends GuardOptions {
   logger?: FastifyBaseLogger;
+  /** What /metrics shows beside the balancer's, such as the process's. */
+  registries?: readonly Registry[];
   /** Called when a client asks for the end of the service; there is no such route without it. */
   onStop?: (detach: boolean) => void;
 }
@@ -78,6 +82,7 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
     statusRoutes(parts);
     flowRoutes(parts);
     eventRoutes(parts);
+    metricsRoute(parts, options.registries ?? []);
     if (options.onStop !== undefined) stopRoute(parts, options.onStop);
     parts.app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   });
