@@ -6,6 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { WirescriptError } from "../src/errors.ts";
+import type { ObjectSpec } from "../src/object/spec.ts";
 import { formatIp } from "../src/sys/ip-address.ts";
 import { formatMac } from "../src/sys/mac.ts";
 import { inNamespace } from "../src/sys/namespaces.ts";
@@ -63,10 +64,11 @@ export async function measureRates(progress: (text: string) => Promise<void>): P
       fix: "Install what is missing, and run this again.",
     });
   }
+  const spec = BalancerUnderTest.compile();
   using wire = new MeasuringWire(CONNECTIONS);
   route(wire);
   const contenders: Record<Contender, (work: () => number) => number> = {
-    balancer: (work) => withBalancer(wire, work),
+    balancer: (work) => withBalancer(wire, spec, work),
     nftables: (work) => withNftables(wire, work),
     xdpBenchTx: (work) => withXdpBench(wire, work),
   };
@@ -114,9 +116,9 @@ function route(wire: MeasuringWire): void {
   });
 }
 
-function withBalancer(wire: MeasuringWire, work: () => number): number {
+function withBalancer(wire: MeasuringWire, spec: ObjectSpec, work: () => number): number {
   using balancer = new BalancerUnderTest(
-    BalancerUnderTest.compile(),
+    spec,
     { source4: SOURCE },
     { ...BalancerUnderTest.ENTRIES, flows4: 65_536, origins4: 65_536 },
   );

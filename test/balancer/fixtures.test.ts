@@ -59,22 +59,24 @@ function play({ settings, steps }: Fixture): void {
   balancer.reset();
   const chosen = new Map<string, number[]>();
   const steady = new Map<string, number[]>();
+  let counts = balancer.counts();
   const possible = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
     if (step.do === "configure") balancer.configure(step.services);
     else if (step.do === "age") balancer.age(step.seconds);
     else if (step.do === "begin-second") balancer.beginSecond();
     else {
-      const before = balancer.counts();
+      const before = counts;
       const result = balancer.send(Buffer.from(step.packet, "hex"));
       const bytes = Buffer.from(result.packet);
       const after = balancer.counts();
+      counts = after;
       const { outcome, packet, index: choice } = outcomeFor(bytes, step);
       const seen = {
         step: index,
         verdict: result.verdict,
         packet: packet === null ? null : bytes.toString("hex"),
-        counts: balancer.counts(),
+        counts: after,
       };
       expect(seen).toEqual({ step: index, verdict: step.verdict, packet, counts: added(before, outcome, after) });
       if (step.group !== undefined) {
