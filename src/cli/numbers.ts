@@ -20,3 +20,10 @@ export function wholeNumber(text: string): number {
   if (text.trim() !== "" && Number.isSafeInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError("It must be a whole number, 0 or greater.");
 }
+
+/** Bytes of an IP packet. */
+export function packetLength(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= 20 && value <= 65_535) return value;
+  throw new InvalidArgumentError("It must be a whole number from 20 to 65535.");
+}

@@ -99,6 +99,50 @@ describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
     expect(box().wirescript("doctor", "well").status).toBe(0);
   });
 
+  test("--packet says where a packet goes, and what stops it", () => {
+    const forward = (value: number) => box().output("sysctl", "-qw", `net.ipv4.ip_forward=${value}`);
+    expect(lab("setup", "--name", "uno", "--legacy-ip").status).toBe(0);
+    const state = JSON.parse(lab("status", "--name", "uno", "--json").stdout).selected;
+    const inside = state.legacyPrefix.replace(/0\/\d+$/, "2");
+    const well = JSON.parse(lab("status", "--name", "well", "--json").stdout).selected.legacyPrefix.replace(/0\/\d+$/, "2");
+    forward(0);
+    const stopped = box().wirescript("doctor", "--packet", `${well} > ${inside}`);
+    expect(stopped.stdout).toContain(
+      `${well} > ${inside} comes in by well and is not forwarded.\n   lookup:   BPF_FIB_LKUP_RET_FWD_DISABLED (5)`,
+    );
+    expect(stopped.stdout).toContain(
+      "1. well does not forward IPv4, so nothing that arrives there is routed. [forwarding-off]",
+    );
+    expect(stopped.stdout).toContain(`wirescript doctor --packet "${well} > ${inside}" --fix`);
+    expect(stopped.status).toBe(1);
+    const mended = box().wirescript("doctor", "--packet", `${well} > ${inside}`, "--fix", "--yes");
+    expect(mended.stdout).toContain(
+      `comes in by well and leaves by uno.\n   lookup:   BPF_FIB_LKUP_RET_SUCCESS (0)\n   next hop: the receiver itself, at `,
+    );
+    expect(mended.stdout).toContain("Nothing found that would make this packet vanish. Looked at well.");
+    expect(mended.status).toBe(0);
+    const json = JSON.parse(box().wirescript("doctor", "--packet", `${inside} > ${well}`, "--in", "uno", "--json").stdout);
+    expect(json.packet).toMatchObject({ in: { dev: "uno" }, out: { place: { netns: null, dev: "well" }, nextHop: well } });
+    forward(0);
+    expect(lab("teardown", "--name", "uno").status).toBe(0);
+  });
+
+  test("--packet refuses what is no packet, and options that belong to one without it", () => {
+    for (const [args, words] of [
+      [["--packet", "10.0.0.1"], '"10.0.0.1" is no packet.'],
+      [["--packet", "10.0.0.1 > ::1"], "One address is of IPv4 and the other one of IPv6."],
+      [["--packet", "10.0.0 > 10.0.0.1"], '"10.0.0" is no IP address.'],
+      [["--packet", "10.0.0.1 > 10.0.0.2", "well"], "Write --in well"],
+      [["--in", "well"], "no packet is named"],
+      [["--packet", "10.0.0.1 > 10.0.0.2", "--length", "70000"], "from 20 to 65535"],
+    ] as const) {
+      const { status, stderr } = box().wirescript("doctor", ...args);
+      expect(stderr).toContain(words);
+      expect(status).toBe(2);
+    }
+    expect(box().wirescript("doctor", "--packet", "10.0.0.1 > 10.0.0.2", "--in", "nosuch").status).toBe(5);
+  });
+
   test("says so when there is no such device, and when no device has a program", () => {
     const missing = box().wirescript("doctor", "nosuch");
     expect(missing.status).toBe(5);

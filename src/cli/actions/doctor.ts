@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import { setTimeout } from "node:timers/promises";
-import { type Diagnosis, diagnose, type Finding } from "../../doctor/index.ts";
+import { type Diagnosis, diagnose, diagnosePacket, type Finding, type Path, type PathOptions } from "../../doctor/index.ts";
 import { WirescriptError } from "../../errors.ts";
 import { BIN, ownCommand, shellWord } from "../own-command.ts";
 import { mustBeAbleTo } from "../preflight.ts";
@@ -13,6 +13,9 @@ export interface DoctorOptions {
   yes?: boolean;
   json?: boolean;
   netns?: string;
+  packet?: string;
+  in?: string;
+  length?: number;
 }
 
 /** The exit status of a doctor who found something. */
@@ -23,11 +26,10 @@ const CARRIER_MS = 2000;
 export async function doctor(devices: readonly string[], options: DoctorOptions): Promise<number> {
   await mustBeAbleTo("look at programs and devices");
   if (options.fix === true && options.yes !== true && process.stdin.isTTY !== true) throw nobodyToAsk();
-  const examine = (): Diagnosis =>
-    diagnose({
-      devices,
-      netns: options.netns !== undefined && /^\d+$/.test(options.netns) ? Number(options.netns) : options.netns,
-    });
+  const netns = options.netns !== undefined && /^\d+$/.test(options.netns) ? Number(options.netns) : options.netns;
+  const question = questionOf(devices, options);
+  const examine = (): Diagnosis & { packet?: Path } =>
+    question === null ? diagnose({ devices, netns }) : diagnosePacket({ ...question, netns });
   let diagnosis = examine();
   if (options.fix === true && (await mend(diagnosis.findings, options.yes === true))) diagnosis = await examineSettled(examine);
   if (options.json === true) sayJson(diagnosis);
@@ -35,7 +37,38 @@ export async function doctor(devices: readonly string[], options: DoctorOptions)
   return diagnosis.findings.length === 0 ? 0 : FINDINGS;
 }
 
-function show({ devices, findings }: Diagnosis, asked: readonly string[], { netns }: DoctorOptions): void {
+/** The packet that is asked about; null when it is about devices. @throws WirescriptError USAGE for options that do not go together. */
+function questionOf(devices: readonly string[], options: DoctorOptions): Omit<PathOptions, "netns"> | null {
+  const { packet, in: inBy, length } = options;
+  if (packet === undefined) {
+    if (inBy === undefined && length === undefined) return null;
+    throw togetherOnly(inBy === undefined ? "--length" : "--in");
+  }
+  if (devices.length === 0) return { packet, inBy, length };
+  throw new WirescriptError({
+    code: "USAGE",
+    what: `It is about a packet or about devices, and both are named: ${devices.join(", ")}.`,
+    why: "A packet comes in by one device, which --in names.",
+    fix: `Write --in ${devices[0]}, or leave out --packet.`,
+  });
+}
+
+function togetherOnly(option: string): WirescriptError {
+  return new WirescriptError({
+    code: "USAGE",
+    what: `${option} says something of a packet, and no packet is named.`,
+    why: "Without --packet the question is about devices.",
+    fix: 'For example: wirescript doctor --packet "10.11.1.2 > 10.11.2.2" --in eth0',
+  });
+}
+
+function show(
+  { devices, findings, packet }: Diagnosis & { packet?: Path },
+  asked: readonly string[],
+  options: DoctorOptions,
+): void {
+  const { netns } = options;
+  if (packet !== undefined) sayPath(packet);
   for (const [index, finding] of findings.entries()) {
     say(`${paint("bold", `${index + 1}. ${printable(finding.what)}`)} ${paint("dim", `[${finding.id}]`)}`);
     for (const [label, text] of [
@@ -52,7 +85,8 @@ function show({ devices, findings }: Diagnosis, asked: readonly string[], { netn
     return;
   }
   if (findings.length === 0) {
-    say(`Nothing found that would make packets vanish. Looked at ${devices.join(", ")}.`);
+    const subject = packet === undefined ? "packets vanish" : "this packet vanish";
+    say(`Nothing found that would make ${subject}. Looked at ${devices.join(", ")}.`);
     return;
   }
   const safe = findings.filter(({ fix }) => fix.safe).length;
@@ -62,9 +96,29 @@ function show({ devices, findings }: Diagnosis, asked: readonly string[], { netn
     "doctor",
     ...(netns === undefined ? [] : ["--netns", shellWord(netns)]),
     ...asked.map(shellWord),
+    ...(["packet", "in", "length"] as const).flatMap((name) =>
+      options[name] === undefined ? [] : [`--${name}`, shellWord(`${options[name]}`)],
+    ),
     "--fix",
   ].join(" ");
   say(safe === 0 ? `${total}.` : `${total}; ${safe} can be mended by --fix: ${again}`);
+}
+
+function sayPath({ from, to, in: inBy, result, out, askers }: Path): void {
+  const place = ({ netns, dev }: Path["in"]) => (netns === null ? `${dev}` : `${dev} (in ${netns})`);
+  const way = out === null ? "is not forwarded" : `leaves by ${place(out.place)}`;
+  say(paint("bold", printable(`${from} > ${to} comes in by ${place(inBy)} and ${way}.`)));
+  const answer = result.code < 0 ? `fails with ${result.name}` : `BPF_FIB_LKUP_RET_${result.name} (${result.code})`;
+  const lines: [string, string][] = [["lookup", answer]];
+  if (out !== null) {
+    const hop = out.nextHop === to ? "the receiver itself" : out.nextHop;
+    lines.push(["next hop", out.macs === null ? hop : `${hop}, at ${out.macs.to}, sent from ${out.macs.from}`]);
+    if (out.mtu !== null) lines.push(["MTU", `${out.mtu}`]);
+  }
+  const names = askers.map(({ id, name }) => `"${name}" (id ${id})`);
+  lines.push(["asked by", names.length === 0 ? `no program on ${inBy.dev}: the network stack routes there` : names.join(", ")]);
+  for (const [label, text] of lines) say(`   ${paint("bold", `${label}:`.padEnd(9))} ${printable(text)}`);
+  say();
 }
 
 /** Runs the safe fixes that are agreed to. @returns whether any was run. @throws WirescriptError KERNEL when one failed. */

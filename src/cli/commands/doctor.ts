@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import type { DoctorOptions } from "../actions/doctor.ts";
 import { teach } from "../examples.ts";
 import type { Finish } from "../finish.ts";
+import { packetLength } from "../numbers.ts";
 
 export function doctorCommand(finish: Finish): Command {
   const command = new Command("doctor")
@@ -14,6 +15,9 @@ export function doctorCommand(finish: Finish): Command {
       "--json",
       "print JSON: { devices, findings: [{ id, place: { netns, dev }, what, evidence, why, fix: { command, safe } }] }",
     )
+    .option("--packet <packet>", 'where one packet goes, and what stops it: "10.11.1.2 > 10.11.2.2"')
+    .option("--in <dev>", "with --packet: the device that it comes in by (default: the one by which the sender is reached)")
+    .addOption(new Option("--length <bytes>", "with --packet: how long it is, to see whether it fits").argParser(packetLength))
     .option("--netns <name>", "of another network namespace: a name, a process's id, or a path")
     .action(async (devices: string[], options: DoctorOptions) => {
       const { doctor } = await import("../actions/doctor.ts");
@@ -25,6 +29,7 @@ export function doctorCommand(finish: Finish): Command {
       ["wirescript doctor eth0", "what could make packets vanish at eth0, at its other end, and where it redirects to"],
       ["wirescript doctor", "the same for all devices that have a program, in all network namespaces"],
       ["wirescript doctor --netns blue veth0", "in another network namespace"],
+      ['wirescript doctor --packet "10.11.1.2 > 10.11.2.2"', "where a packet goes, and what stops it on its way"],
       ["wirescript doctor eth0 --fix", "run the safe commands, after asking"],
       ["wirescript doctor eth0 --json", "for scripts"],
     ],

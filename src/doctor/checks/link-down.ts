@@ -1,6 +1,7 @@
 /** A device on the way is down, or its cable leads nowhere. */
 import type { Finding } from "../finding.ts";
 import { inside, ip, nameOf, placeOf, word } from "../shell.ts";
+import type { Device } from "../snapshot/index.ts";
 import { concerned, perSubject } from "./check.ts";
 
 /** A driver without carrier detection says "unknown" and works. */
@@ -10,15 +11,7 @@ export const linkDown = perSubject("link-down", (subject) =>
   concerned(subject).flatMap((device): Omit<Finding, "id">[] => {
     const { link, network, peer } = device;
     if (!link.up) {
-      return [
-        {
-          place: placeOf(device),
-          what: `${nameOf(device)} is down.`,
-          evidence: `IFF_UP is not set; its state is ${link.operstate}.`,
-          why: "A device that is down neither receives nor sends; what is redirected to it is dropped (ENETDOWN).",
-          fix: { command: ip(network, `link set dev ${word(link.name)} up`), safe: true },
-        },
-      ];
+      return [linkDownAt(device)];
     }
     // Then the other end is the finding.
     if (!WITHOUT_CARRIER.has(link.operstate) || peer?.link.up === false) return [];
@@ -33,3 +26,15 @@ export const linkDown = perSubject("link-down", (subject) =>
     ];
   }),
 );
+
+/** What is said of a device that is not set up. */
+export function linkDownAt(device: Device): Omit<Finding, "id"> {
+  const { link, network } = device;
+  return {
+    place: placeOf(device),
+    what: `${nameOf(device)} is down.`,
+    evidence: `IFF_UP is not set; its state is ${link.operstate}.`,
+    why: "A device that is down neither receives nor sends; what is redirected to it is dropped (ENETDOWN).",
+    fix: { command: ip(network, `link set dev ${word(link.name)} up`), safe: true },
+  };
+}

@@ -1,5 +1,5 @@
 export type { PinFacts } from "./pins.ts";
 export { isRedirectMap, type MapFacts, type ProgramFacts } from "./program.ts";
 export * from "./snapshot.ts";
-export { type SnapshotOptions, takeSnapshot } from "./take.ts";
+export { lookAround, type SnapshotOptions, takeSnapshot } from "./take.ts";
 export { describeMap, type Target, type TargetMac } from "./targets.ts";

@@ -34,6 +34,39 @@ export function takeSnapshot({ devices: names = [], netns }: SnapshotOptions = {
   };
 }
 
+/** What is around a question that is not about all devices: the machine as it is while `work` runs, which must be synchronous. */
+export interface Surroundings {
+  /** Where the devices are. */
+  network: Network;
+  devices: {
+    /** Those of the network. */
+    all(): Device[];
+    /** @throws WirescriptError NO_SUCH_DEVICE. */
+    named(name: string): Device;
+  };
+  /** Runs something with the calling thread in a network. */
+  run<Result>(network: Network, work: () => Result): Result;
+  subjectOf(device: Device): Subject;
+  snapshotOf(subjects: Subject[]): Snapshot;
+}
+
+/** @throws WirescriptError NO_SUCH_NAMESPACE, NO_PRIVILEGES, and what `work` throws. */
+export function lookAround<Result>(netns: string | number | undefined, work: (around: Surroundings) => Result): Result {
+  using networks = new Networks();
+  const devices = new Devices(networks, new ProgramReader());
+  const network = networkOf(networks, netns);
+  return work({
+    network,
+    devices: {
+      all: () => devices.all(network),
+      named: (name) => deviceNamed(name, network, networks, devices),
+    },
+    run: (where, what) => networks.in(where, what),
+    subjectOf: (device) => subjectOf(device, networks, devices, false),
+    snapshotOf: (subjects) => ({ subjects, networks: networks.all, bpffs: onBpffs(BPFFS_PATH), pins: null }),
+  });
+}
+
 function networkOf(networks: Networks, netns: string | number | undefined): Network {
   if (netns === undefined) return networks.home;
   const fd = openNetwork(netns);
@@ -45,12 +78,14 @@ function networkOf(networks: Networks, netns: string | number | undefined): Netw
 }
 
 function devicesNamed(names: readonly string[], network: Network, networks: Networks, devices: Devices): Device[] {
-  return names.map((name) => {
-    const link = network.links.find((each) => each.name === name);
-    const device = link === undefined ? null : devices.device(network, link);
-    if (device === null) throw networks.in(network, () => noSuchDevice(name));
-    return device;
-  });
+  return names.map((name) => deviceNamed(name, network, networks, devices));
+}
+
+function deviceNamed(name: string, network: Network, networks: Networks, devices: Devices): Device {
+  const link = network.links.find((each) => each.name === name);
+  const device = link === undefined ? null : devices.device(network, link);
+  if (device === null) throw networks.in(network, () => noSuchDevice(name));
+  return device;
 }
 
 /** The devices with an XDP or TC program. */

@@ -70,6 +70,11 @@ export function ifDifferent(register: number, number: number, body: Code): Code 
   return [...plain(CLASS.JMP | JMP.JEQ, register, 0, length(body), number), ...body];
 }
 
+/** `body` only if the one register holds no larger number, or no farther address, than the other. */
+export function ifAtMost(register: number, other: number, body: Code): Code {
+  return [...plain(CLASS.JMP | JMP.JGT | SOURCE.X, register, other, length(body), 0), ...body];
+}
+
 /** The one if the register has that number, else the other. */
 export function either(register: number, number: number, then: Code, otherwise: Code): Code {
   const around = plain(OPCODE.JA, 0, 0, length(otherwise), 0);

@@ -117,6 +117,8 @@ export const NEIGHBOUR = {
 
 export const ROUTE = {
   RTA_DST: 1,
+  RTA_SRC: 2,
+  RTA_IIF: 3,
   RTA_OIF: 4,
   RTA_GATEWAY: 5,
   RTA_PRIORITY: 6,
@@ -128,6 +130,9 @@ export const ROUTE = {
   RT_SCOPE_LINK: 253,
   RTN_UNICAST: 1,
   RTN_LOCAL: 2,
+  RTN_BROADCAST: 3,
+  RTN_ANYCAST: 4,
+  RTN_MULTICAST: 5,
   RTN_BLACKHOLE: 6,
   RTN_UNREACHABLE: 7,
   RTN_PROHIBIT: 8,
