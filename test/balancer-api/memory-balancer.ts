@@ -3,7 +3,6 @@ import type {
   Applied,
   Balancer,
   BalancerEvent,
-  Change,
   FlowAnswer,
   FlowQuestion,
   MapPressure,
@@ -12,6 +11,7 @@ import type {
 } from "../../src/balancer/contract.ts";
 import { completeState } from "../../src/balancer/document.ts";
 import { backendName } from "../../src/balancer/names.ts";
+import { planChanges } from "../../src/balancer/plan.ts";
 import { ConflictError } from "../../src/balancer/refusals.ts";
 import type { State } from "../../src/balancer/state.ts";
 
@@ -23,22 +23,8 @@ export class MemoryBalancer implements Balancer {
   readonly since = new Date();
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
 
-  plan(given: State): Plan {
-    const next = completeState(given);
-    const before = new Map(this.state.services.map((service) => [service.name, service]));
-    const after = new Map(next.services.map((service) => [service.name, service]));
-    const changes: Change[] = [...new Set([...before.keys(), ...after.keys()])].flatMap((service) => {
-      const [then, now] = [before.get(service), after.get(service)];
-      if (JSON.stringify(then) === JSON.stringify(now)) return [];
-      const action = then === undefined ? "add" : now === undefined ? "remove" : "set";
-      return [{ action, subject: "service", service, fields: {} } satisfies Change];
-    });
-    const settings = (state: State) => JSON.stringify({ ...state, services: [] });
-    if (settings(next) !== settings(this.state)) changes.push({ action: "set", subject: "balancer", fields: {} });
-    return {
-      changes,
-      moved: changes.flatMap(({ service }) => (service === undefined ? [] : [{ service, slots: 31, of: 1000 }])),
-    };
+  plan(next: State): Plan {
+    return planChanges(this.state, completeState(next));
   }
 
   async apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {
@@ -50,6 +36,12 @@ export class MemoryBalancer implements Balancer {
       this.happen({ at: new Date(), type: "applied", revision: this.revision, ...plan });
     }
     return { ...plan, revision: this.revision };
+  }
+
+  /** Without asking anybody. */
+  replace(value: unknown): void {
+    this.state = completeState(value);
+    this.revision++;
   }
 
   happen(event: BalancerEvent): void {

@@ -22,7 +22,7 @@ test("a service that is put is there, with all defaults", async () => {
   expect(put.status).toBe(201);
   expect(put.headers.location).toBe("/services/web");
   expect(put.headers.etag).toBe('"2"');
-  expect(put.body).toMatchObject({ revision: 2, dryRun: false, summary: "moves 3.1 % of slots", changes: [{ action: "add" }] });
+  expect(put.body).toMatchObject({ revision: 2, dryRun: false, summary: "moves no slots", changes: [{ action: "add" }] });
   const got = await ask("GET", "/services/web");
   expect(got.body).toMatchObject({ name: "web", mode: "nat", affinity: "connection", backends: [{ name: "b1", weight: 100 }] });
 });
@@ -37,8 +37,22 @@ test("putting it again changes nothing", async () => {
 test("a dry run says what would change, and changes nothing", async () => {
   const dry = await ask("PUT", "/services/web?dryRun=true", WEB);
   expect(dry.status).toBe(200);
-  expect(dry.body).toMatchObject({ revision: 1, dryRun: true, summary: "moves 3.1 % of slots", changes: [{ action: "add" }] });
+  expect(dry.body).toMatchObject({ revision: 1, dryRun: true, summary: "moves no slots", changes: [{ action: "add" }] });
   expect(balancer.state.services).toEqual([]);
+});
+
+test("the answer to a change says how many slots it moves, and a dry run says so before", async () => {
+  const backends = ["b1", "b2", "b3", "b4"].map((name, index) => ({ name, address: `10.0.0.${index + 2}` }));
+  await ask("PUT", "/services/web", { ...WEB, backends });
+  const dry = await ask("DELETE", "/services/web/backends/b4?dryRun=true");
+  const done = await ask("DELETE", "/services/web/backends/b4");
+  expect(dry.body).toEqual({ ...done.body, revision: 2, dryRun: true });
+  // A quarter is the removed one's; few others move besides.
+  const [{ slots, of }] = done.body.moved;
+  expect(of).toBe(65_537);
+  expect(slots / of).toBeGreaterThanOrEqual(0.249);
+  expect(slots / of).toBeLessThan(0.3);
+  expect(done.body.summary).toMatch(/^moves 2\d(\.\d)? % of slots$/);
 });
 
 test("a parameter that there is not is refused: ?dryrun=true must not change anything", async () => {

@@ -30,8 +30,31 @@ export class Changes {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  constructor(balancer: Balancer) {
+  private constructor(balancer: Balancer) {
     this.#balancer = balancer;
+  }
+
+  /** The ones of this balancer, whoever asks: there is one queue. */
+  static of(balancer: Balancer): Changes {
+    const known = ALL.get(balancer);
+    if (known !== undefined) return known;
+    const made = new Changes(balancer);
+    ALL.set(balancer, made);
+    return made;
+  }
+
+  /** Makes a change that no revision is demanded of. `edit` may be called more than once. */
+  make(edit: (state: State) => State): Promise<Applied> {
+    return this.#inTurn(async () => {
+      for (let tries = 1; ; tries++) {
+        const { state, revision } = this.#balancer;
+        try {
+          return await this.#balancer.apply(edit(state), { ifRevision: revision });
+        } catch (error) {
+          if (!(error instanceof ConflictError) || tries === TRIES) throw error;
+        }
+      }
+    });
   }
 
   /** Makes the change and answers with what it did; with `dryRun`, with what it would do. */
@@ -80,6 +103,8 @@ export class Changes {
     return turn;
   }
 }
+
+const ALL = new WeakMap<Balancer, Changes>();
 
 interface Outcome {
   plan: Plan;

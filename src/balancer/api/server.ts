@@ -75,7 +75,7 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
     uiConfig: { validatorUrl: null, deepLinking: true },
   });
   await app.register(async (scope) => {
-    const parts: ApiParts = { app: scope.withTypeProvider<TypeBoxTypeProvider>(), balancer, changes: new Changes(balancer) };
+    const parts: ApiParts = { app: scope.withTypeProvider<TypeBoxTypeProvider>(), balancer, changes: Changes.of(balancer) };
     serviceRoutes(parts);
     backendRoutes(parts);
     stateRoutes(parts);
