@@ -4,6 +4,7 @@
  */
 import { relative, resolve } from "node:path";
 import type { FunctionSpec } from "../object/spec.ts";
+import { compareCopies } from "./backend/compare-copies.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
@@ -116,6 +117,7 @@ export class Code {
 
   #generate(fn: Function, place: SourceRange, typeId: () => number): void {
     forgetFlags(fn);
+    compareCopies(fn);
     this.functions.push(fn);
     const generated = this.#withinLimits(fn, place);
     if (generated === null) return;

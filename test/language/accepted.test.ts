@@ -45,6 +45,29 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     }
   });
 
+  test("the packet's length compared with an offset at which it was read, or is still", () => {
+    const declarations = `import { setting } from "wirescript/kernel";
+      const Both = struct({ low: bits(6), high: bits(10) });
+      const none = setting(u8, 0);
+      export const offsets = array({ value: u8, entries: 4 });`;
+    const atStart = `const start = ctx.at(Both);
+      if (!start) return XDP_DROP;
+      start.low = 0;
+      if (ctx.length > start.low || none !== 0) return XDP_PASS;
+      return start.high === 5 ? XDP_TX : XDP_ABORTED;`;
+    const behind = `const offset = offsets.lookup(0);
+      if (!offset) return XDP_DROP;
+      const view = ctx.at(u64, offset.value);
+      if (view && !(ctx.length <= offset.value && none === 0)) return view.value === 0 ? XDP_PASS : XDP_ABORTED;
+      return XDP_TX;`;
+    for (const body of [atStart, behind]) {
+      for (const disabled of [[], ...PASSES.map(({ name }) => [name])]) {
+        const { action } = runOnce(body, frame([], 64), declarations, { disabledPasses: disabled });
+        expect(action, `without ${disabled}`).toBe(2);
+      }
+    }
+  });
+
   test("a boolean that tests before have left no value, as TypeScript sees it", () => {
     const declarations = "const Flags = struct({ up: bool });";
     const body = `const flags = ctx.at(Flags);

@@ -40,12 +40,24 @@ export function removeCopies(fn: MachineFunction): void {
 
 /** The instruction, one that does the same for less, or null when nothing is to be done. */
 function improve(instruction: MachineInstruction, state: State, numbers: Numbers): MachineInstruction | null {
+  // What such an addition makes counts as new, so that the copy in front of it stays (`compare-copies.ts`).
+  if (isAdditionOfNothing(instruction)) return null;
   const value = valueOf(instruction, state, numbers);
   if (value === null || !("dst" in instruction)) return instruction;
   if (state.registers[instruction.dst] === value) return null;
   if (instruction.op !== "load") return instruction;
   const src = state.registers.indexOf(value);
   return src < 0 ? instruction : { op: "mov", dst: instruction.dst, src, span: instruction.span };
+}
+
+function isAdditionOfNothing(instruction: MachineInstruction): boolean {
+  return (
+    instruction.op === "alu" &&
+    instruction.code === "add" &&
+    instruction.width === 64 &&
+    instruction.src === null &&
+    instruction.imm === 0
+  );
 }
 
 /** The number of what a copy, a constant or a reload gives, if it is known. */
