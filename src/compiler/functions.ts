@@ -13,6 +13,7 @@ import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagn
 import type { Function, Span } from "./ir/ir.ts";
 import { readApart } from "./outline/apart.ts";
 import { MOST_ROUNDS } from "./outline/callback.ts";
+import { computeFlags } from "./outline/compute-flags.ts";
 import { forgetFlags } from "./outline/forget-flags.ts";
 import { outlineLoops } from "./outline/outline-loops.ts";
 import { optimise } from "./passes/pipeline.ts";
@@ -116,6 +117,7 @@ export class Code {
   }
 
   #generate(fn: Function, place: SourceRange, typeId: () => number): void {
+    computeFlags(fn);
     forgetFlags(fn);
     compareCopies(fn);
     this.functions.push(fn);
