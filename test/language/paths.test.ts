@@ -64,6 +64,36 @@ describe.skipIf(noKernel)(`many decisions${withoutKernel}`, () => {
     expect(running.run(new Uint8Array(64)).action).toBe(2);
   });
 
+  test("a long loop that finds out in some rounds how long the packet is, and ends where it is too short", () => {
+    const text = `const Wide = struct({ a: u64, b: be64 });
+      export const p = xdp((ctx) => {
+        for (let i = 0; i < 700; i++) {
+          if (getPrandomU32() > i && !ctx.at(Wide, (i & 255) + 20)) return XDP_DROP;
+        }
+        return XDP_PASS;
+      });`;
+    using running = start(text);
+    expect(running.run(new Uint8Array(300)).action).toBe(2);
+    expect(running.run(new Uint8Array(20)).action).toBe(1);
+  });
+
+  test("keys of many comparisons, one after the other", () => {
+    const list = (from: number) => Array.from({ length: 12 }, (_, index) => `io.a[${from + index}] > 5`).join(", ");
+    const text = `import { arrayOf } from "wirescript/kernel";
+      const Key = struct({ flags: arrayOf(bool, 12) });
+      const InOut = struct({ a: arrayOf(u8, 24) });
+      export const seen = hash({ key: Key, value: u32, entries: 16 });
+      export const p = xdp((ctx) => {
+        const io = ctx.at(InOut, 0);
+        if (!io) return XDP_DROP;
+        const first = seen.lookup({ flags: [${list(0)}] });
+        const other = seen.lookup({ flags: [${list(12)}] });
+        return first || other ? XDP_DROP : XDP_PASS;
+      });`;
+    using running = start(text);
+    expect(running.run(new Uint8Array(64)).action).toBe(2);
+  });
+
   test("a function with a long loop that loops call", () => {
     const text = `import { arrayOf, global, noinline } from "wirescript/kernel";
       const Pair = struct({ a: u32, b: i64 });

@@ -82,7 +82,7 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
     if (inside.some(({ terminator }) => narrowsForLater(terminator.args[0], loop))) return Number.POSITIVE_INFINITY;
     const carried = phisOf(loop.header).filter((phi) => decisive.has(phi) && !isCounter(phi));
     const rounds = roundsOf(loop);
-    const states = gatheredStates(loop, carried, rounds) * reachesOf(loop, inside, rounds);
+    const states = gatheredStates(loop, carried, rounds) * reachesOf(loop, rounds);
     const size = [...loop.blocks].reduce((sum, { instructions }) => sum + instructions.length + 1, 0);
     return states * (size * Math.max(inside.length, 1) + sizeOf(within));
   }
@@ -103,15 +103,19 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
     const doublings = remembers || own.some(containsLoopCall) ? Math.max(branches.length, 1) * rounds : meetings;
     // Each round may leave, and what comes behind the loop is walked with each number that it brings.
     const behind = remembers && exitsOf(loop).length > 1 ? rounds * sizeOf(within) : 0;
-    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS) * reachesOf(loop, branches, rounds) + behind;
+    return rounds * size * 2 ** Math.min(doublings, MOST_DOUBLINGS) * reachesOf(loop, rounds) + behind;
   }
 }
 
 /**
  * How many lengths of the packet the rounds may have found out, each of which the verifier goes on with: a check whose distance from a pointer
- * changes from round to round, in numbers that the verifier knows, tells it another one each time that it passes.
+ * changes from round to round, in numbers that the verifier knows, tells it another one each time that it passes. Where every round asks for it and
+ * one that fails leaves, all rounds know the same.
  */
-function reachesOf({ blocks }: NaturalLoop, branches: readonly Block[], rounds: number): number {
+function reachesOf(loop: NaturalLoop, rounds: number): number {
+  const { blocks } = loop;
+  const checks = [...blocks].filter(({ terminator }) => terminator.targets.length === 2);
+  const branches = checks.filter((block) => staysInside(block.terminator.targets, loop) || isSkipped(block, loop));
   const inside = new Set([...blocks].flatMap(({ instructions }) => instructions));
   const distances = branches.flatMap(({ terminator }) => {
     const [address] = terminator.args[0]?.args ?? [];
@@ -159,6 +163,17 @@ function narrowsForLater(condition: Value | undefined, { blocks }: NaturalLoop):
   const [left, right] = condition?.args ?? [];
   if (left === undefined || right === undefined || left.op === "const" || right.op === "const") return false;
   return left.type !== "ptr" && changes(left) !== changes(right);
+}
+
+/** Is there a round that does not come through `block`? */
+function isSkipped(block: Block, { header, blocks, latches }: NaturalLoop): boolean {
+  if (block === header) return false;
+  const seen = new Set([header]);
+  for (const each of seen) {
+    if (latches.includes(each)) return true;
+    for (const target of each.terminator.targets) if (blocks.has(target) && target !== block) seen.add(target);
+  }
+  return false;
 }
 
 function isMeeting(block: Block, decisive: ReadonlySet<Value>): boolean {

@@ -5,6 +5,7 @@ import { foldBranches } from "./fold-branches.ts";
 import { gatherConstants } from "./gather-constants.ts";
 import { mergeBlocks } from "./merge-blocks.ts";
 import { removeDead } from "./remove-dead.ts";
+import { removeEmptyLoops } from "./remove-empty-loops.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { skipEmpty } from "./skip-empty.ts";
 import { threadJumps } from "./thread-jumps.ts";
@@ -279,5 +280,37 @@ return v4
 b5: from b3
 return v5`;
     expect(transformed([threadJumps], writes)).toBe(writes);
+  });
+});
+
+describe("a loop", () => {
+  const body = (inside: string, behind: string): string => `v4 = const 0
+v5 = const 1
+v6 = const 9
+jump b1
+b1: from b0, b2
+v7 = phi v4, v10
+v8 = load.1 packet v2
+v9 = eq v8, v7
+branch v9, b2, b3
+b2: from b1
+v10 = add v7, v5
+${inside}v11 = ult v10, v6
+branch v11, b1, b3
+b3: from b1, b2
+${behind}`;
+
+  test("that leaves nothing behind is gone", () => {
+    expect(transformed([removeEmptyLoops, ...cleanUp, gatherConstants], body("", "return v6"))).toBe("v6 = const 9\nreturn v6");
+  });
+
+  test("stays when it stores, when it can be left in two ways, and when its numbers are used behind it", () => {
+    for (const text of [
+      body("store.1 packet v2, v10\n", "return v6"),
+      body("", "v12 = phi v5, v6\nreturn v12"),
+      body("", "return v7"),
+    ]) {
+      expect(transformed([removeEmptyLoops], text)).toBe(text);
+    }
   });
 });

@@ -22,6 +22,7 @@ import { numberValues } from "./number-values.ts";
 import { readContextEarly } from "./read-context-early.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeDeadStores } from "./remove-dead-stores.ts";
+import { removeEmptyLoops } from "./remove-empty-loops.ts";
 import { removeOverwritten } from "./remove-overwritten.ts";
 import { removeTrivialPhis } from "./remove-trivial-phis.ts";
 import { shareCopies } from "./share-copies.ts";
@@ -60,6 +61,7 @@ export const PASSES: readonly Pass[] = [
   { name: "remove-overwritten", run: removeOverwritten, description: "removes stores that others write over" },
   { name: "remove-dead-stores", run: removeDeadStores, description: "removes stores to the stack that nothing reads" },
   { name: "remove-dead", run: removeDead, description: "removes what nobody needs" },
+  { name: "remove-empty-loops", run: removeEmptyLoops, description: "removes loops that leave nothing behind" },
   { name: "skip-empty", run: skipEmpty, description: "leads edges past blocks that do nothing" },
   { name: "merge-blocks", run: mergeBlocks, description: "joins blocks that always follow each other" },
   { name: "merge-checks", run: mergeChecks, description: "checks the packet's length once, for the farthest byte", stage: 1 },

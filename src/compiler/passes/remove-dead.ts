@@ -25,7 +25,8 @@ export function removeDead(fn: Function): boolean {
   return changed;
 }
 
-function mustStay(instruction: Instruction): boolean {
+/** Does it do anything but compute its result? */
+export function mustStay(instruction: Instruction): boolean {
   if (instruction.op === "call") return !effectsOf(instruction.helper).pure;
   return hasSideEffect(instruction);
 }
