@@ -1,5 +1,5 @@
 /** What the API, the metrics and the command line may ask of a running balancer. `balancer.ts` is what answers. */
-import type { Backend, ModeName, Service, State } from "./state.ts";
+import type { Backend, Device, ModeName, Service, State } from "./state.ts";
 
 export type Family = 4 | 6;
 export type Protocol = "tcp" | "udp";
@@ -169,4 +169,4 @@ export interface Problem {
   column?: number;
 }
 
-export type { Backend, Service, State };
+export type { Backend, Device, Service, State };

@@ -6,6 +6,7 @@
  */
 import type { Backend, Change, Plan, Service, State } from "./contract.ts";
 import { backendName } from "./names.ts";
+import { isSame } from "./same.ts";
 import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } from "./table.ts";
 
 /** Which backends get new connections, as far as their health is concerned. */
@@ -133,14 +134,4 @@ function differences(left: object = {}, right: object = {}): Change["fields"] | 
   const names = [...new Set([...before.keys(), ...after.keys()])].filter((name) => !isSame(before.get(name), after.get(name)));
   if (names.length === 0) return null;
   return Object.fromEntries(names.map((name) => [name, [before.get(name), after.get(name)]]));
-}
-
-/** Of values that JSON can say. */
-function isSame(left: unknown, right: unknown): boolean {
-  if (left === right) return true;
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
-  const [before, after] = [Object.entries(left), Object.entries(right)];
-  if (before.length !== after.length) return false;
-  const other = new Map(after);
-  return before.every(([name, value]) => other.has(name) && isSame(value, other.get(name)));
 }

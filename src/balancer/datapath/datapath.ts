@@ -80,7 +80,7 @@ export class Datapath {
     const fresh = !existsSync(join(directory, "backends"));
     this.#object = this.#load(settings);
     this.#running = this.#object;
-    this.#settings = JSON.stringify(settings);
+    this.#settings = textOf(settings);
     try {
       this.tables = new Tables(this.maps, fresh);
       this.#attachments = new Attachments(directory);
@@ -124,7 +124,7 @@ export class Datapath {
 
   /** Loads the program with other settings over the same maps, and exchanges it on all devices; does nothing when they are the same. */
   configure(settings: ProgramSettings): void {
-    const text = JSON.stringify(settings);
+    const text = textOf(settings);
     if (text === this.#settings) return;
     const next = this.#load(settings);
     try {
@@ -165,4 +165,9 @@ export class Datapath {
     if (this.#running !== this.#object) this.#running.close();
     this.#object.close();
   }
+}
+
+/** Equal for settings that make equal programs. */
+function textOf({ source4, source6, natPorts, newFlowsPerSecond, mtu }: ProgramSettings): string {
+  return JSON.stringify([source4, source6, natPorts.first, natPorts.count, newFlowsPerSecond, mtu]);
 }

@@ -35,7 +35,7 @@ export interface Hop {
   sourceMac: Uint8Array;
 }
 
-const PROTOCOLS = { tcp: 6, udp: 17 } as const;
+export const PROTOCOL_NUMBERS = { tcp: 6, udp: 17 } as const;
 const MODES = { nat: Mode.NAT, direct: Mode.DIRECT, ipip: Mode.IPIP, gue: Mode.GUE, redirect: Mode.REDIRECT } as const;
 
 /** How long a connection rests before it is forgotten, where the service does not say, in seconds: as stateful firewalls usually have it. */
@@ -45,7 +45,7 @@ export function serviceKey(
   service: Pick<Service, "address" | "port" | "protocol">,
 ): { family: 4; key: ServiceKey4 } | { family: 6; key: ServiceKey6 } {
   const { family, bytes, prefixLength } = knownPrefix(service.address);
-  const rest = { port: service.port === "all" ? 0 : service.port, protocol: PROTOCOLS[service.protocol], prefixLength };
+  const rest = { port: service.port === "all" ? 0 : service.port, protocol: PROTOCOL_NUMBERS[service.protocol], prefixLength };
   if (family === 4) return { family, key: { address: ipv4ToNumber(formatIp(bytes)), ...rest } };
   return { family, key: { address: bytes, ...rest } };
 }
@@ -55,7 +55,7 @@ export function identityOfKey({ address, port, protocol, prefixLength }: Service
   const text = typeof address === "number" ? numberToIpv4(address) : formatIp(address);
   const single = prefixLength === (typeof address === "number" ? 32 : 128);
   return serviceIdentity({
-    protocol: protocol === PROTOCOLS.tcp ? "tcp" : "udp",
+    protocol: protocol === PROTOCOL_NUMBERS.tcp ? "tcp" : "udp",
     address: single ? text : `${text}/${prefixLength}`,
     port: port === 0 ? "all" : port,
   });

@@ -273,7 +273,7 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
     }));
     const state = readDocument(JSON.stringify({ services: each }));
     await write(state);
-    expect(datapath.tables.used).toEqual({ services: 1200, backends: 2400, vips: 1200 });
+    expect(datapath.tables.used).toMatchObject({ services4: 1200, services6: 0, backends: 2400, vips4: 1200 });
     for (const number of [1, 500, 501, 1200]) expect(ring(number).sort()).toContain(2 * number);
     const rings = [...datapath.maps.rings];
     datapath.close();

@@ -45,7 +45,9 @@ export interface WantedService {
 
 /** The numbers of a service and its backends, for those who read counters. */
 export interface ServiceNumbers {
-  number: number;
+  readonly number: number;
+  /** The ring's name, which changes with what is in it. */
+  readonly ring: string | null;
   /** By `backendIdentity`. */
   backends: ReadonlyMap<string, { readonly number: number; readonly record: BackendRecord }>;
 }
@@ -86,8 +88,12 @@ export class Tables {
   }
 
   /** How many entries the maps have that only this object writes. */
-  get used(): { services: number; backends: number; vips: number } {
-    return { services: this.#services.size, backends: this.#backendNumbers.used, vips: this.#vips.size };
+  get used(): Record<"services" | "services4" | "services6" | "backends" | "vips4" | "vips6", number> {
+    const six = (texts: Iterable<string>) => [...texts].filter((text) => text.includes(":")).length;
+    const [services6, vips6] = [six(this.#services.keys()), six(this.#vips)];
+    const services = this.#services.size;
+    const vips4 = this.#vips.size - vips6;
+    return { services, services4: services - services6, services6, backends: this.#backendNumbers.used, vips4, vips6 };
   }
 
   /**

@@ -1,0 +1,239 @@
+/** The service as a whole: states accepted, refused, kept, and taken over, on a real datapath in a network namespace of its own. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { noKernel, withoutKernel } from "../../test/kernel.ts";
+import type { ObjectSpec } from "../object/spec.ts";
+import { deleteLink, findLink } from "../sys/netlink/index.ts";
+import { type BalancerOptions, startBalancer } from "./balancer.ts";
+import type { Balancer, BalancerEvent, State } from "./contract.ts";
+import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
+import { readDocument } from "./document.ts";
+import { ConflictError, InvalidState } from "./refusals.ts";
+import { mapsOnly, SMALL } from "./testing/maps-only.ts";
+import { addPair, moveIntoNamespace } from "./testing/namespace.ts";
+
+const instance = `test-balancer-${process.pid}`;
+const usual = (backends: string, rest = "") =>
+  readDocument(`
+devices: [{ name: lb0 }]
+tableSize: 101
+${rest}
+services:
+- { name: web, address: 192.0.2.1, port: 80, protocol: tcp, backends: [${backends}] }
+- { name: dns, address: 192.0.2.1, port: 53, protocol: udp, affinity: source, backends: [{ address: 10.7.0.9 }] }
+`);
+const AB = "{ name: a, address: 10.7.0.1 }, { name: b, address: 10.7.0.2 }";
+
+describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
+  let leave: () => void;
+  let program: ObjectSpec;
+  let directory: string;
+  const open: Balancer[] = [];
+  const start = async (options: BalancerOptions = {}) => {
+    const balancer = await startBalancer({ instance, program, entries: SMALL, directory, ...options });
+    open.push(balancer);
+    return balancer;
+  };
+
+  beforeAll(async () => {
+    leave = moveIntoNamespace("balancer");
+    addPair("lb0", ["10.7.0.254/24", "2001:db8:7::fe/64"]);
+    program = await mapsOnly();
+    directory = mkdtempSync(join(tmpdir(), "ws-balancer-"));
+  });
+  afterEach(async () => {
+    for (const balancer of open.splice(0)) await balancer.close({ detach: true });
+    rmSync(directory, { recursive: true, force: true });
+  });
+  afterAll(() => leave?.());
+
+  it("accepts a state, and is what it says", async () => {
+    const balancer = await start({ state: usual(AB) });
+    expect(balancer.state).toEqual(usual(AB));
+    const status = await balancer.status();
+    expect(status.devices).toMatchObject([{ name: "lb0", mode: "native", driver: "veth", ifindex: findLink("lb0")?.ifindex }]);
+    expect(status.services).toMatchObject([
+      { name: "web", address: "192.0.2.1", port: 80, protocol: "tcp", mode: "nat", slots: 101, drops: 0, failOpen: false },
+      { name: "dns", slots: 101, backends: [{ name: "10.7.0.9", port: 53, slots: 101, health: "unchecked" }] },
+    ]);
+    const [a, b] = status.services[0]?.backends.map(({ slots }) => slots) ?? [];
+    expect((a ?? 0) + (b ?? 0)).toBe(101);
+    expect(status.reasons).toMatchObject({ not_ours: { packets: 0, bytes: 0 }, no_service: { packets: 0, bytes: 0 } });
+    expect(findLink("lb0")?.xdp).toHaveLength(1);
+    expect((await balancer.pressure()).find(({ name }) => name === "backends")).toEqual({
+      name: "backends",
+      entries: 3,
+      capacity: 65_536,
+    });
+  });
+
+  it("says what a change would do, does it, and says what it did", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const events: BalancerEvent[] = [];
+    const stop = balancer.subscribe((event) => events.push(event));
+    const next = usual("{ name: a, address: 10.7.0.1 }, { name: b, address: 10.7.0.2, weight: 50 }");
+    const { revision } = balancer;
+    const plan = balancer.plan(next);
+    expect(plan.changes).toEqual([
+      { action: "set", subject: "backend", service: "web", backend: "b", fields: { weight: [100, 50] } },
+    ]);
+    expect(balancer.revision).toBe(revision);
+    expect(await balancer.apply(next)).toEqual({ ...plan, revision: revision + 1 });
+    expect(events).toEqual([{ at: expect.any(Date), type: "applied", revision: revision + 1, ...plan }]);
+    expect(balancer.recent).toContainEqual(events[0]);
+    // Once more is no change.
+    expect(await balancer.apply(next)).toEqual({ changes: [], moved: [], revision: revision + 1 });
+    stop();
+    await balancer.apply(usual(AB));
+    expect(events).toHaveLength(1);
+  });
+
+  it("changes queue up, and one for another revision is refused", async () => {
+    const balancer = await start({ state: usual("") });
+    const { revision } = balancer;
+    const [first, second, third] = await Promise.allSettled([
+      balancer.apply(usual("{ address: 10.7.0.1 }"), { ifRevision: revision }),
+      balancer.apply(usual("{ address: 10.7.0.2 }"), { ifRevision: revision }),
+      balancer.apply(usual("{ address: 10.7.0.3 }")),
+    ]);
+    expect(first).toMatchObject({ status: "fulfilled", value: { revision: revision + 1 } });
+    expect(second).toMatchObject({ status: "rejected", reason: { revision: revision + 1 } });
+    expect((second as PromiseRejectedResult).reason).toBeInstanceOf(ConflictError);
+    expect(third).toMatchObject({ status: "fulfilled", value: { revision: revision + 2 } });
+    expect(balancer.state.services[0]?.backends).toMatchObject([{ address: "10.7.0.3" }]);
+  });
+
+  it("a wrong state changes nothing: all that is wrong is told", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const wrong = { ...usual(AB), tableSize: 100, devices: [{ name: "lb0" }, { name: "nowhere" }] } as State;
+    const failure = await balancer.apply(wrong).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(InvalidState);
+    expect((failure as InvalidState).problems).toMatchObject([{ path: "/tableSize" }]);
+    await expect(balancer.apply({ ...wrong, tableSize: 101 })).rejects.toMatchObject({
+      problems: [{ path: "/devices/1/name", what: "There is no device nowhere." }],
+    });
+    expect(() => balancer.plan(wrong)).toThrow(InvalidState);
+    expect(balancer.state).toEqual(usual(AB));
+  });
+
+  it("a state that the kernel does not take is taken back", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const [, outer] = addPair("gone0");
+    try {
+      // Nobody can attach to a device that another program has.
+      const other = await startBalancer({
+        instance: `${instance}-other`,
+        program,
+        entries: SMALL,
+        directory: join(directory, "other"),
+        state: readDocument("devices: [{ name: gone0 }]"),
+      });
+      open.push(other);
+      const next = usual("{ address: 10.7.0.77 }", "").services;
+      const before = balancer.revision;
+      await expect(
+        balancer.apply({
+          ...balancer.state,
+          services: next,
+          devices: [
+            { name: "lb0", mode: "auto" },
+            { name: "gone0", mode: "auto" },
+          ],
+        }),
+      ).rejects.toMatchObject({ code: "DEVICE_BUSY" });
+      expect([balancer.revision, balancer.state]).toEqual([before, usual(AB)]);
+      const { services } = await balancer.status();
+      expect(services[0]?.backends.map(({ address }) => address)).toEqual(["10.7.0.1", "10.7.0.2"]);
+      const flow = { protocol: "tcp", client: "198.51.100.1", clientPort: 1, address: "192.0.2.1", port: 80 } as const;
+      expect((await balancer.explain(flow)).backend).toMatch(/^[ab]$/);
+    } finally {
+      await open.pop()?.close({ detach: true });
+      deleteLink(outer);
+    }
+  });
+
+  it("explains where a connection goes, step by step", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const answer = await balancer.explain({
+      protocol: "udp",
+      client: "198.51.100.1",
+      clientPort: 1,
+      address: "192.0.2.1",
+      port: 53,
+    });
+    expect(answer).toEqual({
+      service: "dns",
+      backend: "10.7.0.9",
+      by: "table",
+      slot: expect.any(Number),
+      hash: expect.any(Number),
+      steps: [
+        "The service dns takes it (number 2).",
+        "The connection is not in the table of connections.",
+        expect.stringMatching(/^The hash of the client's address is 0x[0-9a-f]{8}, which is slot \d+ of 101\.$/),
+        "The slot is 10.7.0.9's.",
+      ],
+    });
+    expect(
+      await balancer.explain({ protocol: "tcp", client: "198.51.100.1", clientPort: 1, address: "192.0.2.1", port: 81 }),
+    ).toEqual({
+      service: null,
+      backend: null,
+      by: "none",
+      steps: ["The address is the balancer's, and no service has tcp port 81: the packet is dropped (no_service)."],
+    });
+    await expect(
+      balancer.explain({ protocol: "tcp", client: "x", clientPort: 1, address: "::1", port: 81 }),
+    ).rejects.toBeInstanceOf(InvalidState);
+  });
+
+  it("ends, and the datapath stays; the next one takes it over with the state and its revision", async () => {
+    const first = await start({ state: usual(AB) });
+    await first.apply(usual("{ address: 10.7.0.5 }"));
+    const { revision } = first;
+    const [before] = findLink("lb0")?.xdp ?? [];
+    await first.close();
+    expect(findLink("lb0")?.xdp).toHaveLength(1);
+    expect(isInstalled(instance)).toBe(true);
+    const second = await start();
+    expect([second.revision, second.state]).toEqual([revision, usual("{ address: 10.7.0.5 }")]);
+    expect((await second.status()).devices).toHaveLength(1);
+    expect(findLink("lb0")?.xdp[0]?.programId).not.toBe(before?.programId);
+    await second.close({ detach: true });
+    expect([findLink("lb0")?.xdp, isInstalled(instance), existsSync(pinDirectoryOf(instance))]).toEqual([[], false, false]);
+  });
+
+  it("one process steers an instance at a time", async () => {
+    await start({ state: usual(AB) });
+    await expect(start()).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+
+  it("does not take services away because it has forgotten them", async () => {
+    const first = await start({ state: usual(AB) });
+    await first.close();
+    rmSync(directory, { recursive: true });
+    await expect(start()).rejects.toMatchObject({
+      code: "BAD_FILE",
+      message: "A datapath runs, and nothing says what it is meant to do.",
+    });
+    const again = await start({ state: usual(AB) });
+    expect((await again.status()).services).toHaveLength(2);
+  });
+
+  it("settings become another program over the same maps", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const program = async () => (await balancer.status()).devices[0]?.program;
+    const before = await program();
+    await balancer.apply(usual(AB, "mtu: 1400"));
+    const after = await program();
+    expect(after).not.toBe(before);
+    await balancer.apply(usual("", "mtu: 1400"));
+    expect(await program()).toBe(after);
+  });
+
+  it("a name that cannot be a directory is refused", async () => {
+    await expect(startBalancer({ instance: "a/b" })).rejects.toMatchObject({ code: "USAGE" });
+  });
+});

@@ -1,0 +1,150 @@
+/**
+ * Where a connection's packets go, and why: the steps of the datapath's programs, taken over its own maps. What is said here is what a packet
+ * meets at this moment; nothing is changed by asking.
+ */
+import { BackendState, FlowState, ServiceFlag } from "../../programs/balancer-maps.bpf.ts";
+import type { FlowAnswer, FlowQuestion, Service } from "../contract.ts";
+import { flowHash, slotOf } from "../flow-hash.ts";
+import { backendName } from "../names.ts";
+import { backendIdentity, serviceIdentity } from "../table.ts";
+import type { DatapathMaps } from "./installed.ts";
+import {
+  identityOfKey,
+  identityOfRecord,
+  PROTOCOL_NUMBERS,
+  type ServiceKey4,
+  type ServiceKey6,
+  type ServiceRecord,
+} from "./records.ts";
+
+/** What the maps do not know: the names. */
+export interface Names {
+  services: readonly Service[];
+}
+
+/** Addresses that were read: 4 or 16 bytes each, of the same length. */
+export interface AskedFlow extends Pick<FlowQuestion, "protocol" | "clientPort" | "port"> {
+  client: Uint8Array;
+  address: Uint8Array;
+}
+
+export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services }: Names): FlowAnswer {
+  const steps: string[] = [];
+  const found = findService(maps, flow, steps);
+  if (found === null) return { service: null, backend: null, by: "none", steps };
+  const service = services.find((each) => serviceIdentity(each) === found.identity);
+  const name = service?.name ?? found.identity;
+  steps.push(`The service ${name} takes it (number ${found.record.number}).`);
+  const nameOf = (number: number): string => {
+    const record = maps.backends.get(number);
+    if (record === undefined || record.family === 0) return `number ${number}`;
+    const identity = identityOfRecord(record);
+    const backend = service?.backends.find((each) => backendIdentity(each, service) === identity);
+    return backend === undefined ? identity.replace(" ", " at port ") : backendName(backend);
+  };
+  const known = knownFlow(maps, flow, steps, nameOf);
+  if (known !== null) return { service: name, ...known, steps };
+  return { service: name, ...bySlot(maps, flow, found.record, steps, nameOf), steps };
+}
+
+interface Found {
+  identity: string;
+  record: ServiceRecord;
+}
+
+/** By the address and port, then all ports of the address, then the prefix that holds it. */
+function findService(maps: DatapathMaps, { address, port, protocol }: AskedFlow, steps: string[]): Found | null {
+  const four = address.length === 4;
+  const look = (network: Uint8Array | number, ofPort: number, prefixLength: number): Found | null => {
+    const rest = { port: ofPort, protocol: PROTOCOL_NUMBERS[protocol], prefixLength };
+    const key = typeof network === "number" ? { address: network, ...rest } : { address: network, ...rest };
+    const record = isKey4(key) ? maps.services4.get(key) : maps.services6.get(key);
+    return record === undefined ? null : { identity: identityOfKey(key), record };
+  };
+  const single = four ? new DataView(address.buffer, address.byteOffset).getUint32(0) : address;
+  const bits = address.length * 8;
+  const exact = look(single, port, bits);
+  if (exact !== null) return exact;
+  const vip = four
+    ? maps.vips4.get({ prefixLength: bits, address: single as number })
+    : maps.vips6.get({ prefixLength: bits, address: single as Uint8Array });
+  if (vip === undefined) {
+    steps.push("The address is none of the balancer's: the packet is passed to the network stack.");
+    return null;
+  }
+  const found = look(single, 0, bits) ?? look(vip.network, port, vip.prefixLength) ?? look(vip.network, 0, vip.prefixLength);
+  if (found === null)
+    steps.push(
+      `The address is the balancer's, and no service has ${protocol} port ${port}: the packet is dropped (no_service).`,
+    );
+  return found;
+}
+
+function isKey4(key: ServiceKey4 | ServiceKey6): key is ServiceKey4 {
+  return typeof key.address === "number";
+}
+
+/** Null when the table of connections does not decide. */
+function knownFlow(maps: DatapathMaps, flow: AskedFlow, steps: string[], nameOf: (number: number) => string) {
+  const entry = flowEntry(maps, flow);
+  if (entry === undefined) {
+    steps.push("The connection is not in the table of connections.");
+    return null;
+  }
+  const idleSeconds = Math.max(0, now() - entry.lastSeen);
+  const record = maps.backends.get(entry.backend);
+  const name = nameOf(entry.backend);
+  if (record === undefined || record.generation !== entry.generation) {
+    steps.push(`The table of connections has it with a backend that is gone (number ${entry.backend}): another one is chosen.`);
+    return null;
+  }
+  if (record.state !== BackendState.UP) {
+    steps.push(`The table of connections has it with ${name}, which is down: another one is chosen.`);
+    return null;
+  }
+  if (record.timeout !== 0 && idleSeconds > record.timeout) {
+    steps.push(
+      `The table of connections has it with ${name}, but it rested for ${idleSeconds} of ${record.timeout} seconds: another one is chosen.`,
+    );
+    return null;
+  }
+  steps.push(`The table of connections has it with ${name}; its last packet came ${idleSeconds} seconds ago.`);
+  if (entry.state === FlowState.CLOSED) steps.push("It was closed: a new connection (SYN) is chosen a backend anew.");
+  if (entry.natPort !== 0) steps.push(`The backend sees it from port ${entry.natPort}.`);
+  return { backend: name, by: "flow" as const, idleSeconds, ...(entry.natPort !== 0 && { natPort: entry.natPort }) };
+}
+
+function flowEntry(maps: DatapathMaps, { client, address, clientPort, port, protocol }: AskedFlow) {
+  const rest = { clientPort, serverPort: port, protocol: PROTOCOL_NUMBERS[protocol], unused: new Uint8Array(3) };
+  if (client.length === 16) return maps.flows6.get({ client, server: address, ...rest });
+  const number = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  return maps.flows4.get({ client: number(client), server: number(address), ...rest });
+}
+
+function bySlot(
+  maps: DatapathMaps,
+  flow: AskedFlow,
+  service: ServiceRecord,
+  steps: string[],
+  nameOf: (number: number) => string,
+) {
+  const affine = (service.flags & ServiceFlag.SOURCE_AFFINITY) !== 0;
+  const hash = affine ? flowHash(flow.client, 0, 0) : flowHash(flow.client, flow.clientPort, flow.port);
+  const slot = slotOf(hash, service.ringSize);
+  using ring = maps.rings.get(service.number);
+  const number = ring?.get(slot) ?? 0;
+  const of = affine ? "of the client's address" : "of the client's address and the ports";
+  steps.push(`The hash ${of} is 0x${hash.toString(16).padStart(8, "0")}, which is slot ${slot} of ${service.ringSize}.`);
+  if (number === 0 || maps.backends.get(number)?.state !== BackendState.UP) {
+    steps.push("No backend has the slot: the packet is dropped (no_backend).");
+    return { backend: null, by: "none" as const, slot, hash };
+  }
+  const name = nameOf(number);
+  steps.push(`The slot is ${name}'s.`);
+  return { backend: name, by: "table" as const, slot, hash };
+}
+
+/** In units of 2^30 ns of CLOCK_MONOTONIC, as the datapath has it. */
+function now(): number {
+  return Number(process.hrtime.bigint() >> 30n);
+}

@@ -1,0 +1,194 @@
+/**
+ * The last accepted state on disk. Whatever happens while it is written, a whole state is there afterwards, the old one or the new one: it is
+ * written beside, synced, and renamed; the one before is kept under a name of its own. A file says what its contents must add up to, so damage
+ * is noticed, told, and the one before is used.
+ *
+ * One process at a time has a directory, by a lock that ends with the process.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { link, open, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { WirescriptError } from "../errors.ts";
+import { isErrno } from "../sys/errno.ts";
+import { syscall } from "../sys/ffi.ts";
+import type { Problem } from "./contract.ts";
+import { problemText } from "./refusals.ts";
+import { State } from "./state.ts";
+import { validate } from "./validate.ts";
+
+/** Where balancers keep their states, each in a directory of its own. */
+export const STATE_DIRECTORY = "/var/lib/wirescript/balancer";
+
+export interface Accepted {
+  revision: number;
+  /** When it was accepted. */
+  since: Date;
+  state: State;
+  /** Until when backends drain whose connections end then: milliseconds since 1970, by service and backend. */
+  deadlines: Record<string, number>;
+}
+
+/** A file that could not be used. */
+export interface Damage {
+  path: string;
+  why: string;
+  /** Where it was put, for whoever wants to look into it. */
+  keptAs: string;
+}
+
+export interface Loaded {
+  /** Null when nothing has been saved yet. */
+  accepted: Accepted | null;
+  damaged: Damage[];
+}
+
+const FORMAT = "wirescript-balancer 1";
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+export class Store {
+  readonly directory: string;
+  readonly #lock: number;
+
+  /**
+   * Makes the directory when it is not there, and takes its lock.
+   *
+   * @throws WirescriptError CONFLICT when another process has it, USAGE when it cannot be made.
+   */
+  constructor(directory: string) {
+    this.directory = directory;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      this.#lock = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    } catch (cause) {
+      throw new WirescriptError({
+        code: "USAGE",
+        what: `The directory ${directory} for the balancer's state cannot be used.`,
+        why: (cause as Error).message,
+        fix: "Make it, let this user write to it, or name another one.",
+        cause,
+      });
+    }
+    try {
+      syscall("flock", this.#lock, LOCK_EX | LOCK_NB);
+    } catch (cause) {
+      closeSync(this.#lock);
+      if (!isErrno(cause, "EAGAIN")) throw cause;
+      throw new WirescriptError({
+        code: "CONFLICT",
+        what: `Another process steers the balancer whose state is in ${directory}.`,
+        why: "It holds the lock on that directory.",
+        fix: `Find it with \`fuser ${directory}\`, and talk to its API; or name another instance.`,
+        cause,
+      });
+    }
+  }
+
+  get #current(): string {
+    return join(this.directory, "state");
+  }
+
+  get #previous(): string {
+    return join(this.directory, "state.previous");
+  }
+
+  /**
+   * The last state that was saved whole. A damaged one is put aside and told, and the one before it is given.
+   *
+   * @throws WirescriptError BAD_FILE when there are states, and none of them is whole.
+   */
+  async load(): Promise<Loaded> {
+    const damaged: Damage[] = [];
+    for (const path of [this.#current, this.#previous]) {
+      const text = await textOf(path);
+      if (text === null) continue;
+      const read = decode(text);
+      if (typeof read !== "string") return { accepted: read, damaged };
+      const keptAs = `${path}.damaged`;
+      await rename(path, keptAs);
+      damaged.push({ path, why: read, keptAs });
+    }
+    if (damaged.length === 0) return { accepted: null, damaged };
+    throw new WirescriptError({
+      code: "BAD_FILE",
+      what: `No state in ${this.directory} is whole.`,
+      why: damaged.map(({ path, why, keptAs }) => `${path}: ${why} It is ${keptAs} now.`).join("\n"),
+      fix: "Start with a document of the state that is meant. What runs in the kernel goes on until then.",
+    });
+  }
+
+  /** When the promise is fulfilled, this state is on disk, and the one before it is the previous one. */
+  async save(accepted: Accepted): Promise<void> {
+    const next = join(this.directory, "state.next");
+    const file = await open(next, "w", 0o600);
+    try {
+      await file.writeFile(encode(accepted));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.#keepPrevious();
+    await rename(next, this.#current);
+    await this.#syncDirectory();
+  }
+
+  /** By a second name, so that the first one is never away. */
+  async #keepPrevious(): Promise<void> {
+    const second = join(this.directory, "state.kept");
+    await rm(second, { force: true });
+    try {
+      await link(this.#current, second);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    await rename(second, this.#previous);
+  }
+
+  async #syncDirectory(): Promise<void> {
+    const directory = await open(this.directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
+  /** Gives the lock back. */
+  close(): void {
+    closeSync(this.#lock);
+  }
+}
+
+async function textOf(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function encode({ since, ...accepted }: Accepted): string {
+  const body = `${JSON.stringify({ ...accepted, since: since.toISOString() })}\n`;
+  return `${FORMAT} ${digest(body)}\n${body}`;
+}
+
+/** What was saved, or what is wrong with it. */
+function decode(text: string): Accepted | string {
+  const end = text.indexOf("\n");
+  const [header, body] = [text.slice(0, end), text.slice(end + 1)];
+  if (!header.startsWith("wirescript-balancer ")) return "It is no state of a balancer.";
+  if (!header.startsWith(`${FORMAT} `)) return "It was written by another version of Wirescript.";
+  if (header !== `${FORMAT} ${digest(body)}`) return "Its contents do not add up to what it says.";
+  const saved = JSON.parse(body) as Omit<Accepted, "since"> & { since: string };
+  const problems: Problem[] = [];
+  const state = validate<State>(State, saved.state, problems);
+  if (state === undefined) return `It does not fit this version of Wirescript: ${problems.map(problemText).join(" ")}`;
+  return { ...saved, state, since: new Date(saved.since) };
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
