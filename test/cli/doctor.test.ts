@@ -1,7 +1,8 @@
 /** `wirescript doctor` as a command: what it prints, its exit status, what --fix does and what it leaves alone. */
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { BPFFS_PATH } from "../../src/sys/mount.ts";
-import { BIN, cannotRun, DROP, ECHO, Sandbox, titled } from "./sandbox.ts";
+import { BIN, cannotRun, DROP, ECHO, ended, ROOT, Sandbox, titled } from "./sandbox.ts";
 
 describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
   const sandbox = cannotRun === null ? new Sandbox() : null;
@@ -121,10 +122,25 @@ describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
     );
     expect(mended.stdout).toContain("Nothing found that would make this packet vanish. Looked at well.");
     expect(mended.status).toBe(0);
+    forward(1);
     const json = JSON.parse(box().wirescript("doctor", "--packet", `${inside} > ${well}`, "--in", "uno", "--json").stdout);
     expect(json.packet).toMatchObject({ in: { dev: "uno" }, out: { place: { netns: null, dev: "well" }, nextHop: well } });
     forward(0);
     expect(lab("teardown", "--name", "uno").status).toBe(0);
+  });
+
+  test("--watch tells what got lost meanwhile, before what else is found", async () => {
+    const ABORTED = join(ROOT, "src/programs/aborted.bpf.ts");
+    expect(box().wirescript("load", "--force", "well", ABORTED).status).toBe(0);
+    const child = box().start("doctor", "well", "--watch", "4");
+    const outcome = ended(child);
+    await new Promise<void>((resolve) => child.stderr?.once("data", () => resolve()));
+    box().run("ip", ["netns", "exec", "well", "ping", "-c", "1", "-W", "0.2", "10.11.1.1"]);
+    const { status, stdout, stderr } = await outcome;
+    expect(stderr).toBe("Counting for 4 s what the kernel loses in XDP: send packets now.\n");
+    expect(stdout).toMatch(/^1\. .* lost in [4-9]\.\d s by XDP_ABORTED at well\. \[xdp-exception\]\n/);
+    expect(status).toBe(1);
+    expect(box().wirescript("load", "--force", "well", ECHO).status).toBe(0);
   });
 
   test("--packet refuses what is no packet, and options that belong to one without it", () => {
@@ -133,6 +149,7 @@ describe.skipIf(cannotRun !== null)(titled("wirescript doctor"), () => {
       [["--packet", "10.0.0.1 > ::1"], "One address is of IPv4 and the other one of IPv6."],
       [["--packet", "10.0.0 > 10.0.0.1"], '"10.0.0" is no IP address.'],
       [["--packet", "10.0.0.1 > 10.0.0.2", "well"], "Write --in well"],
+      [["--packet", "10.0.0.1 > 10.0.0.2", "--watch", "1"], "--packet"],
       [["--in", "well"], "no packet is named"],
       [["--packet", "10.0.0.1 > 10.0.0.2", "--length", "70000"], "from 20 to 65535"],
     ] as const) {

@@ -2,8 +2,17 @@
 import { spawnSync } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import { setTimeout } from "node:timers/promises";
-import { type Diagnosis, diagnose, diagnosePacket, type Finding, type Path, type PathOptions } from "../../doctor/index.ts";
+import {
+  type Diagnosis,
+  diagnose,
+  diagnosePacket,
+  type Finding,
+  type Path,
+  type PathOptions,
+  Watch,
+} from "../../doctor/index.ts";
 import { WirescriptError } from "../../errors.ts";
+import { Interruption } from "../interruption.ts";
 import { BIN, ownCommand, shellWord } from "../own-command.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { paint, printable, say, sayJson } from "../terminal.ts";
@@ -16,6 +25,8 @@ export interface DoctorOptions {
   packet?: string;
   in?: string;
   length?: number;
+  /** Seconds. */
+  watch?: number;
 }
 
 /** The exit status of a doctor who found something. */
@@ -30,11 +41,25 @@ export async function doctor(devices: readonly string[], options: DoctorOptions)
   const question = questionOf(devices, options);
   const examine = (): Diagnosis & { packet?: Path } =>
     question === null ? diagnose({ devices, netns }) : diagnosePacket({ ...question, netns });
+  const seen = options.watch === undefined ? [] : await watched(options.watch, { devices, netns }, options.json === true);
   let diagnosis = examine();
   if (options.fix === true && (await mend(diagnosis.findings, options.yes === true))) diagnosis = await examineSettled(examine);
+  // What was seen comes before what might happen.
+  diagnosis = { ...diagnosis, findings: [...seen, ...diagnosis.findings] };
   if (options.json === true) sayJson(diagnosis);
   else show(diagnosis, devices, options);
   return diagnosis.findings.length === 0 ? 0 : FINDINGS;
+}
+
+/** What gets lost in so many seconds. */
+async function watched(seconds: number, subject: { devices: readonly string[]; netns?: string | number }, quiet: boolean) {
+  // What is wrong with the command line is said before.
+  diagnose(subject);
+  using interruption = new Interruption();
+  using watch = new Watch();
+  if (!quiet) process.stderr.write(`Counting for ${seconds} s what the kernel loses in XDP: send packets now.\n`);
+  await interruption.pause(seconds, "The kernel has stopped counting; nothing else was changed.");
+  return watch.findings(subject);
 }
 
 /** The packet that is asked about; null when it is about devices. @throws WirescriptError USAGE for options that do not go together. */
@@ -96,7 +121,7 @@ function show(
     "doctor",
     ...(netns === undefined ? [] : ["--netns", shellWord(netns)]),
     ...asked.map(shellWord),
-    ...(["packet", "in", "length"] as const).flatMap((name) =>
+    ...(["packet", "in", "length", "watch"] as const).flatMap((name) =>
       options[name] === undefined ? [] : [`--${name}`, shellWord(`${options[name]}`)],
     ),
     "--fix",
@@ -166,7 +191,7 @@ function run(command: string, shown: string): void {
 
 /** The command with `ours` for our own. */
 function runnable({ fix }: Finding, ours: string): string {
-  return fix.command.replaceAll(/\bwirescript (?=load|unload|maps|unpin|lab)/g, `${ours} `);
+  return fix.command.replaceAll(/\bwirescript (?=load|unload|maps|progs|monitor|unpin|lab)/g, `${ours} `);
 }
 
 function nobodyToAsk(): WirescriptError {

@@ -3,7 +3,7 @@ import { Command, Option } from "commander";
 import type { DoctorOptions } from "../actions/doctor.ts";
 import { teach } from "../examples.ts";
 import type { Finish } from "../finish.ts";
-import { packetLength } from "../numbers.ts";
+import { packetLength, positiveNumber } from "../numbers.ts";
 
 export function doctorCommand(finish: Finish): Command {
   const command = new Command("doctor")
@@ -14,6 +14,11 @@ export function doctorCommand(finish: Finish): Command {
     .option(
       "--json",
       "print JSON: { devices, findings: [{ id, place: { netns, dev }, what, evidence, why, fix: { command, safe } }] }",
+    )
+    .addOption(
+      new Option("--watch <seconds>", "count meanwhile what the kernel loses in XDP, and why")
+        .argParser(positiveNumber)
+        .conflicts("packet"),
     )
     .option("--packet <packet>", 'where one packet goes, and what stops it: "10.11.1.2 > 10.11.2.2"')
     .option("--in <dev>", "with --packet: the device that it comes in by (default: the one by which the sender is reached)")
@@ -29,6 +34,10 @@ export function doctorCommand(finish: Finish): Command {
       ["wirescript doctor eth0", "what could make packets vanish at eth0, at its other end, and where it redirects to"],
       ["wirescript doctor", "the same for all devices that have a program, in all network namespaces"],
       ["wirescript doctor --netns blue veth0", "in another network namespace"],
+      [
+        "wirescript doctor eth0 --watch 10",
+        "and what gets lost there in the next ten seconds, by the kernel's own tracepoints",
+      ],
       ['wirescript doctor --packet "10.11.1.2 > 10.11.2.2"', "where a packet goes, and what stops it on its way"],
       ["wirescript doctor eth0 --fix", "run the safe commands, after asking"],
       ["wirescript doctor eth0 --json", "for scripts"],
