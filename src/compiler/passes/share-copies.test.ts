@@ -92,3 +92,17 @@ test("calls of different subprograms are no copies", () => {
   expect(transformed([shareCopies], twoPaths(call("one", 20), call("one", 30))).match(/call/g)).toHaveLength(1);
   expect(transformed([shareCopies], twoPaths(call("one", 20), call("other", 30))).match(/call/g)).toHaveLength(2);
 });
+
+test("loops are not entered in the middle", () => {
+  const loop = (from: number, first: number, at: number): string => `jump b${first}
+b${first}: from b${from}, b${first}
+v${first + 1} = phi v6, v${first + 2}
+store.4 packet v2 + ${at}, v${first + 1}
+${[4, 8, 12, 16, 20].map((offset) => `store.4 packet v2 + ${offset}, v6`).join("\n")}
+v${first + 2} = add v${first + 1}, v7
+v${first + 3} = ult v${first + 2}, v8
+branch v${first + 3}, b${first}, b${first + 4}
+b${first + 4}: from b${first}`;
+  const source = twoPaths(loop(1, 20, 24), loop(2, 30, 28)).replace("b3: from b1, b2", "b3: from b24, b34");
+  expect(transformed([shareCopies], source)).toBe(source);
+});

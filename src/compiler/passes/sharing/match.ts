@@ -274,6 +274,9 @@ class Attempt {
 
   #target(from: Block, twin: Block, which: number, original: Block, copy: Block): boolean {
     if (original !== copy) {
+      // The first ones are entered in the middle, and a loop begins before that.
+      const [entry] = this.#blocks.keys();
+      if (original === entry) return false;
       if (this.#blocks.has(original)) return this.#blocks.get(original) === copy;
       if (this.#trial(() => this.#block(original, copy))) return true;
       return this.#part(true, { kind: "edge", block: from, which });
