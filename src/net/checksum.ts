@@ -5,7 +5,7 @@
  * formed on bytes as they lie in the packet: the swaps here and those of the fields cancel out. A word has 32 bits in all names here.
  */
 import { byteSwap16, byteSwap32, i64, u16, u32, type u64 } from "../kernel/index.ts";
-import type { IPv4 } from "./ip.ts";
+import type { IPv4, Ipv6Words } from "./ip.ts";
 
 /**
  * The checksum after 16 aligned bits of what it covers changed from `from` to `to`. All three in host order. Right for every input:
@@ -48,6 +48,13 @@ export function checksumDifference(from: u16, to: u16): u32 {
 export function checksumWordDifference(from: u32, to: u32): u32 {
   const sum: u64 = (~byteSwap32(from) & 0xffffffff) + byteSwap32(to);
   // At most 2^33 - 2, so that adding the carry does not carry again.
+  return fold(u32(sum) + (sum >> 32));
+}
+
+/** As `checksumDifference`, for an IPv6 address: `checksumAddressDifference(viewAs(ip.src, Ipv6Words), viewAs(to, Ipv6Words))`. */
+export function checksumAddressDifference(from: Ipv6Words, to: Ipv6Words): u32 {
+  // Four times the largest word, which is 0 to a checksum, keeps the sum above 0.
+  const sum: u64 = 0x3fffffffc - from.a - from.b - from.c - from.d + to.a + to.b + to.c + to.d;
   return fold(u32(sum) + (sum >> 32));
 }
 

@@ -1,5 +1,5 @@
 /** IPv4 (RFC 791) and IPv6 (RFC 8200): headers, extension headers, and where the transport header is. */
-import { be16, be32, bits, bytes, type Infer, type PacketContext, struct, u8, type u16, type u32 } from "../kernel/index.ts";
+import { be16, be32, bits, bytes, type Infer, type PacketContext, struct, u8, type u16, u32 } from "../kernel/index.ts";
 import { EtherType } from "./ethernet.ts";
 
 /** Without options: `ihl` times four is where the payload starts. */
@@ -26,6 +26,10 @@ export const Ipv4Fragment = { DONT_FRAGMENT: 0x4000, MORE_FRAGMENTS: 0x2000, OFF
 /** An IPv6 address. */
 export const ipv6Address = bytes(16);
 export type IPv6Address = Infer<typeof ipv6Address>;
+
+/** An IPv6 address as it lies in memory, for arithmetic: `viewAs(ip.src, Ipv6Words)`. */
+export const Ipv6Words = struct({ a: u32, b: u32, c: u32, d: u32 });
+export type Ipv6Words = Infer<typeof Ipv6Words>;
 
 export const IPv6 = struct({
   version: bits(4),

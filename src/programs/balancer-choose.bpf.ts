@@ -2,13 +2,12 @@
  * Which backend a packet goes to. A connection that is known has one; a new one takes what the service's ring has at the slot that a hash of
  * the client picks, and is remembered, unless there are more new ones than the rate guard lets through.
  */
-import { i64, noinline, u16, type u32, XDP_DROP, XDP_PASS } from "wirescript/kernel";
+import { i64, u16, type u32, XDP_DROP, XDP_PASS } from "wirescript/kernel";
 import { TcpFlag } from "wirescript/net";
 
 import {
   type Backend,
   BackendState,
-  backends,
   type Flow,
   FlowState,
   flow_rate,
@@ -20,16 +19,30 @@ import {
 } from "./balancer-maps.bpf.ts";
 
 /**
- * A backend's number, with the port for NAT in the bits above; or, below zero, the action for a packet that goes nowhere, negated. One number, since
- * functions that are called return one.
+ * A backend's number, with the port for NAT and a flag in the bits above; or, below zero, what becomes of a packet that goes nowhere. One number,
+ * since functions that are called return one.
  */
 export type Choice = i64;
 export const DROP: Choice = -XDP_DROP;
 export const PASS: Choice = -XDP_PASS;
+/** No connection is known: one must be opened. */
+export const NEW: Choice = 0;
+/** It is a backend's answer. */
+export const ANSWER: Choice = -16;
+/** The backend is for this packet only: more new connections than are remembered. */
+const GUARDED: Choice = 0x1_0000_0000_0000;
 const NAT_PORT_SHIFT = 32;
 
 export function choice(number: u32, natPort: u32): Choice {
   return i64(number | (natPort << NAT_PORT_SHIFT));
+}
+
+export function guarded(number: u32): Choice {
+  return i64(number | GUARDED);
+}
+
+export function isGuarded(choice: Choice): boolean {
+  return (choice & GUARDED) !== 0;
 }
 
 export function natPortOf(choice: Choice): u16 {
@@ -46,17 +59,27 @@ export function goesOn(flow: Flow, backend: Backend, now: u32, tcpFlags: u32): b
   return flow.state === FlowState.OPEN || (tcpFlags & TcpFlag.SYN) === 0;
 }
 
+/** Whether `touch` would change something. */
+export function isNoteworthy(of: { lastSeen: u32 }, now: u32, tcpFlags: u32): boolean {
+  return of.lastSeen !== now || (tcpFlags & CLOSING) !== 0;
+}
+
+/** Notes in a connection, or in its port of NAT, that it was seen, and when it ends. */
+export function touch(of: { lastSeen: u32; state: u32 }, now: u32, tcpFlags: u32): void {
+  of.lastSeen = now;
+  if ((tcpFlags & CLOSING) !== 0) of.state = FlowState.CLOSED;
+}
+
 /** `timeout` 0: never. Another CPU's clock may be ahead of ours by a tick. */
 export function isOver(now: u32, lastSeen: u32, timeout: u32): boolean {
   return timeout !== 0 && i64(now) - lastSeen > timeout;
 }
 
-/** The backend at the ring's slot for `hash`; 0 when there is none that is up. */
-export const choose = noinline((service: Service, hash: u32): u32 => {
+/** The number in the ring's slot for `hash`; 0 when there is none. */
+export function slotOf(service: Service, hash: u32): u32 {
   const slot = rings.lookup(service.number)?.lookup((hash * service.ringSize) >> 32);
-  if (!slot) return 0;
-  return backends.lookup(slot.value)?.state === BackendState.UP ? slot.value : 0;
-});
+  return slot ? slot.value : 0;
+}
 
 /** Whether this CPU may remember one more new connection in this second. */
 export function mayRemember(now: u32): boolean {

@@ -6,3 +6,7 @@ import { Reason } from "./balancer-maps.bpf.ts";
 export const expired4 = noinline((ctx: XdpContext, _l3: u32): XdpAction => drop(ctx, Reason.TTL_EXPIRED));
 
 export const tooBig4 = noinline((ctx: XdpContext, _l3: u32, _overhead: u32): XdpAction => drop(ctx, Reason.TOO_BIG));
+
+export const expired6 = noinline((ctx: XdpContext, _l3: u32): XdpAction => drop(ctx, Reason.TTL_EXPIRED));
+
+export const tooBig6 = noinline((ctx: XdpContext, _l3: u32, _overhead: u32): XdpAction => drop(ctx, Reason.TOO_BIG));

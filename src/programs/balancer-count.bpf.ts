@@ -1,6 +1,6 @@
 /** The balancer's counters and clock: per CPU, so that nobody waits for anybody. */
 import { ktimeGetCoarseNs, u32, XDP_DROP, XDP_PASS, type XdpAction, type XdpContext } from "wirescript/kernel";
-import { type Backend, backend_stats, reasons, service_stats } from "./balancer-maps.bpf.ts";
+import { type Backend, backend_stats, backends, reasons, service_stats } from "./balancer-maps.bpf.ts";
 
 /** A number of `Reason`. */
 export type ReasonNumber = u32;
@@ -38,10 +38,12 @@ export function countRequest(ctx: XdpContext, number: u32, backend: Backend): vo
 }
 
 /** A connection that is remembered from now on. */
-export function countFlow(number: u32, service: u32): void {
+export function countFlow(number: u32): void {
+  const backend = backends.lookup(number);
+  if (!backend) return;
   const ofBackend = backend_stats.lookup(number);
   if (ofBackend) ofBackend.flows++;
-  const ofService = service_stats.lookup(service);
+  const ofService = service_stats.lookup(backend.service);
   if (ofService) ofService.flows++;
 }
 

@@ -1,8 +1,6 @@
 /** The hash of a connection: picks its slot in the ring, and varies what routers spread tunnels by. src/balancer/flow-hash.ts is the same for user space. */
-import { be32, struct, type u16, u32, viewAs } from "wirescript/kernel";
-import type { IPv6Address } from "wirescript/net";
-
-const Words = struct({ a: be32, b: be32, c: be32, d: be32 });
+import { byteSwap32, type u16, u32 } from "wirescript/kernel";
+import type { Ipv6Words } from "wirescript/net";
 
 /** Of an IPv4 client. With source affinity, both ports are 0. */
 export function flowHash4(client: u32, clientPort: u16, serverPort: u16): u32 {
@@ -10,9 +8,9 @@ export function flowHash4(client: u32, clientPort: u16, serverPort: u16): u32 {
 }
 
 /** Of an IPv6 client. */
-export function flowHash6(client: IPv6Address, clientPort: u16, serverPort: u16): u32 {
-  const { a, b, c, d } = viewAs(client, Words);
-  return mix(mix(mix(mix(hashOfPorts(clientPort, serverPort) ^ a) ^ b) ^ c) ^ d);
+export function flowHash6({ a, b, c, d }: Ipv6Words, clientPort: u16, serverPort: u16): u32 {
+  const ports = hashOfPorts(clientPort, serverPort);
+  return mix(mix(mix(mix(ports ^ byteSwap32(a)) ^ byteSwap32(b)) ^ byteSwap32(c)) ^ byteSwap32(d));
 }
 
 function hashOfPorts(clientPort: u16, serverPort: u16): u32 {

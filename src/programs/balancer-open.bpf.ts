@@ -1,58 +1,83 @@
 /** The first packet of a connection: which service it is for, which backend gets it, and that this is remembered. */
-import { noinline, type u16, type u32, type XdpContext } from "wirescript/kernel";
-import { TcpFlag } from "wirescript/net";
-import { type Choice, choice, choose, DROP, mayRemember, PASS } from "./balancer-choose.bpf.ts";
-import { count, countFlow, drop, dropOfService } from "./balancer-count.bpf.ts";
-import { flowHash4 } from "./balancer-hash.bpf.ts";
+import { noinline, u32, viewAs, type XdpContext } from "wirescript/kernel";
+import { IPv4, IPv6, Ipv6Words, ipv6Address, TcpFlag } from "wirescript/net";
+import { type Choice, choice, DROP, guarded, mayRemember, natPortOf, PASS, slotOf } from "./balancer-choose.bpf.ts";
+import { count, countFlow, dropOfService, seconds } from "./balancer-count.bpf.ts";
+import { flowHash4, flowHash6 } from "./balancer-hash.bpf.ts";
 import {
   type Backend,
+  BackendState,
   backends,
   type Flow,
   FlowState,
   flows4,
+  flows6,
   Mode,
   Reason,
   type Service,
   ServiceFlag,
   services4,
+  services6,
   source4,
+  source6,
   vips4,
+  vips6,
 } from "./balancer-maps.bpf.ts";
-import { flowKey4, Head4 } from "./balancer-packet.bpf.ts";
-import { takePort4 } from "./balancer-ports.bpf.ts";
+import { flowKey4, flowKey6, Head4, head6At, tcpFlags4, tcpFlags6, unpacked } from "./balancer-packet.bpf.ts";
 
-/** For the packet at `l3`, which has no connection, or one whose backend is none any more. */
-export const open4 = noinline((ctx: XdpContext, l3: u32, now: u32, tcpFlags: u32): Choice => {
+/** The backend for the packet at `l3`, which has no connection, or one that does not go on. */
+export const choose4 = noinline((ctx: XdpContext, l3: u32): Choice => {
   const head = ctx.at(Head4, l3);
   if (!head) return DROP;
-  const service = serviceOf4(head);
-  if (!service) return refuse4(ctx, head);
+  const service = serviceOf4(ctx, l3);
+  if (!service) return refuse4(ctx, l3);
   const { ip, udp } = head;
   const affine = (service.flags & ServiceFlag.SOURCE_AFFINITY) !== 0;
   const hash = affine ? flowHash4(ip.src, 0, 0) : flowHash4(ip.src, udp.sourcePort, udp.destinationPort);
-  const number = choose(service, hash);
+  const number = slotOf(service, hash);
   const backend = backends.lookup(number);
-  if (number === 0 || !backend) return dropped(ctx, service.number, Reason.NO_BACKEND);
+  if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
+  if (backend.mode === Mode.NAT && (source4 === 0 || backend.family !== 4)) return dropped(ctx, service.number, Reason.UNFIT);
+  return admit(ctx, flows4.lookup(flowKey4(head)), number, backend, tcpFlags4(ctx, l3));
+});
 
-  const key = flowKey4(head);
-  const known = flows4.lookup(key);
+/** The connection of the packet at `l3` has its backend, and its port, from now on. */
+export const remember4 = noinline((ctx: XdpContext, l3: u32, chosen: Choice): void => {
+  const head = ctx.at(Head4, l3);
+  const flow = flowOf(chosen);
+  if (head && flow && flows4.update(flowKey4(head), flow)) countFlow(flow.backend);
+});
+
+/** Whether the backend's packets need a port of NAT. */
+export function wantsPort(chosen: Choice): boolean {
+  return backends.lookup(u32(chosen))?.mode === Mode.NAT;
+}
+
+function flowOf(chosen: Choice): Flow | null {
+  const number = u32(chosen);
+  const backend = backends.lookup(number);
+  if (!backend) return null;
+  return {
+    backend: number,
+    generation: backend.generation,
+    lastSeen: seconds(),
+    natPort: natPortOf(chosen),
+    state: FlowState.OPEN,
+    unused: 0,
+  };
+}
+
+/** `known` is the connection that does not go on, if there was one. */
+function admit(ctx: XdpContext, known: Flow | null, number: u32, backend: Backend, tcpFlags: u32): Choice {
   if (known) {
     if (!isReopened(known, tcpFlags) && isMoved(known, number, backend)) count(ctx, Reason.MOVED);
-  } else if (!mayRemember(now)) {
-    if (backend.mode === Mode.NAT) return dropped(ctx, service.number, Reason.RATE_GUARD);
-    count(ctx, Reason.RATE_GUARD);
     return choice(number, 0);
   }
-  let natPort: u16 = 0;
-  if (backend.mode === Mode.NAT) {
-    if (source4 === 0 || backend.family !== 4) return dropped(ctx, service.number, Reason.UNFIT);
-    natPort = takePort4(ctx, l3, number, flowHash4(ip.src, udp.sourcePort, udp.destinationPort));
-    if (natPort === 0) return dropped(ctx, service.number, Reason.NO_NAT_PORT);
-  }
-  const flow = { backend: number, generation: backend.generation, lastSeen: now, natPort, state: FlowState.OPEN, unused: 0 };
-  if (flows4.update(key, flow)) countFlow(number, service.number);
-  return choice(number, natPort);
-});
+  if (mayRemember(seconds())) return choice(number, 0);
+  if (backend.mode === Mode.NAT) return dropped(ctx, backend.service, Reason.RATE_GUARD);
+  count(ctx, Reason.RATE_GUARD);
+  return guarded(number);
+}
 
 function dropped(ctx: XdpContext, service: u32, reason: u32): Choice {
   dropOfService(ctx, service, reason);
@@ -68,7 +93,11 @@ function isMoved({ backend, generation }: Flow, number: u32, chosen: Backend): b
   return backend !== number || generation !== chosen.generation;
 }
 
-function serviceOf4({ ip, udp }: Head4): Service | null {
+/** The service of the packet at `l3`, the most specific one. */
+const serviceOf4 = noinline((ctx: XdpContext, l3: u32): Service | null => {
+  const head = ctx.at(Head4, l3);
+  if (!head) return null;
+  const { ip, udp } = head;
   const key = { address: ip.dst, port: udp.destinationPort, protocol: ip.protocol, prefixLength: 32 };
   const exact = services4.lookup(key);
   if (exact) return exact;
@@ -84,17 +113,79 @@ function serviceOf4({ ip, udp }: Head4): Service | null {
   if (ofPrefix) return ofPrefix;
   key.port = 0;
   return services4.lookup(key);
-}
+});
 
-function refuse4(ctx: XdpContext, { ip }: Head4): Choice {
+const refuse4 = noinline((ctx: XdpContext, l3: u32): Choice => {
+  const ip = ctx.at(IPv4, l3);
+  if (!ip) return DROP;
   if (ip.dst === source4) {
     count(ctx, Reason.NO_ORIGIN);
     return PASS;
   }
   if (vips4.lookup({ prefixLength: 32, address: ip.dst })) {
-    drop(ctx, Reason.NO_SERVICE);
+    count(ctx, Reason.NO_SERVICE);
     return DROP;
   }
   count(ctx, Reason.NOT_OURS);
   return PASS;
-}
+});
+
+export const choose6 = noinline((ctx: XdpContext, packedPlace: u32): Choice => {
+  const place = unpacked(packedPlace);
+  const head = head6At(ctx, place);
+  if (!head) return DROP;
+  const service = serviceOf6(ctx, packedPlace);
+  if (!service) return refuse6(ctx, place.l3);
+  const { ip, udp } = head;
+  const affine = (service.flags & ServiceFlag.SOURCE_AFFINITY) !== 0;
+  const client = viewAs(ip.src, Ipv6Words);
+  const hash = affine ? flowHash6(client, 0, 0) : flowHash6(client, udp.sourcePort, udp.destinationPort);
+  const number = slotOf(service, hash);
+  const backend = backends.lookup(number);
+  if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
+  const unfit = backend.mode === Mode.NAT && (source6.equals(ipv6Address()) || backend.family !== 6);
+  if (unfit) return dropped(ctx, service.number, Reason.UNFIT);
+  return admit(ctx, flows6.lookup(flowKey6(head)), number, backend, tcpFlags6(ctx, place));
+});
+
+export const remember6 = noinline((ctx: XdpContext, place: u32, chosen: Choice): void => {
+  const head = head6At(ctx, unpacked(place));
+  const flow = flowOf(chosen);
+  if (head && flow && flows6.update(flowKey6(head), flow)) countFlow(flow.backend);
+});
+
+const serviceOf6 = noinline((ctx: XdpContext, place: u32): Service | null => {
+  const head = head6At(ctx, unpacked(place));
+  if (!head) return null;
+  const { ip, udp, protocol } = head;
+  const key = { address: ip.dst, port: udp.destinationPort, protocol, prefixLength: 128 };
+  const exact = services6.lookup(key);
+  if (exact) return exact;
+  const vip = vips6.lookup({ prefixLength: 128, address: ip.dst });
+  if (!vip) return null;
+  key.port = 0;
+  const ofAllPorts = services6.lookup(key);
+  if (ofAllPorts) return ofAllPorts;
+  key.address = vip.network;
+  key.prefixLength = vip.prefixLength;
+  key.port = udp.destinationPort;
+  const ofPrefix = services6.lookup(key);
+  if (ofPrefix) return ofPrefix;
+  key.port = 0;
+  return services6.lookup(key);
+});
+
+const refuse6 = noinline((ctx: XdpContext, l3: u32): Choice => {
+  const ip = ctx.at(IPv6, l3);
+  if (!ip) return DROP;
+  if (ip.dst.equals(source6)) {
+    count(ctx, Reason.NO_ORIGIN);
+    return PASS;
+  }
+  if (vips6.lookup({ prefixLength: 128, address: ip.dst })) {
+    count(ctx, Reason.NO_SERVICE);
+    return DROP;
+  }
+  count(ctx, Reason.NOT_OURS);
+  return PASS;
+});

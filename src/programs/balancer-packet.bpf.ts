@@ -1,16 +1,21 @@
 /** What the balancer sees of TCP and UDP packets, and how their addresses and ports are rewritten. */
-import { type be16, type be32, struct, type u32, type View, type XdpContext } from "wirescript/kernel";
+import { type be16, type be32, struct, u8, u32, type View, viewAs, type XdpContext } from "wirescript/kernel";
 import {
   applyToChecksum,
   applyToUdpChecksum,
+  checksumAddressDifference,
   checksumDifference,
   checksumWordDifference,
   IPv4,
+  IPv6,
   IpProtocol,
+  Ipv6Words,
+  ipv6Address,
   Tcp,
+  TcpFlag,
   Udp,
 } from "wirescript/net";
-import { FlowKey4 } from "./balancer-maps.bpf.ts";
+import { FlowKey4, FlowKey6 } from "./balancer-maps.bpf.ts";
 
 /** An IPv4 header without options, and as much of TCP as UDP has. */
 export const Head4 = struct({ ip: IPv4, udp: Udp });
@@ -27,6 +32,14 @@ export function flowKey4({ ip, udp }: Head4): FlowKey4 {
     unused: FlowKey4.fields.unused(),
   };
 }
+
+/** SYN, FIN and RST; none for UDP. */
+export function tcpFlags4(ctx: XdpContext, l3: u32): u32 {
+  const ip = ctx.at(IPv4, l3);
+  const tcp = ctx.at(Tcp, l3 + IPv4.size);
+  return ip && tcp && ip.protocol === IpProtocol.TCP ? tcp.flags & BEGIN_OR_END : 0;
+}
+const BEGIN_OR_END = TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST;
 
 /** One end of a connection. */
 export interface End4 {
@@ -51,6 +64,88 @@ export function readdress4(ctx: XdpContext, l3: u32, { ip, udp }: Head4, source:
   ip.ttl--;
   ip.src = source.address;
   ip.dst = destination.address;
+  udp.sourcePort = source.port;
+  udp.destinationPort = destination.port;
+  return true;
+}
+
+/** Where an IPv6 packet's headers are, and which one the transport header is: there may be extension headers between them. */
+export interface Place6 {
+  l3: u32;
+  l4: u32;
+  protocol: u8;
+}
+
+/** A place in one number, for functions that are called. */
+export function packed({ l3, l4, protocol }: Place6): u32 {
+  return u32((l4 << 16) | (protocol << 8) | l3);
+}
+
+export function unpacked(place: u32): Place6 {
+  return { l3: place & 0xff, l4: place >> 16, protocol: u8(place >> 8) };
+}
+
+export interface Head6 {
+  ip: IPv6;
+  udp: Udp;
+  protocol: u8;
+}
+
+export function head6At(ctx: XdpContext, { l3, l4, protocol }: Place6): Head6 | null {
+  const ip = ctx.at(IPv6, l3);
+  const udp = ctx.at(Udp, l4);
+  return ip && udp ? { ip, udp, protocol } : null;
+}
+
+export function flowKey6({ ip, udp, protocol }: Head6): FlowKey6 {
+  return {
+    client: ip.src,
+    server: ip.dst,
+    clientPort: udp.sourcePort,
+    serverPort: udp.destinationPort,
+    protocol,
+    unused: FlowKey6.fields.unused(),
+  };
+}
+
+/** As `tcpFlags4`. */
+export function tcpFlags6(ctx: XdpContext, { l4, protocol }: Place6): u32 {
+  const tcp = ctx.at(Tcp, l4);
+  return tcp && protocol === IpProtocol.TCP ? tcp.flags & BEGIN_OR_END : 0;
+}
+
+/** An IPv6 address where it lies: `viewAs(ip.src, Address6)`. */
+export const Address6 = struct({ bytes: ipv6Address });
+export type Address6 = View<typeof Address6>;
+
+export interface End6 {
+  address: Address6;
+  port: be16;
+}
+
+/** As `readdress4`; the hop limit goes down. */
+export function readdress6(
+  ctx: XdpContext,
+  { l4 }: Place6,
+  { ip, udp, protocol }: Head6,
+  source: End6,
+  destination: End6,
+): boolean {
+  const changed =
+    checksumAddressDifference(viewAs(ip.src, Ipv6Words), viewAs(source.address, Ipv6Words)) +
+    checksumAddressDifference(viewAs(ip.dst, Ipv6Words), viewAs(destination.address, Ipv6Words)) +
+    checksumDifference(udp.sourcePort, source.port) +
+    checksumDifference(udp.destinationPort, destination.port);
+  if (protocol === IpProtocol.TCP) {
+    const segment = ctx.at(Tcp, l4);
+    if (!segment) return false;
+    segment.checksum = applyToChecksum(segment.checksum, changed);
+  } else {
+    udp.checksum = applyToUdpChecksum(udp.checksum, changed);
+  }
+  ip.hopLimit--;
+  ip.src = source.address.bytes;
+  ip.dst = destination.address.bytes;
   udp.sourcePort = source.port;
   udp.destinationPort = destination.port;
   return true;

@@ -1,16 +1,31 @@
-/** IPv4 packets, TCP and UDP: known connections are forwarded here, and all else is for the functions that are called. */
+/**
+ * IPv4 packets, TCP and UDP. A known connection's, without VLAN tags, are forwarded by `balance4` itself; all else is for functions that are called,
+ * one after the other rather than by each other, since all of a chain's stack counts together.
+ */
 import { noinline, type u8, type u16, u32, XDP_DROP, XDP_PASS, type XdpAction, type XdpContext } from "wirescript/kernel";
-import { Ethernet, IPv4, IpProtocol, Ipv4Fragment, Tcp, TcpFlag } from "wirescript/net";
-import { CLOSING, goesOn, natPortOf, PASS } from "./balancer-choose.bpf.ts";
+import { Ethernet, IPv4, IpProtocol, Tcp, TcpFlag } from "wirescript/net";
+import {
+  ANSWER,
+  type Choice,
+  CLOSING,
+  choice,
+  goesOn,
+  isGuarded,
+  isNoteworthy,
+  NEW,
+  natPortOf,
+  PASS,
+  touch,
+} from "./balancer-choose.bpf.ts";
 import { expired4 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
+import { flowHash4 } from "./balancer-hash.bpf.ts";
 import { leave, leaveToBackend } from "./balancer-leave.bpf.ts";
 import {
   type Backend,
   backends,
   type Flow,
   FlowKey4,
-  FlowState,
   flows4,
   Mode,
   type Origin4,
@@ -18,62 +33,89 @@ import {
   Reason,
   source4,
 } from "./balancer-maps.bpf.ts";
-import { open4 } from "./balancer-open.bpf.ts";
-import { other4 } from "./balancer-other.bpf.ts";
-import { flowKey4, Head4, readdress4 } from "./balancer-packet.bpf.ts";
-import { keepPort4 } from "./balancer-ports.bpf.ts";
+import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
+import { inspect4, isPlain4, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
+import { flowKey4, Head4, readdress4, tcpFlags4 } from "./balancer-packet.bpf.ts";
+import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
 
-const NO_OPTIONS = 5;
-const IS_FRAGMENT = Ipv4Fragment.MORE_FRAGMENTS | Ipv4Fragment.OFFSET;
-
-/** A frame with an IPv4 packet at `l3`. */
-export function balance4(ctx: XdpContext, l3: u32): XdpAction {
+/** An Ethernet frame without tags that carries IPv4. */
+export function balance4(ctx: XdpContext): XdpAction {
+  const l3 = Ethernet.size;
   const head = ctx.at(Head4, l3);
-  if (!head) return other4(ctx, l3);
+  if (!head || !isPlain4(head.ip) || l3 + head.ip.totalLength > ctx.length) return slow4(ctx, l3);
   const { ip } = head;
-  if (ip.version !== 4 || ip.ihl !== NO_OPTIONS || (ip.fragment & IS_FRAGMENT) !== 0) return other4(ctx, l3);
-  if (ip.totalLength < Head4.size || l3 + ip.totalLength > ctx.length) return other4(ctx, l3);
   let tcpFlags: u32 = 0;
   if (ip.protocol === IpProtocol.TCP) {
     const tcp = ctx.at(Tcp, l3 + IPv4.size);
-    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return other4(ctx, l3);
+    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return slow4(ctx, l3);
     tcpFlags = tcp.flags & (TcpFlag.SYN | CLOSING);
-  } else if (ip.protocol !== IpProtocol.UDP) {
-    return other4(ctx, l3);
+  } else if (ip.protocol !== IpProtocol.UDP || ip.totalLength < Head4.size) {
+    return slow4(ctx, l3);
   }
-
   const key = flowKey4(head);
-  const now = seconds();
   if (ip.dst === source4) {
     const origin = origins4.lookup(key);
-    if (origin) return answer4(ctx, l3, origin, now, tcpFlags);
+    if (origin) return answer4(ctx, l3, origin);
   }
+  const now = seconds();
   const flow = flows4.lookup(key);
-  let number: u32 = 0;
-  let natPort: u16 = 0;
-  let backend = flow && backends.lookup(flow.backend);
-  if (flow && backend && goesOn(flow, backend, now, tcpFlags) && isKept4(ctx, l3, flow, now, tcpFlags)) {
-    number = flow.backend;
-    natPort = flow.natPort;
-  } else {
-    const chosen = open4(ctx, l3, now, tcpFlags);
-    if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
-    number = u32(chosen);
-    natPort = natPortOf(chosen);
-    backend = backends.lookup(number);
-  }
-  return backend ? forward4(ctx, l3, head, number, backend, natPort) : XDP_DROP;
+  const backend = flow && backends.lookup(flow.backend);
+  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return fresh4(ctx, l3);
+  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return fresh4(ctx, l3);
+  return forward4(ctx, l3, head, flow.backend, backend, flow.natPort);
 }
 
-function isKept4(ctx: XdpContext, l3: u32, flow: Flow, now: u32, tcpFlags: u32): boolean {
-  return (flow.lastSeen === now && (tcpFlags & CLOSING) === 0) || touch4(ctx, l3, flow, now, tcpFlags);
-}
+/** The first packet of a connection. */
+const fresh4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
+  let chosen = choose4(ctx, l3);
+  if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
+  if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
+  if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
+  return forwardAsChosen4(ctx, l3, chosen);
+});
+
+/** Any IPv4 packet, with tags in front or without. */
+export const slow4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
+  const verdict = inspect4(ctx, l3);
+  if (verdict !== TO_BE_BALANCED) return verdict;
+  const known = find4(ctx, l3);
+  if (known === NEW) return fresh4(ctx, l3);
+  if (known === ANSWER) return answerToKnown4(ctx, l3);
+  return forwardAsChosen4(ctx, l3, known);
+});
+
+/** The connection that the packet is of, or NEW, or ANSWER. */
+const find4 = noinline((ctx: XdpContext, l3: u32): Choice => {
+  const head = ctx.at(Head4, l3);
+  if (!head) return NEW;
+  const key = flowKey4(head);
+  if (head.ip.dst === source4 && origins4.lookup(key)) return ANSWER;
+  const now = seconds();
+  const tcpFlags = tcpFlags4(ctx, l3);
+  const flow = flows4.lookup(key);
+  const backend = flow && backends.lookup(flow.backend);
+  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return NEW;
+  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return NEW;
+  return choice(flow.backend, flow.natPort);
+});
+
+const forwardAsChosen4 = noinline((ctx: XdpContext, l3: u32, chosen: Choice): XdpAction => {
+  const number = u32(chosen);
+  const head = ctx.at(Head4, l3);
+  const backend = backends.lookup(number);
+  return head && backend ? forward4(ctx, l3, head, number, backend, natPortOf(chosen)) : XDP_DROP;
+});
+
+const answerToKnown4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
+  const head = ctx.at(Head4, l3);
+  const origin = head && origins4.lookup(flowKey4(head));
+  return origin ? answer4(ctx, l3, origin) : XDP_DROP;
+});
 
 /** Once a second, and at the end of a connection. False when it has lost its port of NAT. */
 const touch4 = noinline((ctx: XdpContext, l3: u32, flow: Flow, now: u32, tcpFlags: u32): boolean => {
-  flow.lastSeen = now;
-  if ((tcpFlags & CLOSING) !== 0) flow.state = FlowState.CLOSED;
+  touch(flow, now, tcpFlags);
   return flow.natPort === 0 || keepPort4(ctx, l3, flow);
 });
 
@@ -87,7 +129,7 @@ function forward4(ctx: XdpContext, l3: u32, head: Head4, number: u32, backend: B
   if (head.ip.ttl <= 1) return expired4(ctx, l3);
   if (mode === Mode.IPIP && backend.family === 4) return encapsulate4in4(ctx, l3, head.ip, backend);
   if (mode === Mode.NAT || mode === Mode.REDIRECT) return rewrite4(ctx, l3, head, backend, natPort);
-  return tunnel4(ctx, l3, backend);
+  return tunnel4(ctx, l3, backend, flowHash4(head.ip.src, head.udp.sourcePort, head.udp.destinationPort));
 }
 
 /** NAT on the way to the backend, and REDIRECT. */
@@ -105,12 +147,14 @@ function rewrite4(ctx: XdpContext, l3: u32, head: Head4, backend: Backend, natPo
 }
 
 /** A backend's answer, in NAT: `origin` is whom it is for. */
-const answer4 = noinline((ctx: XdpContext, l3: u32, origin: Origin4, now: u32, tcpFlags: u32): XdpAction => {
+const answer4 = noinline((ctx: XdpContext, l3: u32, origin: Origin4): XdpAction => {
   const eth = ctx.at(Ethernet);
   const head = ctx.at(Head4, l3);
   if (!eth || !head) return XDP_DROP;
   if (head.ip.ttl <= 1) return expired4(ctx, l3);
-  if (origin.lastSeen !== now || (tcpFlags & CLOSING) !== 0) touchFromBehind4(origin, head.ip.protocol, now, tcpFlags);
+  const now = seconds();
+  const tcpFlags = tcpFlags4(ctx, l3);
+  if (isNoteworthy(origin, now, tcpFlags)) touchFromBehind4(origin, head.ip.protocol, now, tcpFlags);
   countReply(ctx, origin.backend, origin.service);
   const from = { address: origin.vip, port: origin.vipPort };
   const to = { address: origin.client, port: origin.clientPort };
@@ -120,8 +164,7 @@ const answer4 = noinline((ctx: XdpContext, l3: u32, origin: Origin4, now: u32, t
 
 /** An answer keeps its connection alive, or ends it. */
 function touchFromBehind4(origin: Origin4, protocol: u8, now: u32, tcpFlags: u32): void {
-  origin.lastSeen = now;
-  if ((tcpFlags & CLOSING) !== 0) origin.state = FlowState.CLOSED;
+  touch(origin, now, tcpFlags);
   const flow = flows4.lookup({
     client: origin.client,
     server: origin.vip,
@@ -130,7 +173,5 @@ function touchFromBehind4(origin: Origin4, protocol: u8, now: u32, tcpFlags: u32
     protocol,
     unused: FlowKey4.fields.unused(),
   });
-  if (!flow) return;
-  flow.lastSeen = now;
-  if ((tcpFlags & CLOSING) !== 0) flow.state = FlowState.CLOSED;
+  if (flow) touch(flow, now, tcpFlags);
 }

@@ -5,17 +5,27 @@
  * A known connection takes two look-ups, its own and its backend's, and is forwarded by code that is built in here; all else is in functions
  * that are called.
  */
-import { XDP_PASS, xdp } from "wirescript/kernel";
-import { Ethernet, EtherType } from "wirescript/net";
+import { noinline, XDP_PASS, type XdpAction, type XdpContext, xdp } from "wirescript/kernel";
+import { Ethernet, EtherType, ethernetPayload } from "wirescript/net";
 import { pass } from "./balancer-count.bpf.ts";
 import { Reason } from "./balancer-maps.bpf.ts";
-import { balance4 } from "./balancer-v4.bpf.ts";
+import { balance4, slow4 } from "./balancer-v4.bpf.ts";
+import { balance6, slow6 } from "./balancer-v6.bpf.ts";
 
 export * from "./balancer-maps.bpf.ts";
 
 export const balancer = xdp((ctx) => {
   const eth = ctx.at(Ethernet);
   if (!eth) return XDP_PASS;
-  if (eth.type === EtherType.IPv4) return balance4(ctx, Ethernet.size);
+  if (eth.type === EtherType.IPv4) return balance4(ctx);
+  if (eth.type === EtherType.IPv6) return balance6(ctx);
+  return others(ctx);
+});
+
+/** VLANs, and what is not IP. */
+const others = noinline((ctx: XdpContext): XdpAction => {
+  const payload = ethernetPayload(ctx);
+  if (payload?.type === EtherType.IPv4) return slow4(ctx, payload.offset);
+  if (payload?.type === EtherType.IPv6) return slow6(ctx, payload.offset);
   return pass(ctx, Reason.NOT_OURS);
 });

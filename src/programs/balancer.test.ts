@@ -1,22 +1,27 @@
 /** The balancer's datapath, packet by packet. The expected packets are built anew from their description, checksums included. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
-import { join } from "../../test/packets/index.ts";
+import { ETHERTYPE, frame, hex, join, u16 } from "../../test/packets/index.ts";
 import {
   BACKEND,
   BACKEND_MAC,
+  BACKEND6,
   Balancer,
   CLIENT,
   CLIENT_MAC,
+  CLIENT6,
   ipPacket,
   ipv4Header,
   OWN_MAC,
   type PacketFields,
   packet,
   SOURCE,
+  SOURCE6,
   VIP,
+  VIP6,
   word,
 } from "../../test/programs/balancer-subject.ts";
+import { flowHash } from "../balancer/flow-hash.ts";
 import { Mode, Reason } from "./balancer-maps.bpf.ts";
 
 const [XDP_DROP, XDP_PASS, XDP_TX] = [1, 2, 3];
@@ -96,6 +101,126 @@ describe.skipIf(noKernel)(`the balancer's datapath${withoutKernel}`, () => {
       const expected = join(BACKEND_MAC, OWN_MAC, [8, 0], outer);
       expect(balancer.run(packet({ tos: 0x28 }))).toMatchObject({ action: XDP_TX, packet: expected });
     }
+  });
+
+  it("NAT over IPv6, both ways, also behind extension headers", () => {
+    balancer.service({ address: VIP6 });
+    balancer.backend(1, { address: BACKEND6 });
+    for (const protocol of [TCP, UDP]) {
+      for (let sourcePort = 1; sourcePort < 200; sourcePort += 3) {
+        const there = balancer.run(packet({ protocol, sourcePort, from: CLIENT6 }));
+        const natPort = ((there.packet[54] ?? 0) << 8) | (there.packet[55] ?? 0);
+        const forwarded = { protocol, from: SOURCE6, to: BACKEND6, sourcePort: natPort, port: 8080, ttl: 63 };
+        expect(there).toMatchObject({ action: XDP_TX, packet: packet({ ...forwarded, ...TO_BACKEND }) });
+        const behind = balancer.run(packet({ protocol, sourcePort, from: CLIENT6, extension: true }));
+        expect(behind).toMatchObject({ action: XDP_TX, packet: packet({ ...forwarded, ...TO_BACKEND, extension: true }) });
+
+        const answer = { protocol, from: BACKEND6, to: SOURCE6, sourcePort: 8080, port: natPort };
+        const translated = { protocol, from: VIP6, to: CLIENT6, sourcePort: 80, port: sourcePort, ttl: 63 };
+        for (const tags of [[], [ETHERTYPE.QINQ, ETHERTYPE.VLAN]]) {
+          const back = balancer.run(packet({ ...answer, tags, sourceMac: BACKEND_MAC, mac: OWN_MAC }));
+          const expected = packet({ ...translated, tags, sourceMac: OWN_MAC, mac: CLIENT_MAC });
+          expect(back).toMatchObject({ action: XDP_TX, packet: expected });
+        }
+      }
+    }
+    expect(balancer.reasons()).toEqual({});
+    expect(balancer.stats("backend_stats")).toMatchObject({ packets: 268n, replies: 268n, flows: 134n });
+  });
+
+  it("REDIRECT: rewrites addresses and the destination port, and leaves what is not given", () => {
+    for (const [from, backend, source] of [
+      [CLIENT, BACKEND, SOURCE],
+      [CLIENT6, BACKEND6, SOURCE6],
+    ] as const) {
+      balancer.service({ address: from === CLIENT ? VIP : VIP6 });
+      balancer.backend(1, { mode: Mode.REDIRECT, address: backend, source });
+      const rewritten = { protocol: UDP, from: source, to: backend, port: 8080, ttl: 63, ...TO_BACKEND };
+      expect(balancer.run(packet({ protocol: UDP, from }))).toMatchObject({ action: XDP_TX, packet: packet(rewritten) });
+      balancer.backend(1, { mode: Mode.REDIRECT, address: backend, port: 0 });
+      const kept = packet({ ...rewritten, from, port: 80 });
+      expect(balancer.run(packet({ protocol: UDP, from }))).toMatchObject({ action: XDP_TX, packet: kept });
+    }
+  });
+
+  describe("tunnels of either family carry either family, with VLAN tags in front or not", () => {
+    for (const mode of ["IPIP", "GUE"] as const)
+      for (const [from, name] of [
+        [CLIENT, "IPv4"],
+        [CLIENT6, "IPv6"],
+      ] as const)
+        for (const address of [BACKEND, BACKEND6])
+          it(`${mode}: ${name} in ${address.length === 4 ? "IPv4" : "IPv6"}`, () => {
+            balancer.service({ address: from === CLIENT ? VIP : VIP6 });
+            balancer.backend(1, { mode: Mode[mode], address });
+            const hash = flowHash(Uint8Array.from(from), 40_000, 80);
+            for (const tags of [[], [ETHERTYPE.VLAN], [ETHERTYPE.QINQ, ETHERTYPE.VLAN]]) {
+              const inner = ipPacket({ from, ttl: 63, tos: 0x28 });
+              const gue = join(u16(0xc000 | (hash & 0x3fff)), u16(6080), u16(8 + inner.length), [0, 0]);
+              const carried = mode === "GUE" ? join(gue, inner) : inner;
+              const protocol = mode === "GUE" ? UDP : from === CLIENT ? 4 : 41;
+              const label = hash & 0xfffff;
+              const outer =
+                address === BACKEND
+                  ? ipv4Header([0x45, 0x28, ...u16(carried.length + 20), 0, 0, 0x40, 0, 64, protocol], SOURCE, BACKEND, carried)
+                  : join(
+                      [0x62, 0x80 | (label >> 16)],
+                      u16(label & 0xffff),
+                      u16(carried.length),
+                      [protocol, 64],
+                      SOURCE6,
+                      BACKEND6,
+                      carried,
+                    );
+              const type = address === BACKEND ? ETHERTYPE.IPV4 : ETHERTYPE.IPV6;
+              const expected = frame(type, outer, tags, {
+                from: { mac: OWN_MAC, ipv4: [], ipv6: [] },
+                to: { mac: BACKEND_MAC, ipv4: [], ipv6: [] },
+              });
+              const { action, packet: sent } = balancer.run(packet({ from, tos: 0x28, tags }));
+              expect([action, hex(sent)]).toEqual([XDP_TX, hex(expected)]);
+            }
+            expect(balancer.reasons()).toEqual({});
+          });
+  });
+
+  it("knows extension headers, up to four, and says what else stops an IPv6 packet", () => {
+    balancer.service({ address: VIP6 });
+    balancer.backend(1, { mode: Mode.DIRECT, address: BACKEND6 });
+    const options = (next: number) => [next, 0, 1, 4, 0, 0, 0, 0];
+    const run = (first: number, ...headers: readonly (readonly number[])[]) => {
+      const bytes = packet({ from: CLIENT6, protocol: UDP });
+      const extensions = join(...headers);
+      const length = u16(bytes.length - 54 + extensions.length);
+      return balancer.run(join(bytes.subarray(0, 18), length, [first], bytes.subarray(21, 54), extensions, bytes.subarray(54)))
+        .action;
+    };
+    const fragment = (next: number, offset: number) => [next, 0, ...u16(offset), 0, 0, 0, 1];
+    expect(run(60, options(60), options(60), options(60), options(UDP))).toBe(XDP_TX);
+    expect(run(60, options(60), options(60), options(60), options(60), options(UDP))).toBe(XDP_DROP);
+    expect(run(44, fragment(UDP, 0))).toBe(XDP_TX);
+    expect(run(44, fragment(UDP, 1))).toBe(XDP_DROP);
+    expect(run(44, fragment(UDP, 8))).toBe(XDP_DROP);
+    expect(run(43, [UDP, 0, 0, 1, 0, 0, 0, 0])).toBe(XDP_DROP);
+    expect(run(50, options(UDP))).toBe(XDP_DROP);
+    const { OPTIONS, FRAGMENT, NO_SERVICE } = Reason;
+    expect(balancer.reasons()).toEqual({ [OPTIONS]: 2, [FRAGMENT]: 2, [NO_SERVICE]: 1 });
+  });
+
+  it("drops what is cut off anywhere, and only that", () => {
+    for (const [from, address] of [
+      [CLIENT, BACKEND],
+      [CLIENT6, BACKEND6],
+    ] as const)
+      for (const protocol of [TCP, UDP]) {
+        balancer.service({ address: from === CLIENT ? VIP : VIP6 });
+        balancer.backend(1, { address });
+        const whole = packet({ from, protocol });
+        for (let length = 14; length < whole.length; length++)
+          expect(balancer.run(whole.subarray(0, length)).action).toBe(XDP_DROP);
+        expect(balancer.run(whole).action).toBe(XDP_TX);
+      }
+    expect(Object.keys(balancer.reasons())).toEqual([String(Reason.MALFORMED)]);
   });
 
   it("passes what is for others, and drops what no service has, by name", () => {

@@ -11,7 +11,7 @@ import { checksum, ETHERTYPE, frame, join, u16 } from "../packets/index.ts";
 
 const MODULE = fileURLToPath(new URL("../../src/programs/balancer.bpf.ts", import.meta.url));
 const RING_SIZE = 251;
-const [TCP, UDP] = [6, 17];
+const [TCP, UDP, DESTINATION_OPTIONS] = [6, 17, 60];
 
 let spec: ObjectSpec | undefined;
 
@@ -164,6 +164,8 @@ export interface PacketFields {
   /** UDP without a checksum. */
   unchecked?: boolean;
   tags?: readonly number[];
+  /** Of IPv6: destination options in front of the transport header. */
+  extension?: boolean;
 }
 
 /** A packet from the client to the service, or as `fields` say. */
@@ -179,8 +181,12 @@ export function packet(fields: PacketFields = {}): Uint8Array {
 export function ipPacket(fields: PacketFields = {}): Uint8Array {
   const { protocol = TCP, from = CLIENT, to = from.length === 16 ? VIP6 : VIP, ttl = 64, tos = 0, fragment = 0x4000 } = fields;
   const segment = transport(fields, from, to);
-  if (from.length === 16)
-    return join([0x60 | (tos >> 4), (tos & 15) << 4, 0, 0], u16(segment.length), [protocol, ttl], from, to, segment);
+  if (from.length === 16) {
+    const options = fields.extension === true ? [protocol, 0, 1, 4, 0, 0, 0, 0] : [];
+    const payload = join(options, segment);
+    const next = options.length > 0 ? DESTINATION_OPTIONS : protocol;
+    return join([0x60 | (tos >> 4), (tos & 15) << 4, 0, 0], u16(payload.length), [next, ttl], from, to, payload);
+  }
   return ipv4Header([0x45, tos, ...u16(20 + segment.length), 0x12, 0x34, ...u16(fragment), ttl, protocol], from, to, segment);
 }
 
