@@ -1,11 +1,14 @@
 /** The service as a whole: states accepted, refused, kept, and taken over, on a real datapath in a network namespace of its own. */
+
+import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
 import type { ObjectSpec } from "../object/spec.ts";
-import { deleteLink, findLink } from "../sys/netlink/index.ts";
+import { addAddress, deleteLink, findLink, getLink } from "../sys/netlink/index.ts";
 import { type BalancerOptions, startBalancer } from "./balancer.ts";
 import type { Balancer, BalancerEvent, State } from "./contract.ts";
 import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
@@ -231,6 +234,112 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect(after).not.toBe(before);
     await balancer.apply(usual("", "mtu: 1400"));
     expect(await program()).toBe(after);
+  });
+
+  describe("with checks", () => {
+    const checked = (backends: string, rest = "") =>
+      readDocument(`
+devices: [{ name: lb0 }]
+tableSize: 101
+services:
+- name: web
+  address: 192.0.2.1
+  port: 80
+  protocol: tcp
+  check: { type: tcp, interval: 0.1, timeout: 0.5, rise: 1, fall: 2, port: 8080 }
+  ${rest}
+  backends: [${backends}]
+`);
+    const ABC = "{ name: a, address: 10.7.0.1 }, { name: b, address: 10.7.0.2 }, { name: c, address: 10.7.0.3 }";
+    const servers = new Map<string, Server>();
+    const up = async (...addresses: string[]) => {
+      for (const address of addresses) {
+        const server = createServer((socket) => socket.resume()).listen(8080, address);
+        servers.set(address, server);
+        await once(server, "listening");
+      }
+    };
+    const down = (...addresses: string[]) => {
+      for (const address of addresses) servers.get(address)?.close();
+    };
+    const backends = async (balancer: Balancer) => (await balancer.status()).services[0]?.backends ?? [];
+    const health = async (balancer: Balancer) => (await backends(balancer)).map((each) => each.health);
+
+    beforeAll(() => {
+      const { ifindex } = getLink("lb0");
+      for (const host of [1, 2, 3]) addAddress({ ifindex, address: `10.7.0.${host}`, prefixLength: 32 });
+    });
+    afterEach(() => {
+      for (const server of servers.values()) server.close();
+      servers.clear();
+    });
+
+    it("a backend that fails loses its slots, and gets them back when it is well", async () => {
+      await up("10.7.0.1", "10.7.0.2", "10.7.0.3");
+      const balancer = await start({ state: checked(ABC) });
+      await expect.poll(() => health(balancer)).toEqual(["up", "up", "up"]);
+      const before = await backends(balancer);
+      down("10.7.0.2");
+      await expect.poll(() => health(balancer)).toEqual(["up", "down", "up"]);
+      const [, second] = await backends(balancer);
+      expect(second).toMatchObject({ slots: 0, reason: "connection refused" });
+      const event = balancer.recent.findLast(({ type }) => type === "health");
+      expect(event).toMatchObject({
+        service: "web",
+        backend: "b",
+        from: "up",
+        to: "down",
+        reason: "connection refused",
+        of: 101,
+      });
+      expect((event as { moved: number }).moved).toBeGreaterThanOrEqual(before[1]?.slots ?? 0);
+      await up("10.7.0.2");
+      await expect.poll(() => health(balancer)).toEqual(["up", "up", "up"]);
+      expect((await backends(balancer)).map(({ slots }) => slots)).toEqual(before.map(({ slots }) => slots));
+    });
+
+    it("no more are taken away than minimumUp allows, and none when all fail", async () => {
+      await up("10.7.0.1");
+      const balancer = await start({ state: checked(ABC, "minimumUp: 0.6") });
+      await expect.poll(() => health(balancer)).toEqual(["up", "down", "down"]);
+      expect((await backends(balancer)).filter(({ slots }) => slots > 0)).toHaveLength(2);
+      down("10.7.0.1");
+      await expect.poll(async () => (await balancer.status()).services[0]?.failOpen).toBe(true);
+      expect((await backends(balancer)).filter(({ slots }) => slots > 0)).toHaveLength(3);
+      expect(balancer.recent.at(-1)).toMatchObject({ type: "fail-open", service: "web", open: true });
+      await up("10.7.0.1");
+      await expect.poll(async () => (await balancer.status()).services[0]?.failOpen).toBe(false);
+    });
+
+    it("who was down is down after a restart, until its checks say otherwise", async () => {
+      await up("10.7.0.1", "10.7.0.3");
+      const slow = checked(ABC).services.map((service) => ({ ...service, check: { ...service.check, interval: 3600 } }));
+      const first = await start({ state: checked(ABC) });
+      await expect.poll(() => health(first)).toEqual(["up", "down", "up"]);
+      await first.apply({ ...first.state, services: slow as State["services"] });
+      const before = (await backends(first)).map(({ slots }) => slots);
+      await first.close();
+      const second = await start();
+      const [a, b, c] = await backends(second);
+      expect([a?.slots, b?.slots, c?.slots]).toEqual(before);
+      expect(b).toMatchObject({ health: "down" });
+    });
+
+    it("a drain ends connections when its time is over, also after a restart", async () => {
+      const draining = (seconds: number) =>
+        usual(`{ name: a, address: 10.7.0.1 }, { name: b, address: 10.7.0.2, drain: true, drainSeconds: ${seconds} }`);
+      const first = await start({ state: usual(AB) });
+      await first.apply(draining(0.2));
+      expect((await backends(first))[1]).toMatchObject({ draining: true, slots: 0 });
+      await expect.poll(() => first.recent.at(-1)).toMatchObject({ type: "drained", service: "web", backend: "b" });
+      await first.apply(usual(AB));
+      await first.apply(draining(1));
+      await first.close();
+      const second = await start();
+      await expect
+        .poll(() => second.recent.at(-1), { timeout: 5000 })
+        .toMatchObject({ type: "drained", service: "web", backend: "b" });
+    });
   });
 
   it("a name that cannot be a directory is refused", async () => {

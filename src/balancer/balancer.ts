@@ -6,9 +6,11 @@
  */
 import { join } from "node:path";
 import { WirescriptError } from "../errors.ts";
+import { BackendState } from "../programs/balancer-maps.bpf.ts";
 import { findLink } from "../sys/netlink/index.ts";
 import type {
   Applied,
+  Backend,
   Balancer,
   BalancerEvent,
   Device,
@@ -28,8 +30,11 @@ import { explainFlow } from "./datapath/explain.ts";
 import { Pressure } from "./datapath/pressure.ts";
 import type { Sources } from "./datapath/records.ts";
 import { completeState } from "./document.ts";
-import { type Circumstances, wantedService } from "./effective.ts";
+import { type Deadlines, DrainClock, deadlinesOf, draining } from "./drains.ts";
+import { type Circumstances, memberIdentity, wantedService } from "./effective.ts";
 import { Events } from "./events.ts";
+import { type HealthChange, HealthChecks } from "./health/health.ts";
+import { backendName } from "./names.ts";
 import { isAddress, readAddress } from "./network-address.ts";
 import { planChanges } from "./plan.ts";
 import { ConflictError, InvalidState } from "./refusals.ts";
@@ -37,7 +42,7 @@ import { isSame } from "./same.ts";
 import { sourcesOf, surroundingsOf } from "./sources.ts";
 import { ServiceStatuses } from "./status.ts";
 import { type Accepted, STATE_DIRECTORY, Store } from "./store.ts";
-import { serviceIdentity } from "./table.ts";
+import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } from "./table.ts";
 import { Turns } from "./turns.ts";
 
 /** What the balancer says of itself, in structured logs: pino's form. */
@@ -111,7 +116,7 @@ async function beginning(store: Store, given: State | undefined, installed: bool
     });
   }
   const state = given === undefined ? completeState({}) : completeState(given, surroundingsOf(given.devices?.[0]?.name));
-  const first = { revision: 1, since: new Date(), state, deadlines: {} };
+  const first = { revision: 1, since: new Date(), state, deadlines: deadlinesOf(state, Date.now()) };
   await store.save(first);
   return first;
 }
@@ -125,7 +130,13 @@ class RunningBalancer implements Balancer {
   readonly #logger: Logger;
   readonly #turns = new Turns();
   readonly #circumstances: Circumstances;
+  readonly #health: HealthChecks;
+  readonly #drains: DrainClock;
+  readonly #healthChanges: HealthChange[] = [];
   #accepted: Accepted;
+  #deadlines: Deadlines;
+  /** As the datapath has them. */
+  #sources: Sources = { source4: null, source6: null };
   /** By device: what is known of its attachment, to tell changes. */
   readonly #attached = new Map<string, Attachment>();
   #open = true;
@@ -135,9 +146,19 @@ class RunningBalancer implements Balancer {
     this.#datapath = datapath;
     this.#pressure = new Pressure(datapath);
     this.#accepted = accepted;
+    this.#deadlines = accepted.deadlines;
     this.#logger = logger;
     this.#events = new Events((error) => logger.error({ err: error }, "A listener to the balancer's events failed."));
-    this.#circumstances = { isUp: () => true, isDrained: () => false, hopOf: () => undefined };
+    this.#health = new HealthChecks((change) => this.#healthChanged(change));
+    this.#drains = new DrainClock(() => void this.#turns.take(() => this.#endDrains()));
+    this.#circumstances = {
+      isUp: (service, backend) => this.#health.isUp(service, backend),
+      isDrained: (service, backend) => {
+        const deadline = this.#deadlines[memberIdentity(service, backend)];
+        return deadline !== undefined && deadline <= Date.now();
+      },
+      hopOf: () => undefined,
+    };
   }
 
   get state(): State {
@@ -154,7 +175,23 @@ class RunningBalancer implements Balancer {
 
   /** Makes the datapath what the state says, whatever it is now. */
   begin(): Promise<void> {
-    return this.#turns.take(() => this.#installAll(this.state));
+    return this.#turns.take(async () => {
+      // Who was out stays out until its checks say otherwise.
+      this.#health.set(this.state, (service, backend) => this.#isOut(service, backend));
+      await this.#installAll(this.state);
+      this.#drains.set(this.#deadlines, Date.now());
+    });
+  }
+
+  /** It is in the datapath, as that was left, and gets nothing. */
+  #isOut(service: Service, backend: Backend): boolean {
+    return !this.#circumstances.isDrained(service, backend) && this.#stateOf(service, backend) === BackendState.NONE;
+  }
+
+  /** In the datapath, as it is now. */
+  #stateOf(service: Service, backend: Backend): number | undefined {
+    const numbers = this.#datapath.tables.numbersOf(serviceIdentity(service));
+    return numbers?.backends.get(backendIdentity(backend, service))?.record.state;
   }
 
   plan(next: State): Plan {
@@ -174,15 +211,20 @@ class RunningBalancer implements Balancer {
     const plan = planChanges(before, state, this.#circumstances.isUp);
     if (plan.changes.length === 0) return { ...plan, revision };
     const last = this.#accepted;
-    const accepted = { revision: revision + 1, since: new Date(), state, deadlines: {} };
+    const since = new Date();
+    const deadlines = deadlinesOf(state, since.getTime(), before, last.deadlines);
+    const accepted = { revision: revision + 1, since, state, deadlines };
     await this.#store.save(accepted);
     try {
+      this.#deadlines = deadlines;
+      this.#health.set(state);
       await this.#install(before, state);
     } catch (error) {
       await this.#takeBack(last, error);
       throw error;
     }
     this.#accepted = accepted;
+    this.#drains.set(deadlines, Date.now());
     this.#logger.info(
       { revision: accepted.revision, changes: plan.changes.length, moved: plan.moved },
       "A new state is accepted.",
@@ -194,6 +236,8 @@ class RunningBalancer implements Balancer {
   /** The kernel has not taken the new state: it is made to have the old one again, and so is the disk. */
   async #takeBack(last: Accepted, cause: unknown): Promise<void> {
     this.#logger.error({ err: cause }, "The datapath did not take the new state; the old one holds.");
+    this.#deadlines = last.deadlines;
+    this.#health.set(last.state);
     await this.#store.save(last);
     try {
       await this.#installAll(last.state);
@@ -217,6 +261,7 @@ class RunningBalancer implements Balancer {
 
   async #installAll(state: State): Promise<void> {
     const sources = sourcesOf(state);
+    this.#sources = sources;
     this.#datapath.configure({ ...state, ...sources });
     await this.#datapath.tables.replaceAll(
       state.services.map((service) => wantedService(service, state, this.#circumstances)),
@@ -227,15 +272,79 @@ class RunningBalancer implements Balancer {
 
   /** What differs only. */
   async #install(before: State, state: State): Promise<void> {
-    const sources = sourcesOf(state);
+    const [sources, sourcesBefore] = [sourcesOf(state), this.#sources];
+    this.#sources = sources;
     this.#datapath.configure({ ...state, ...sources });
-    const isOther = otherServices(before, state, sources, sourcesOf(before));
+    const isOther = otherServices(before, state, sources, sourcesBefore);
     const kept = new Set(state.services.map(serviceIdentity));
     const gone = before.services.map(serviceIdentity).filter((identity) => !kept.has(identity));
     await this.#datapath.tables.remove(gone);
     const changed = state.services.filter(isOther).map((service) => wantedService(service, state, this.#circumstances));
     await this.#datapath.tables.update(changed, sources);
     this.#attach(state.devices);
+  }
+
+  /** Those of the accepted state. */
+  async #rewrite(service: Service): Promise<void> {
+    await this.#datapath.tables.update([wantedService(service, this.state, this.#circumstances)], this.#sources);
+  }
+
+  #healthChanged(change: HealthChange): void {
+    this.#healthChanges.push(change);
+    // Those that come before its turn are done in the same.
+    if (this.#healthChanges.length === 1) void this.#turns.take(() => this.#followHealth());
+  }
+
+  async #followHealth(): Promise<void> {
+    for (const change of this.#healthChanges.splice(0)) {
+      const identity = serviceIdentity(change.service);
+      const service = this.state.services.find((each) => serviceIdentity(each) === identity);
+      if (service === undefined || !this.#open) continue;
+      try {
+        await this.#followChange(service, change);
+      } catch (error) {
+        this.#logger.error({ err: error, service: service.name }, "The datapath did not follow a change of health.");
+      }
+    }
+  }
+
+  async #followChange(service: Service, { backend, from, state: { health: to, reason, since } }: HealthChange): Promise<void> {
+    const of = tableSizeOf(service, this.state);
+    const names = service.backends.map((each) => backendIdentity(each, service));
+    const table = () => tableOf(service, of, (each) => this.#health.isUp(service, each));
+    const [before, wasOpen] = [table(), this.#health.isFailOpen(service)];
+    let moved = 0;
+    if (this.#health.decide(service)) {
+      await this.#rewrite(service);
+      moved = movedSlots(before, names, table(), names);
+    }
+    const told = {
+      service: service.name,
+      backend: backendName(backend),
+      from,
+      to,
+      ...(reason !== undefined && { reason }),
+      moved,
+      of,
+    };
+    this.#logger[to === "down" ? "warn" : "info"](told, "A backend's health has changed.");
+    this.#tell({ at: since, type: "health", ...told });
+    const open = this.#health.isFailOpen(service);
+    if (open === wasOpen) return;
+    this.#logger.warn({ service: service.name, open }, "All backends fail their checks, or do no more.");
+    this.#tell({ at: since, type: "fail-open", service: service.name, open });
+  }
+
+  /** Backends whose time to drain is over lose their connections. */
+  async #endDrains(): Promise<void> {
+    if (!this.#open) return;
+    for (const { service, backend } of draining(this.state)) {
+      if (!this.#circumstances.isDrained(service, backend) || this.#stateOf(service, backend) !== BackendState.UP) continue;
+      await this.#rewrite(service);
+      this.#logger.info({ service: service.name, backend: backendName(backend) }, "A backend has drained.");
+      this.#tell({ at: new Date(), type: "drained", service: service.name, backend: backendName(backend) });
+    }
+    this.#drains.set(this.#deadlines, Date.now());
   }
 
   #attach(devices: readonly Device[]): void {
@@ -278,9 +387,9 @@ class RunningBalancer implements Balancer {
     const services = await this.#statuses.read({
       datapath: this.#datapath,
       state,
-      healthOf: (service) => ({ health: service.check === undefined ? "unchecked" : "unknown", since }),
+      healthOf: (service, backend) => this.#health.statusOf(service, backend),
       isUp: this.#circumstances.isUp,
-      isFailOpen: () => false,
+      isFailOpen: (service) => this.#health.isFailOpen(service),
     });
     const devices = [...this.#attached.values()].flatMap((each) => (each.attached ? [each.status] : []));
     return { revision, since, devices, services, reasons: reasonCounters(this.#datapath.maps) };
@@ -318,6 +427,8 @@ class RunningBalancer implements Balancer {
   async close({ detach = false }: { detach?: boolean } = {}): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
+    this.#health.close();
+    this.#drains.close();
     await this.#turns.done();
     this.#events.close();
     this.#datapath.close({ detach });

@@ -13,6 +13,7 @@ import { WirescriptError } from "../errors.ts";
 import { isErrno } from "../sys/errno.ts";
 import { syscall } from "../sys/ffi.ts";
 import type { Problem } from "./contract.ts";
+import type { Deadlines } from "./drains.ts";
 import { problemText } from "./refusals.ts";
 import { State } from "./state.ts";
 import { validate } from "./validate.ts";
@@ -26,7 +27,7 @@ export interface Accepted {
   since: Date;
   state: State;
   /** Until when backends drain whose connections end then: milliseconds since 1970, by service and backend. */
-  deadlines: Record<string, number>;
+  deadlines: Deadlines;
 }
 
 /** A file that could not be used. */

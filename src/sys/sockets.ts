@@ -63,6 +63,11 @@ export class RawSocket implements Disposable {
     this.#fd = new Fd("socket", fd);
   }
 
+  /** To wait for with `Readiness`; reading is this object's: `receive(0)` until it gives null. */
+  get fd(): number {
+    return this.#fd.number;
+  }
+
   /** Sends to the address that the socket was opened for. @throws SyscallError, e.g. ENETUNREACH or EHOSTUNREACH. */
   send(bytes: Uint8Array): void {
     syscall("sendto", this.#fd.number, bytes, bytes.length, 0, null, 0);

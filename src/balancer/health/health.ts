@@ -1,0 +1,135 @@
+/** The health of all backends: a monitor for each that has a check, and for each service who is out because of it. */
+import { backendPort } from "../checks.ts";
+import type { Backend, Health, Service, State } from "../contract.ts";
+import { memberIdentity } from "../effective.ts";
+import { isSame } from "../same.ts";
+import { serviceIdentity } from "../table.ts";
+import { type Decision, decide } from "./decide.ts";
+import { type HealthState, Monitor } from "./monitor.ts";
+
+/** A backend whose health has changed. */
+export interface HealthChange {
+  service: Service;
+  backend: Backend;
+  from: Health;
+  state: HealthState;
+}
+
+interface Monitored {
+  service: Service;
+  backend: Backend;
+  monitor: Monitor;
+}
+
+const ALL_WELL: Decision = { out: new Set(), failOpen: false };
+
+export class HealthChecks {
+  readonly #monitored = new Map<string, Monitored>();
+  readonly #decisions = new Map<string, Decision>();
+  readonly #changed: (change: HealthChange) => void;
+  readonly #began = new Date();
+
+  /** `changed` hears of each change of a backend's health; who is out changes with `decide`. */
+  constructor(changed: (change: HealthChange) => void) {
+    this.#changed = changed;
+  }
+
+  /**
+   * Checks the backends of this state and no others; those that stay, and whose check stays, keep their health. `wasDown` says of one that was not
+   * checked here before whether it was out already.
+   */
+  set(state: State, wasDown: (service: Service, backend: Backend) => boolean = () => false): void {
+    const wanted = new Set<string>();
+    for (const service of state.services) {
+      if (service.check === undefined) continue;
+      for (const backend of service.backends) {
+        const identity = memberIdentity(service, backend);
+        wanted.add(identity);
+        this.#monitor(identity, service, backend, wasDown);
+      }
+    }
+    for (const [identity, { monitor }] of this.#monitored) {
+      if (wanted.has(identity)) continue;
+      monitor.close();
+      this.#monitored.delete(identity);
+    }
+    this.#decisions.clear();
+    for (const service of state.services) this.decide(service);
+  }
+
+  #monitor(
+    identity: string,
+    service: Service,
+    backend: Backend,
+    wasDown: (service: Service, backend: Backend) => boolean,
+  ): void {
+    const { check } = service;
+    if (check === undefined) return;
+    const there = this.#monitored.get(identity);
+    if (there !== undefined && isSame(there.service.check, check)) {
+      there.service = service;
+      there.backend = backend;
+      return;
+    }
+    there?.monitor.close();
+    const port = check.type === "icmp" ? 0 : (check.port ?? backendPort(backend, service));
+    const begin = there?.monitor.state ?? this.#beginning(wasDown(service, backend));
+    const monitored: Monitored = {
+      service,
+      backend,
+      monitor: new Monitor(check, { address: backend.address, port }, begin, (from, state) => {
+        this.#changed({ service: monitored.service, backend: monitored.backend, from, state });
+      }),
+    };
+    this.#monitored.set(identity, monitored);
+  }
+
+  #beginning(isDown: boolean): HealthState {
+    if (!isDown) return { health: "unknown", since: new Date() };
+    return { health: "down", reason: "it was down before the service was started", since: new Date() };
+  }
+
+  /** Decides anew who of the service is out; false when it is who it was. */
+  decide(service: Service): boolean {
+    const identity = serviceIdentity(service);
+    const before = this.#decisions.get(identity) ?? ALL_WELL;
+    const after = service.check === undefined ? ALL_WELL : this.#decision(service);
+    if (after === ALL_WELL) this.#decisions.delete(identity);
+    else this.#decisions.set(identity, after);
+    return (
+      before.failOpen !== after.failOpen ||
+      before.out.size !== after.out.size ||
+      [...after.out].some((each) => !before.out.has(each))
+    );
+  }
+
+  #decision(service: Service): Decision {
+    const members = service.backends
+      .filter(({ drain, weight }) => !drain && weight > 0)
+      .map((backend) => {
+        const identity = memberIdentity(service, backend);
+        const state = this.#monitored.get(identity)?.monitor.state;
+        return { identity, failingSince: state?.health === "down" ? state.since.getTime() : null };
+      });
+    return decide(members, service.minimumUp);
+  }
+
+  isUp(service: Service, backend: Backend): boolean {
+    const out = this.#decisions.get(serviceIdentity(service))?.out;
+    return out === undefined || out.size === 0 || !out.has(memberIdentity(service, backend));
+  }
+
+  isFailOpen(service: Service): boolean {
+    return this.#decisions.get(serviceIdentity(service))?.failOpen ?? false;
+  }
+
+  statusOf(service: Service, backend: Backend): { health: Health; reason?: string; since: Date } {
+    const state = this.#monitored.get(memberIdentity(service, backend))?.monitor.state;
+    return state ?? { health: "unchecked", since: this.#began };
+  }
+
+  close(): void {
+    for (const { monitor } of this.#monitored.values()) monitor.close();
+    this.#monitored.clear();
+  }
+}
