@@ -5,6 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { TEXT_SECTION } from "../object/elf/format.ts";
+import { DEFAULT_LICENSE } from "../object/license.ts";
 import { type DataSpec, MAP_TYPE, type MapSpec, type ObjectSpec } from "../object/spec.ts";
 import type { Cpu } from "./backend/generate.ts";
 import { ConstantPool } from "./constant-pool.ts";
@@ -15,6 +16,7 @@ import { readSource } from "./frontend/source.ts";
 import type { MapDeclaration } from "./frontend/values.ts";
 import { Code } from "./functions.ts";
 import type { Function } from "./ir/ir.ts";
+import { checkLicense } from "./license.ts";
 import { walksOf } from "./outline/walks.ts";
 import { ModuleTypes } from "./types.ts";
 
@@ -23,6 +25,8 @@ export interface CompileOptions {
   cpu?: Cpu;
   /** Passes to leave out, by name. */
   disabledPasses?: readonly string[];
+  /** What the object's license says; "Dual MIT/GPL" unless given. One that is not compatible with the GPL forbids some helper functions. */
+  license?: string;
   /** Texts for files that are not on disk, by absolute path. */
   overlay?: ReadonlyMap<string, string>;
 }
@@ -38,7 +42,8 @@ export interface Compilation {
 /**
  * Compiles the kernel module at `path`.
  *
- * @throws CompileError with everything that is wrong with it; WirescriptError BAD_FILE when it cannot be read.
+ * @throws CompileError with everything that is wrong with it; WirescriptError BAD_FILE when it cannot be read, COMPILE for a call that the license
+ * forbids.
  */
 export function compile(path: string, options: CompileOptions = {}): Compilation {
   try {
@@ -85,7 +90,9 @@ function compileModule(path: string, options: CompileOptions): Compilation {
   const readonlyData = Uint8Array.from([...module.readonlyData, ...constants.bytes]);
   const readonly = readonlyData.length === 0 ? [] : [readonlySection(types, module, readonlyData)];
   const data = [...readonly, ...writableSections(types, module)];
-  const spec: ObjectSpec = { license: "Dual MIT/GPL", programs, maps, data, btf: { types: types.btf.types } };
+  const license = options.license ?? DEFAULT_LICENSE;
+  checkLicense(license, programs);
+  const spec: ObjectSpec = { license, programs, maps, data, btf: { types: types.btf.types } };
   return { spec, functions: code.functions, files: source.files };
 }
 

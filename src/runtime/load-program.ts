@@ -7,6 +7,7 @@ import { encode } from "../object/encoding.ts";
 import type { ProgramSpec } from "../object/spec.ts";
 import { BPF, Fd, kernelName, type MapFd, type ProgramFd, programLoad } from "../sys/bpf.ts";
 import { errnoName, LIMITS, SyscallError } from "../sys/errno.ts";
+import { gplOnly } from "./gpl-only.ts";
 import type { LoadedTypes } from "./load-types.ts";
 import { missingInKernel } from "./missing-in-kernel.ts";
 import { denied } from "./privileges.ts";
@@ -55,6 +56,7 @@ export function loadProgram(program: ProgramSpec, surroundings: ProgramSurroundi
     throw (
       missingInKernel(program, missing, result.log) ??
       unknownHelper(program.name, result.log) ??
+      gplOnly(program.name, license, result.log) ??
       needsDevice(program.name, result.log) ??
       new VerifierError(program, result.log)
     );

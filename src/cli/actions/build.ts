@@ -13,10 +13,11 @@ export interface BuildOptions {
   output?: string;
   emit?: "ir" | "asm";
   cpu: 1 | 2 | 3 | 4;
+  license?: string;
 }
 
 export function build(file: string, options: BuildOptions): void {
-  const { spec, functions } = compile(file, { cpu: options.cpu });
+  const { spec, functions } = compile(file, { cpu: options.cpu, license: options.license });
   if (options.emit === "ir") {
     writeOutput(options.output ?? "-", functions.map((fn) => printFunction(fn, { places: true })).join("\n"));
   } else if (options.emit === "asm") {

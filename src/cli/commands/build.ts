@@ -14,6 +14,10 @@ export function buildCommand(): Command {
         .argParser(cpu)
         .default(3, "v3, Linux 5.1 and newer"),
     )
+    .option(
+      "--license <text>",
+      'what the object says of its license (default: "Dual MIT/GPL", with which the kernel lets it call every helper)',
+    )
     .action(async (file: string, options: BuildOptions) => {
       const { build } = await import("../actions/build.ts");
       build(file, options);
