@@ -129,7 +129,7 @@ test("the status is a table, or JSON", async () => {
   await ok("add", "web", "192.0.2.1:80/tcp");
   await ok("add", "web/b1", "10.0.0.2:8080");
   const text = await ok("status");
-  expect(text).toMatch(/^web +192\.0\.2\.1:80\/tcp +nat +1 of 1 up +0 +0 +0$/m);
+  expect(text).toMatch(/^web +192\.0\.2\.1:80\/tcp +nat +unchecked +0 +0 +0$/m);
   expect(text).toMatch(/^ +b1 +10\.0\.0\.2:8080 +100 +\S+ %? *unchecked/m);
   expect(JSON.parse(await ok("status", "web", "--json"))).toMatchObject({ name: "web", backends: [{ name: "b1" }] });
   expect(JSON.parse(await ok("--json"))).toMatchObject({ revision: 3, services: [{ name: "web" }] });
@@ -161,7 +161,7 @@ test("events are shown as they come", async () => {
 test("top shows rates", async () => {
   await ok("add", "web", "192.0.2.1:80/tcp");
   const text = await ok("top", "--count", "1", "--interval", "0.01");
-  expect(text).toMatch(/^web +192\.0\.2\.1:80\/tcp +0 of 0 up +0 +0 +0\.0 +0$/m);
+  expect(text).toMatch(/^web +192\.0\.2\.1:80\/tcp +no backend +0 +0 +0\.0 +0$/m);
   expect(JSON.parse(await ok("top", "--count", "1", "--interval", "0.01", "--json"))).toMatchObject({
     rows: [{ service: "web", backend: null, packetsPerSecond: 0 }],
   });
@@ -183,7 +183,7 @@ describe("failures say what, why and fix", () => {
     ["USAGE", ["drain", "web"], "names no backend"],
     ["USAGE", ["explain", "nonsense"], "no connection"],
     ["USAGE", ["explain", "[fd00::1]:1 > 192.0.2.1:80/tcp"], "no connection"],
-    ["USAGE", ["flush"], "The verbs of balancer are status, add"],
+    ["USAGE", ["flush"], "The verbs of balancer are status, serve, add"],
     ["NO_SUCH_SERVICE", ["remove", "web"], 'There is no service called "web"'],
     ["NO_SUCH_SERVICE", ["status", "web"], "It has none at all."],
     ["INVALID_STATE", ["add", "web", "nowhere:80/tcp", "weight=1"], "/weight: There is no such field here."],

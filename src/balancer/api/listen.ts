@@ -47,14 +47,15 @@ export function mustBeProtected({ host, port }: ListenAddress, token: string | u
 }
 
 /**
- * Starts listening.
+ * Starts listening, and says so in the log: `what` listens, at its address.
  *
  * @returns the address, with the port that the system chose for port 0.
  * @throws WirescriptError KERNEL
  */
-export async function listen(app: FastifyInstance, { host, port }: ListenAddress): Promise<ListenAddress> {
+export async function listen(app: FastifyInstance, { host, port }: ListenAddress, what = "The API"): Promise<ListenAddress> {
   try {
-    await app.listen({ host, port, ...(host === "::" && { ipv6Only: false }) });
+    const listenTextResolver = (address: string) => `${what} listens at ${address}.`;
+    await app.listen({ host, port, ...(host === "::" && { ipv6Only: false }), listenTextResolver });
   } catch (cause) {
     throw cannotListen({ host, port }, cause as NodeJS.ErrnoException);
   }

@@ -4,7 +4,7 @@
  * `{ "message": … }`, and besides name the field. Bodies are read whatever type they say they are of, because the demo's `curl -d` says "form".
  */
 import { isIP } from "node:net";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from "fastify";
 import { findLink } from "../../sys/netlink/index.ts";
 import type { Backend, Balancer, Service, State } from "../contract.ts";
 import { backendName } from "../names.ts";
@@ -40,6 +40,7 @@ export async function makeRulesApi(balancer: Balancer, options: RulesOptions): P
   const app = fastify({
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
     bodyLimit: LIMIT.part,
+    logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: 30_000,
     forceCloseConnections: true,
     clientErrorHandler: answerBrokenHttp,

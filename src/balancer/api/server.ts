@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from "fastify";
 import type { Registry } from "prom-client";
 import type { Balancer } from "../contract.ts";
 import { LIMIT, readJsonOnly } from "./bodies.ts";
@@ -52,6 +52,7 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
   const app = fastify({
     ...(options.logger === undefined ? { logger: false } : { loggerInstance: options.logger }),
     bodyLimit: LIMIT.state,
+    logController: new LogController({ disableRequestLogging: true }),
     // A request that comes slower than this is not from anybody who wants an answer.
     requestTimeout: 30_000,
     keepAliveTimeout: 10_000,
@@ -64,6 +65,7 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
   app.setValidatorCompiler(readParameters);
   // Schemas of answers are for the documentation; what is sent is made here, and has its types.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  logChanges(app);
   readJsonOnly(app);
   const missing = missingRoutes(app);
   app.setNotFoundHandler((request, reply) => send(reply, missing(request.method, request.url), request.url));
@@ -88,4 +90,13 @@ export async function makeApi(balancer: Balancer, options: ApiOptions): Promise<
   });
   await app.ready();
   return app;
+}
+
+/** Who changed something, or was refused it. Reading is not logged: a scrape every few seconds would hide everything else. */
+function logChanges(app: FastifyInstance): void {
+  app.addHook("onResponse", async ({ method, url, ip, log }, reply) => {
+    if (method === "GET" || method === "HEAD") return;
+    const { statusCode: status, elapsedTime } = reply;
+    log.info({ method, url, client: ip, status, milliseconds: Math.round(elapsedTime) }, "The API was asked for a change.");
+  });
 }

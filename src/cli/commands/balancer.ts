@@ -7,6 +7,7 @@ import type { TopOptions } from "../actions/balancer/top.ts";
 import { teach } from "../examples.ts";
 import { positiveNumber, wholeNumber, wholePositive } from "../numbers.ts";
 import { addVerbs } from "../verbs.ts";
+import { serveCommand } from "./balancer-serve.ts";
 
 const CHANGED = "{ revision, dryRun, summary, changes, moved }";
 
@@ -17,6 +18,7 @@ export function balancerCommand(): Command {
   addVerbs(
     command,
     statusCommand(),
+    serveCommand(),
     addCommand(),
     removeCommand(),
     setCommand(),
@@ -32,6 +34,7 @@ export function balancerCommand(): Command {
   return teach(
     command,
     [
+      ["wirescript balancer serve balancer.yaml", "run it, with what a document says"],
       ["wirescript balancer status", "services and backends: health, shares, counters"],
       ["wirescript balancer add web 192.0.2.1:80/tcp", "a service"],
       ["wirescript balancer add web/b1 10.0.0.2:8080 weight=50", "a backend of it"],

@@ -43,7 +43,7 @@ function serviceOf({ services }: StatusReport, name: string): Service {
 
 function headLine({ revision, since, devices }: StatusReport): string {
   const where = devices.map(({ name, mode, driver }) => `${oneLine(name)} (${mode}, ${driver})`).join(", ");
-  return `revision ${revision}, running for ${age(Date.now() - Date.parse(since))}, on ${where || "no device"}`;
+  return `revision ${revision} (${age(Date.now() - Date.parse(since))} old), on ${where || "no device"}`;
 }
 
 const HEADINGS = [
@@ -69,9 +69,25 @@ function sayServices(services: readonly Service[]): void {
 }
 
 function serviceRow({ name, address, port, protocol, mode, backends, counters, failOpen }: Service): string[] {
-  const up = backends.filter(({ health }) => health !== "down").length;
-  const health = failOpen ? "fail-open" : `${up} of ${backends.length} up`;
-  return [name, "", `${endpoint(address, port)}/${protocol}`, mode, "", "", health, "", ...amounts(counters)];
+  return [
+    name,
+    "",
+    `${endpoint(address, port)}/${protocol}`,
+    mode,
+    "",
+    "",
+    overallHealth({ backends, failOpen }),
+    "",
+    ...amounts(counters),
+  ];
+}
+
+/** "2 of 3 up", or a word. */
+export function overallHealth({ backends, failOpen }: Pick<Service, "backends" | "failOpen">): string {
+  if (failOpen) return "fail-open";
+  if (backends.length === 0) return "no backend";
+  if (backends.every(({ health }) => health === "unchecked")) return "unchecked";
+  return `${backends.filter(({ health }) => health === "up").length} of ${backends.length} up`;
 }
 
 function backendRow(backend: Backend, service: Service): string[] {

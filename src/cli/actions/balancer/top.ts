@@ -5,7 +5,7 @@ import { shortRate } from "../../rate.ts";
 import { sayTable } from "../../table.ts";
 import { clearScreen, say, sayJsonLine } from "../../terminal.ts";
 import { Api, type ApiOptions } from "./api.ts";
-import { endpoint, type StatusReport } from "./status.ts";
+import { endpoint, overallHealth, type StatusReport } from "./status.ts";
 
 export interface TopOptions extends ApiOptions {
   /** Seconds. */
@@ -48,12 +48,11 @@ function rowsOf(before: StatusReport, now: StatusReport, seconds: number): Row[]
     .map((service) => {
       const old = then.get(service.name);
       const backends = new Map(old?.backends.map((backend) => [backend.name, backend]));
-      const up = service.backends.filter(({ health }) => health !== "down").length;
       const whole: Row = {
         service: service.name,
         backend: null,
         address: `${endpoint(service.address, service.port)}/${service.protocol}`,
-        health: service.failOpen ? "fail-open" : `${up} of ${service.backends.length} up`,
+        health: overallHealth(service),
         ...rates(old?.counters, service.counters, seconds),
       };
       const parts = service.backends.map((backend): Row => {
