@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- --balancer`: how many small datagrams a second the balancer's NAT takes over a veth pair, beside the same NAT by nftables and
+ * How many small datagrams a second the balancer's NAT takes over a veth pair, beside the same NAT by nftables and
  * beside `xdp-bench tx`, which sends back what it gets. All of it in one run, in turns, on one CPU, sender and receiver included: a figure to
  * compare with the others of the same run, and with nothing else. It says nothing about a network card.
  */
@@ -14,7 +14,6 @@ import { getLink } from "../src/sys/netlink/index.ts";
 import { BalancerUnderTest } from "../test/balancer/datapath.ts";
 import type { ServiceFixture } from "../test/balancer/fixtures.ts";
 import { PROTOCOL } from "../test/packets/index.ts";
-import { describeHost, type Host } from "./machine.ts";
 import { table } from "./table.ts";
 import { CLIENT, MeasuringWire, NEAR, PORT, SERVICE } from "./wire.ts";
 import { findXdpBench, loadXdpBenchTx } from "./xdp-bench.ts";
@@ -37,7 +36,6 @@ const [CLIENT_ADDRESS, VIP] = [CLIENT, SERVICE].map(({ ipv4 }) => formatIp(Uint8
 
 /** Packets per second, the median of the rounds. */
 export interface Rates {
-  machine: Host;
   wire: "veth";
   connections: number;
   frameBytes: number;
@@ -81,7 +79,6 @@ export async function measureRates(progress: (text: string) => Promise<void>): P
   }
   const against = (other: Contender) => median(rates.balancer.map((rate, round) => rate / (rates[other][round] ?? Number.NaN)));
   return {
-    machine: describeHost(),
     wire: "veth",
     connections: CONNECTIONS,
     frameBytes: wire.frameBytes,
@@ -188,15 +185,13 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-export function ratesReport({ machine, packetsPerSecond, ratio, connections, frameBytes }: Rates): string {
+export function ratesReport({ packetsPerSecond, ratio, connections, frameBytes }: Rates): string {
   const row = (name: string, rate: number, by: number | null) => [
     name,
     (rate / 1e6).toFixed(2),
     by === null ? "" : by.toFixed(2),
   ];
   return [
-    `${machine.cpu}, Linux ${machine.kernel}, ${machine.date}`,
-    "",
     table(
       [`UDP over veth, frames of ${frameBytes} bytes`, "million packets/s", "the balancer's by it"],
       [

@@ -3,8 +3,8 @@
  * this machine. Prints tables, and keeps them as JSON in bench/results/latest.json.
  *
  * With `--counts` it only counts: seconds instead of minutes, no clock and no comparison of behaviour (which test/bench.test.ts has
- * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts); with `--balancer` how many packets a
- * second the balancer takes, beside others (balancer-rates.ts). Names of programs leave out the others.
+ * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts); with `--balancer` the
+ * balancer beside others (tunnel-contest.ts, balancer-rates.ts). Names of programs leave out the others.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -22,6 +22,7 @@ import { PROGRAMS, type ProgramName } from "./programs.ts";
 import {
   type Counts,
   countsReport,
+  machineText,
   type PathResult,
   type ProgramResult,
   type Results,
@@ -75,13 +76,17 @@ async function maps(): Promise<number> {
   return 0;
 }
 
-/** How many packets a second the balancer takes, beside others. Needs no compiler. */
+/** The balancer beside others: its tunnel beside C, and packets per second on a wire. */
 async function balancer(): Promise<number> {
-  rootOrRefuse();
+  const clang = clangOrRefuse();
+  const { contestTunnels, tunnelReport } = await import("./tunnel-contest.ts");
   const { measureRates, ratesReport } = await import("./balancer-rates.ts");
-  const results = await measureRates(progress);
+  const tunnel = await inOrder((open) => contestTunnels(clang, open, progress));
+  const rates = await measureRates(progress);
+  const results = { machine: describeMachine(clang), tunnel, rates };
   keep(BALANCER, results);
-  process.stdout.write(`\n${ratesReport(results)}\n\nWritten to ${relative(process.cwd(), BALANCER)}.\n`);
+  const text = [machineText(results.machine), tunnelReport(tunnel), ratesReport(rates)].join("\n\n");
+  process.stdout.write(`\n${text}\n\nWritten to ${relative(process.cwd(), BALANCER)}.\n`);
   return 0;
 }
 

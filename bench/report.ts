@@ -61,7 +61,7 @@ export function countsReport({ machine, programs }: Counts): string {
   return [machineText(machine), ...METRICS.map((metric) => figuresText(metric, programs)), summaryText(programs)].join("\n\n");
 }
 
-function machineText(machine: Machine): string {
+export function machineText(machine: Machine): string {
   const jit = machine.jit === "0" ? "BPF interpreted" : "BPF compiled to machine code";
   return [
     `${machine.cpu} (${machine.architecture}, ${machine.cpus} CPUs), Linux ${machine.kernel}, ${jit}`,

@@ -56,6 +56,10 @@ export class BalancerUnderTest implements Disposable {
     return compile(sourceOf("programs/balancer.bpf.ts")).spec;
   }
 
+  get object(): LoadedObject<Datapath> {
+    return this.#object;
+  }
+
   get program(): LoadedProgram {
     return this.#object.program("balancer");
   }
@@ -99,7 +103,7 @@ export class BalancerUnderTest implements Disposable {
     const { maps } = this.#object;
     for (const map of [maps.services4, maps.services6]) map.clear();
     for (const map of [maps.vips4, maps.vips6]) for (const [prefix] of [...map.prefixes()]) map.delete(prefix);
-    for (const number of [...maps.rings.keys()]) maps.rings.delete(number);
+    // Rings may stay: the kernel takes milliseconds to take one out, and without its service nobody looks at it.
     for (const [number, { state }] of [...maps.backends]) {
       if (state !== BackendState.NONE) maps.backends.set(number, { ...NO_BACKEND });
     }
