@@ -13,6 +13,7 @@ import type * as Maps from "../../src/programs/balancer-maps.bpf.ts";
 import { BackendState, Mode, Reason, ServiceFlag } from "../../src/programs/balancer-maps.bpf.ts";
 import { ipv4ToNumber, parseIp } from "../../src/sys/ip-address.ts";
 import { parseMac } from "../../src/sys/mac.ts";
+import { getLink } from "../../src/sys/netlink/index.ts";
 import { sourceOf } from "../programs/subject.ts";
 import type { BackendFixture, Counts, Fixture, ServiceFixture } from "./fixtures.ts";
 
@@ -127,6 +128,12 @@ export class BalancerUnderTest implements Disposable {
     }
   }
 
+  /** Packets may leave by this device. */
+  allow(device: string): void {
+    const { ifindex } = getLink(device);
+    this.#object.maps.devices.set(ifindex, ifindex);
+  }
+
   send(packet: Uint8Array): { verdict: string; packet: Uint8Array } {
     return this.program.run(packet, { cpu: CPU });
   }
@@ -179,7 +186,7 @@ function backendValue(service: ServiceFixture, { family, address, source, ...bac
     family,
     mac: parseMac(backend.mac),
     sourceMac: parseMac(backend.sourceMac),
-    ifindex: backend.ifindex,
+    ifindex: typeof backend.ifindex === "number" ? backend.ifindex : getLink(backend.ifindex).ifindex,
     port: backend.port,
   };
 }

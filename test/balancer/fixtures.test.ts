@@ -5,6 +5,7 @@ import { noKernel, withoutKernel } from "../kernel.ts";
 import { lackingScapy } from "../net/scapy.ts";
 import { BalancerUnderTest } from "./datapath.ts";
 import { type Counts, type Fixture, fixtures, type Outcome, type Send } from "./fixtures.ts";
+import { enterOwnRoutes } from "./own-routes.ts";
 
 const skipped = withoutKernel || lackingScapy;
 const all = lackingScapy === "" ? fixtures() : [];
@@ -15,7 +16,10 @@ let spec: ObjectSpec;
 
 function balancerWith(settings: Fixture["settings"]): BalancerUnderTest {
   const name = JSON.stringify(settings);
-  const balancer = loaded.get(name) ?? new BalancerUnderTest(spec, settings);
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  const balancer = new BalancerUnderTest(spec, settings);
+  balancer.allow("out");
   loaded.set(name, balancer);
   return balancer;
 }
@@ -49,7 +53,7 @@ function added(before: Counts, outcome: Outcome, after: Counts): Counts {
   }
   for (const [name, [packets, bytes]] of Object.entries(outcome.reasons)) {
     const [p, b] = sum.reasons[name] ?? [0, 0];
-    sum.reasons[name] = [p + packets, b + bytes];
+    sum.reasons[name] = [p + packets, bytes === null ? (after.reasons[name]?.[1] ?? 0) : b + bytes];
   }
   return sum;
 }
@@ -99,6 +103,7 @@ function play({ settings, steps }: Fixture): void {
 
 describe.skipIf(noKernel !== null || lackingScapy !== "")(`the balancer on scapy's packets${skipped}`, () => {
   beforeAll(() => {
+    enterOwnRoutes();
     spec = BalancerUnderTest.compile();
   });
   afterAll(() => {

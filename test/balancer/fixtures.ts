@@ -14,7 +14,8 @@ export interface BackendFixture {
   mac: string;
   /** Of the device that leads there. */
   sourceMac: string;
-  ifindex: number;
+  /** Or a device of the test. */
+  ifindex: number | "out" | "unknown";
   generation: number;
   state: "UP" | "NONE";
   /** For redirect. */
@@ -48,7 +49,7 @@ export interface Outcome {
   /** Null: whatever they count. */
   services: Counts["services"] | null;
   backends: Counts["backends"] | null;
-  reasons: Counts["reasons"];
+  reasons: Record<string, [packets: number, bytes: number | null]>;
   /** As hexadecimal digits; null where nobody sees it any more. */
   packet: string | null;
 }
