@@ -18,7 +18,7 @@ import type { NaturalLoop } from "../ir/loops.ts";
 import { rejoin } from "../ir/rejoin.ts";
 import { isComparedIn } from "./apart.ts";
 import { CodeWriter } from "./code-writer.ts";
-import { boundsOf, type Counter, countersOf } from "./counters.ts";
+import { boundsInside, boundsOf, type Counter, countersOf } from "./counters.ts";
 import { decisiveValues } from "./decisive.ts";
 import { LoopFrame } from "./loop-frame.ts";
 import { enterFromOneBlock } from "./preheader.ts";
@@ -86,7 +86,8 @@ class Outlining {
   run(): Callback {
     const { header, blocks } = this.#loop;
     const counters = countersOf(this.#loop);
-    const ways = new WaysOut(this.#code, this.#fn, this.#loop, this.#home, boundsOf(counters, this.#rounds));
+    const counted = new Map([...boundsInside(this.#loop), ...boundsOf(counters, this.#rounds)]);
+    const ways = new WaysOut(this.#code, this.#fn, this.#loop, this.#home, counted);
     const carried = phisOf(header).filter((phi) => !counters.some((counter) => counter.phi === phi));
     for (const phi of carried) this.#frame.carry(phi);
     const starts = this.#enterSite();

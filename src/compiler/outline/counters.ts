@@ -41,3 +41,11 @@ export function boundsOf(counters: readonly Counter[], rounds: number): Readonly
   }
   return bounds;
 }
+
+/** The same of the counters of all loops in `loop`, as far as it is known how often those are run. */
+export function boundsInside({ inner }: NaturalLoop): ReadonlyMap<Value, bigint> {
+  const own = inner.flatMap((loop) => [
+    ...(loop.header.rounds === undefined ? [] : boundsOf(countersOf(loop), loop.header.rounds)),
+  ]);
+  return new Map([...own, ...inner.flatMap((loop) => [...boundsInside(loop)])]);
+}

@@ -3,15 +3,16 @@
  * compared with there counts behind the loop too, but the verifier does not remember it from a loop that became a callback.
  */
 import type { Dominators } from "../ir/dominators.ts";
+import { phisOf } from "../ir/edges.ts";
 import type { Block, Value } from "../ir/ir.ts";
 import { isCompare } from "../ir/ir.ts";
 import type { Exit } from "../ir/loops.ts";
-import { U64_MAX, upperBoundGiven } from "../ir/range.ts";
+import { U64_MAX, upperBound, upperBoundGiven } from "../ir/range.ts";
 import { decideBehind } from "../passes/known-facts.ts";
 
 /**
- * Answers for values of the loop; `null` when nothing is known. To be asked while the function is whole. `counted` is what is known of the loop's
- * own counters.
+ * Answers for values of the loop; `null` when nothing is known. To be asked while the function is whole. `counted` is what is known of the
+ * counters of the loop and of those in it.
  */
 export function boundsAt(
   exits: readonly Exit[],
@@ -22,8 +23,9 @@ export function boundsAt(
   const conditions = [...blocks].flatMap((block) =>
     block.instructions.filter(({ op, args }) => isCompare(op) && args[1]?.op === "const"),
   );
+  const homes = new Map([...blocks].flatMap((block) => phisOf(block).map((phi) => [phi, block])));
   const decided = new Map<Value, boolean | null>();
-  const outcomeOf = (condition: Value): boolean | null => {
+  const outcomeAtExit = (condition: Value): boolean | null => {
     const before = decided.get(condition);
     if (before !== undefined) return before;
     const [outcome, ...others] = new Set(exits.map(({ from, target }) => decideBehind(from, target, condition, dominators)));
@@ -32,8 +34,9 @@ export function boundsAt(
     return common;
   };
 
-  const given = (value: Value): bigint | null => {
-    let most = counted.get(value) ?? U64_MAX;
+  /** What comparisons say of `value` where `outcomeOf` tells how they came out. */
+  const compared = (value: Value, outcomeOf: (condition: Value) => boolean | null): bigint => {
+    let most = U64_MAX;
     let signedMost: bigint | null = null;
     let isNegative: boolean | null = null;
     for (const condition of conditions) {
@@ -52,6 +55,23 @@ export function boundsAt(
       else if (edge >= -1n) isNegative = false;
     }
     if (isNegative === false && signedMost !== null && signedMost >= 0n) most = smaller(most, signedMost);
+    return most;
+  };
+
+  /** What each way into the block of `phi` says of what it brings: the test at the end of a round, of the next round's counter. */
+  const brought = (phi: Value): bigint => {
+    const home = homes.get(phi);
+    if (home === undefined) return U64_MAX;
+    return phi.args.reduce((most, value, edge) => {
+      const from = home.predecessors[edge] as Block; // one for each argument
+      const here = compared(value, (condition) => decideBehind(from, home, condition, dominators));
+      return larger(most, smaller(here, upperBound(value)));
+    }, 0n);
+  };
+
+  const given = (value: Value): bigint | null => {
+    const atExit = smaller(compared(value, outcomeAtExit), counted.get(value) ?? U64_MAX);
+    const most = value.op === "phi" ? smaller(atExit, brought(value)) : atExit;
     return most === U64_MAX ? null : most;
   };
 
@@ -63,6 +83,10 @@ export function boundsAt(
 
 function smaller(left: bigint, right: bigint): bigint {
   return left < right ? left : right;
+}
+
+function larger(left: bigint, right: bigint): bigint {
+  return left < right ? right : left;
 }
 
 interface Rule {

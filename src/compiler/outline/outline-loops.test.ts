@@ -63,6 +63,39 @@ describe("long loops", () => {
     expect(printFunction(fn)).toMatch(new RegExp(`= ugt v\\d+, v${most}\\n`));
   });
 
+  test.each(["ult", "ne"])(
+    "bring the counter of a short loop in them out with its bound, whichever way it is tested: %s",
+    (op) => {
+      const inner = `jump b8
+  b8: from b3, b9
+    v40 = phi v2, v42
+    v41 = load.1 packet v1
+    v44 = eq v41, v3
+    branch v44, b10, b9
+  b9: from b8
+    v42 = add v40, v3
+    v43 = ${op} v42, v45
+    branch v43, b8, b11
+  b10: from b8
+    v46: ptr = add v1, v40
+    v47 = load.1 packet v46
+    return v47
+  b11: from b9
+    v21 = add v9, v3`;
+      const text = loop(100)
+        .replace("v21 = add v9, v3", inner)
+        .replace("from b0, b3", "from b0, b11")
+        .replace("b4: from b3", "b4: from b11")
+        .replace("v2 = const 0", "v2 = const 0\n    v45 = const 3");
+      const fn = parseFunction(text);
+      // Only the loop's length says it where the test does not.
+      for (const block of fn.blocks) if (block.id === 8 && op === "ne") block.rounds = 3;
+      expect(outlineLoops(fn, 100, new Set()).callbacks).toHaveLength(1);
+      validate(fn, "outlining");
+      expect(printFunction(fn)).toMatch(/v(\d+) = const 2\n(.*\n)*.* = ugt v\d+, v\1\n/);
+    },
+  );
+
   test("read what stays the same as it was written, by how many ways it may come into the loop", () => {
     const text = loop(100)
       .replace("jump b1", "v5 = eq v1, v2\n    branch v5, b1, b7\n  b7: from b0\n    jump b1")

@@ -27,7 +27,7 @@ export class WaysOut {
   /** What is in the frame when the loop is left that way. */
   readonly #leaving = new Map<readonly Exit[], Value[]>();
 
-  /** To be made while the function is whole. `counted`: the largest that the loop's counters can be, where it is known. */
+  /** To be made while the function is whole. `counted`: the largest that counters of the loop, and of those in it, can be, where it is known. */
   constructor(
     code: CodeWriter,
     fn: Function,
