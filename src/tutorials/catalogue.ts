@@ -48,6 +48,7 @@ export const TUTORIALS: Readonly<Record<string, Tutorial>> = {
       "xdp-loader": { tool: "xdp-loader" },
       xdp_stats: { tool: "xdp_stats" },
       xdp_prog_user: { tool: "xdp_prog_user" },
+      trace_load_and_stats: { tool: "trace_load_and_stats" },
     },
   },
   "xdp-redirect": {

@@ -77,7 +77,7 @@ test("a file, a directory in nothing, and an unknown lesson are refused, and not
   expect(readdirSync(directory)).toEqual(["file"]);
 });
 
-test("a path with spaces and quotes works", () => {
+test.skipIf(unbuilt !== "")(`a path with spaces and quotes works${unbuilt}`, () => {
   const directory = join(temporaryDirectory(), "it's a place");
   mkdirSync(directory);
   makeWorkspace("packet03", directory);

@@ -94,11 +94,23 @@ function claim(directory: string): boolean {
 }
 
 function cannotWrite(directory: string, cause: unknown): WirescriptError {
+  const parent = dirname(directory);
+  const elsewhere = "Name a directory somewhere else: wirescript tutorial new NAME DIR";
+  const known: Record<string, { why: string; fix: string }> = {
+    EACCES: { why: `You may not write to ${parent}.`, fix: `${elsewhere}. Or make it as somebody who may, such as root.` },
+    EPERM: { why: `You may not write to ${parent}.`, fix: `${elsewhere}. Or make it as somebody who may, such as root.` },
+    EROFS: { why: `${parent} is on a file system that nobody may write to.`, fix: elsewhere },
+    ENOENT: { why: `There is no directory ${parent}.`, fix: `Make it first: mkdir -p ${quoted(parent)}` },
+    ENOTDIR: { why: `${parent} is no directory.`, fix: elsewhere },
+    ENOSPC: { why: `There is no room left on the file system of ${parent}.`, fix: `Make room, or: ${elsewhere}` },
+  };
   return new WirescriptError({
     code: "BAD_FILE",
     what: `The workspace ${directory} was not made.`,
-    why: cause instanceof Error ? cause.message : String(cause),
-    fix: `Check that ${dirname(directory)} is a directory that you may write to, with room in it.`,
+    ...(known[(cause as NodeJS.ErrnoException).code ?? ""] ?? {
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: `Check that ${parent} is a directory that you may write to, with room in it.`,
+    }),
     cause,
   });
 }

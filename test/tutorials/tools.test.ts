@@ -59,6 +59,10 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
     [`./xdp-loader unload --all ${dev}`, 1, `No XDP program loaded on ${dev}\n`],
     ["./xdp-loader load nowhere xdp_prog_kern.o", 1, 'There is no network device "nowhere".\n'],
     ["./xdp-loader unload --all nowhere", 1, 'There is no network device "nowhere".\n'],
+    ["./xdp-loader features", 1, "features takes a device.\n"],
+    ["./xdp-loader features nowhere", 1, 'There is no network device "nowhere".\n'],
+    ["./xdp-loader clean nowhere", 1, 'There is no network device "nowhere".\n'],
+    ["./trace_load_and_stats -x", 2, "./trace_load_and_stats: "],
     ["./xdp-loader status nowhere", 1, 'There is no network device "nowhere".\n'],
     ["t redirect", 2, "error: redirect needs two labs.\n"],
     ["t redirect one two", 13, "error: Environment for one doesn't seem to exist\n"],
@@ -80,6 +84,60 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
       expect(reader.try(line)).toMatchObject({ status: 0, stderr: "", stdout: expect.stringContaining("Usage: ") });
     },
   );
+
+  test("./xdp-loader features says what the driver can do, a line each", () => {
+    const lines = reader.type(`./xdp-loader features ${dev}`).trimEnd().split("\n");
+    expect(lines).toHaveLength(7);
+    expect(lines[0]).toBe("NETDEV_XDP_ACT_BASIC:\t\tyes");
+    for (const line of lines) expect(line).toMatch(/^NETDEV_XDP_ACT_[A-Z_]+:\t+(yes|no)$/);
+    expect(lines).toContain("NETDEV_XDP_ACT_HW_OFFLOAD:\tno");
+  });
+
+  test("./xdp-loader clean removes what libxdp left for dispatchers that are gone, and nothing else", () => {
+    const left = "/sys/fs/bpf/xdp-clean/dispatch-2147483000-1";
+    reader.type(`./wirescript load ${dev} echo.bpf.ts && ./wirescript pin prog echo ${left}/prog0-prog`);
+    const kept = pins(`/sys/fs/bpf/${dev}`);
+    expect(reader.type(`./xdp-loader clean ${dev}`)).toBe(`Cleaning up detached XDP program links for ${dev}\n`);
+    expect(reader.type("./xdp-loader clean")).toBe(
+      `Cleaning up detached XDP program links for all interfaces\nRemoved ${left}: its dispatcher is on no device here.\n`,
+    );
+    expect(pins("/sys/fs/bpf/xdp-clean")).toEqual([]);
+    expect(pins(`/sys/fs/bpf/${dev}`)).toEqual(kept);
+    reader.type(`./wirescript unload ${dev} && rmdir /sys/fs/bpf/xdp-clean`);
+  });
+
+  test("./trace_load_and_stats shows redirects that went well, those that failed with their errno, and what was aborted", async () => {
+    box.addVeth("near");
+    box.addVeth("away");
+    box.output("ip", "address", "add", "192.0.2.1/24", "dev", "nearp");
+    const index = /^(\d+):/.exec(box.output("ip", "-o", "link", "show", "dev", "away"))?.[1];
+    reader.type(`./wirescript load near redirect.bpf.ts --set ifindex=${index} --set dest_mac=02:00:00:00:00:07`);
+    const tool = reader.start("./trace_load_and_stats");
+    await tool.prints(
+      /^XDP-event {7}CPU:to {2}pps {10}drop-pps {5}extra-info\nXDP_REDIRECT {4}total {3}0 {12}0 {12}Success\n/m,
+    );
+    const pinging = reader.start("ping -i 0.2 192.0.2.9");
+    await tool.prints(/^XDP_REDIRECT {4}total {3}0 {12}[1-9]\d* {11,}Error E[A-Z]+$/m);
+    await pinging.interrupt();
+    expect(await tool.interrupt()).not.toContain("why:");
+    reader.type("./wirescript unload near && ip link del near && ip link del away");
+  });
+
+  test("a workspace where nobody may write says so", () => {
+    const place = `${box.directory}/readonly`;
+    reader.type(`mkdir ${place} && chmod 0555 ${place}`);
+    const refused = box.unprivileged("tutorial", "new", "packet03", `${place}/new`);
+    expect(refused.stderr).toBe(
+      `error: The workspace ${place}/new was not made.\n  why: You may not write to ${place}.\n  fix: Name a directory somewhere else: wirescript tutorial new NAME DIR. Or make it as somebody who may, such as root.\n`,
+    );
+    expect(refused.status).toBe(9);
+  });
+
+  test("what is advised is the workspace's own", () => {
+    expect(reader.try(`./xdp_stats -d ${dev}`).stderr).toContain(
+      `fix: Load a program that counts, which pins its map there: ./xdp_loader -d ${dev} --progsec SECTION\n`,
+    );
+  });
 
   test("launchers work from wherever they are called", () => {
     for (const [line, folder] of [

@@ -58,13 +58,16 @@ describe.skipIf(reason !== null)(`xdp-redirect${reason === null ? "" : ` (skippe
     const early = reader.try("bin/xdplbmgmt");
     expect(early).toMatchObject({ status: 1 });
     expect(early.stderr).toContain("boot lbmap server error: load mapper for /sys/fs/bpf/xdp/globals/servers error\n");
+    expect(early.stderr).toContain("fix: Load the program first, which makes its maps: sbin/load.sh DEV.");
 
     expect(reader.type(XDP_REDIRECT.load)).toMatch(
       /^Attached loadbal to virbr0 \(ifindex \d+\) in native mode\.\nPinned its maps in/,
     );
     expect(reader.try(XDP_REDIRECT.load)).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("ebpf/xdp_redirect.o was not attached to virbr0\n"),
+      stderr: expect.stringMatching(
+        /^ebpf\/xdp_redirect\.o was not attached to virbr0\n[\s\S]*fix: Take off what is there first: sbin\/unload\.sh virbr0\n$/,
+      ),
     });
     server = reader.start(`${XDP_REDIRECT.serve}\necho started as $!\nwait`);
     await server.prints(/Server started, listening on 127\.0\.0\.1:9091\n/);

@@ -19,7 +19,7 @@ const NETDEV_A_DEV_XDP_FEATURES = 3;
 const NETDEV_A_DEV_XDP_ZC_MAX_SEGS = 4;
 
 /** `enum netdev_xdp_act`, by bit. */
-const XDP_FEATURES = ["basic", "redirect", "ndo-xmit", "xsk-zerocopy", "hw-offload", "rx-sg", "ndo-xmit-sg"] as const;
+export const XDP_FEATURES = ["basic", "redirect", "ndo-xmit", "xsk-zerocopy", "hw-offload", "rx-sg", "ndo-xmit-sg"] as const;
 
 export interface XdpFeatures {
   /**

@@ -21,6 +21,7 @@ const TOOLS: Record<string, () => Promise<Tool>> = {
   "xdp-loader": async () => (await import("./xdp-tools-loader.ts")).xdpToolsLoader,
   xdp_stats: async () => (await import("./xdp-stats.ts")).xdpStats,
   xdp_prog_user: async () => (await import("./xdp-prog-user.ts")).xdpProgUser,
+  trace_load_and_stats: async () => (await import("./trace-load-and-stats.ts")).traceLoadAndStats,
   xdplbmgmt: async () => (await import("./xdplbmgmt.ts")).xdplbmgmt,
   xdp1: async () => (await import("./xdp1.ts")).xdp1,
   "xdp2skb_meta.sh": async () => (await import("./xdp2skb-meta.ts")).xdp2skbMeta,

@@ -30,8 +30,11 @@ async function attach({ name: device, ifindex }: Link, file: string, spec: Objec
   const before = pinnedMaps(PINS).length;
   using object = await told(STATUS.FAIL, `The kernel did not take ${file}`, () => loadSpec(spec, { pinPath: PINS }));
   try {
-    const { mode } = await told(STATUS.FAIL, `${file} was not attached to ${device}`, () =>
-      object.program(program.name).attachPersistently({ dev: device, mode: "auto" }),
+    const { mode } = await told(
+      STATUS.FAIL,
+      `${file} was not attached to ${device}`,
+      () => object.program(program.name).attachPersistently({ dev: device, mode: "auto" }),
+      ({ code, fix }) => (code === "DEVICE_BUSY" ? `Take off what is there first: sbin/unload.sh ${device}` : fix),
     );
     say(`Attached ${program.name} to ${device} (ifindex ${ifindex}) in ${mode} mode.`);
     say(before === 0 ? `Pinned its maps in ${PINS}.` : `Its maps in ${PINS} were there: rules and counters are as they were.`);

@@ -37,20 +37,21 @@ export class ToolFailure extends Error {
   }
 }
 
-/** What `work` gives; a failure of ours becomes one of the tool, with `what` in its words. */
+/** What `work` gives; a failure of ours becomes one of the tool, with `what` in its words, and a remedy that the lesson has, if it has one. */
 export async function told<Result>(
   status: number,
   what: string | ((error: WirescriptError) => string),
   work: () => Result | Promise<Result>,
+  remedy: (error: WirescriptError) => string | undefined = ({ fix }) => fix,
 ): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof WirescriptError)) throw error;
-    const { why, fix } = error;
+    const { why } = error;
     const first = typeof what === "string" ? what : what(error);
     // What the compiler or the verifier says spans several lines, and is said whole, but not twice.
     const said = [error.message, why].filter((text) => text !== undefined && text !== first).join("\n");
-    throw new ToolFailure({ status, what: first, why: said === "" ? undefined : said, fix, cause: error });
+    throw new ToolFailure({ status, what: first, why: said === "" ? undefined : said, fix: remedy(error), cause: error });
   }
 }

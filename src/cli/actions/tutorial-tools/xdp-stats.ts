@@ -17,16 +17,22 @@ export async function xdpStats(call: ToolCall): Promise<number> {
     await stats(name, { interval: 2, quiet: parsed.values.has("quiet") });
   } catch (error) {
     if (!(error instanceof WirescriptError)) throw error;
-    const { code, why, fix } = error;
+    const { code, why } = error;
     // As the tutorial's ends with Ctrl-C: without a word.
     if (code === "INTERRUPTED") return 128 + 2;
     if (code === "NOTHING_ATTACHED") {
       const path = `${pinDirectoryOf(name)}/${STATS_MAP}`;
       const what = `WARN: Failed to open bpf map file:${path} err(2):No such file or directory`;
+      const fix = `Load a program that counts, which pins its map there: ./xdp_loader -d ${name} --progsec SECTION`;
       throw new ToolFailure({ status: STATUS.BPF, what, why, fix, cause: error });
     }
     if (code !== "MAP") throw error;
-    throw new ToolFailure({ status: STATUS.FAIL, what: "ERR: map via FD not compatible", why: `${error.message} ${why}`, fix });
+    throw new ToolFailure({
+      status: STATUS.FAIL,
+      what: "ERR: map via FD not compatible",
+      why: `${error.message} ${why}`,
+      fix: error.fix,
+    });
   }
   return STATUS.OK;
 }

@@ -5,11 +5,14 @@
  * A device has one program here: the dispatcher with which xdp-tools runs several in a row is not ours, and Debian's own xdp-loader takes
  * the same objects. The program that a lab puts on its inner end is a placeholder, and gives way, as does an earlier version of the same program.
  */
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { attachedXdp, detachXdp, loadSpec, programInfo } from "../../../index.ts";
 import { isPlaceholder } from "../../../lab/index.ts";
 import type { ObjectSpec, ProgramSpec } from "../../../object/spec.ts";
+import { listPins } from "../../../runtime/pins.ts";
 import { kernelName } from "../../../sys/bpf.ts";
-import { getLink, type Link, listLinks } from "../../../sys/netlink/index.ts";
+import { getLink, getXdpFeatures, type Link, listLinks, XDP_FEATURES } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { whileAlone } from "../../network.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
@@ -25,6 +28,8 @@ const COMMANDS: Record<string, { run: Command; help: string }> = {
   load: { run: load, help: "load an XDP program on an interface" },
   unload: { run: unload, help: "unload an XDP program from an interface" },
   status: { run: status, help: "show current XDP program status" },
+  clean: { run: clean, help: "clean up detached program links in XDP bpffs directory" },
+  features: { run: features, help: "show XDP features supported by the NIC" },
   help: { run: help, help: "show this help message" },
 };
 
@@ -162,6 +167,50 @@ async function status(args: string[]): Promise<void> {
       const cells = [name.padEnd(16), "".padEnd(5), each.name.padEnd(17), each.mode.padEnd(8), String(each.id).padEnd(4)];
       say(`${cells.join(" ")} ${tag.padEnd(17)}`.trimEnd());
     }
+  }
+}
+
+/** What the driver says that it can do; in the words of linux/netdev.h. */
+async function features(args: string[]): Promise<void> {
+  const { operands } = parse([], args);
+  const [dev, ...more] = operands;
+  if (dev === undefined || more.length > 0) throw wrong("features takes a device.");
+  const { ifindex } = await linkOf(dev);
+  const told = getXdpFeatures(ifindex);
+  if (told === null) {
+    throw new ToolFailure({
+      status: STATUS.FAIL,
+      what: `Couldn't query XDP features for iface '${dev}'`,
+      why: "The kernel tells what drivers can do since Linux 6.3.",
+      fix: `Load a program and see which mode it gets: ./xdp-loader load ${dev} FILE`,
+    });
+  }
+  for (const feature of XDP_FEATURES) {
+    const name = `NETDEV_XDP_ACT_${feature.toUpperCase().replaceAll("-", "_")}:`;
+    const tabs = "\t".repeat(Math.max(1, Math.ceil((COLUMN - name.length) / TAB)));
+    say(`${name}${tabs}${told.features.includes(feature) ? "yes" : "no"}`);
+  }
+}
+
+const TAB = 8;
+const COLUMN = 4 * TAB;
+
+/** Removes what libxdp pinned for dispatchers that are on no device any more; ours pins nothing of that kind. */
+async function clean(args: string[]): Promise<void> {
+  const { operands } = parse([], args);
+  const [dev, ...more] = operands;
+  if (more.length > 0) throw wrong("clean takes one device, or none.");
+  await mustBeAbleTo("remove pins");
+  const wanted = dev === undefined ? null : await linkOf(dev);
+  say(`Cleaning up detached XDP program links for ${wanted === null ? "all interfaces" : wanted.name}`);
+  const present = new Set(listLinks().flatMap(({ ifindex, xdp }) => xdp.map(({ programId }) => `${ifindex}-${programId}`)));
+  const directories = new Set(listPins().map(({ path }) => dirname(path)));
+  for (const directory of directories) {
+    const [, ifindex, id] = /\/dispatch-(\d+)-(\d+)$/.exec(directory) ?? [];
+    if (ifindex === undefined || present.has(`${ifindex}-${id}`)) continue;
+    if (wanted !== null && Number(ifindex) !== wanted.ifindex) continue;
+    rmSync(directory, { recursive: true });
+    say(`Removed ${directory}: its dispatcher is on no device here.`);
   }
 }
 

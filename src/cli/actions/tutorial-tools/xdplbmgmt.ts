@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { WirescriptError } from "../../../errors.ts";
 import { type OptionSpec, parseOptions, usagePage } from "../../../tutorials/getopt.ts";
 import { RuleTable, rulesServer } from "../../../tutorials/index.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
@@ -37,7 +38,7 @@ export async function xdplbmgmt({ args }: ToolCall): Promise<number> {
   const { host, port } = parseAddress(address);
   await mustBeAbleTo("change maps");
   const path = values.get("map") ?? SERVERS_MAP;
-  using table = await told(STATUS.FAIL, `boot lbmap server error: load mapper for ${path} error`, () => new RuleTable(path));
+  using table = openTable(path);
   // So that `killall xdplbmgmt` finds it.
   process.title = "xdplbmgmt";
   const stop = new AbortController();
@@ -57,6 +58,24 @@ export async function xdplbmgmt({ args }: ToolCall): Promise<number> {
   server.close();
   server.closeAllConnections();
   return STATUS.OK;
+}
+
+function openTable(path: string): RuleTable {
+  try {
+    return new RuleTable(path);
+  } catch (error) {
+    if (!(error instanceof WirescriptError)) throw error;
+    throw new ToolFailure({
+      status: STATUS.FAIL,
+      what: `boot lbmap server error: load mapper for ${path} error`,
+      why: [error.message, error.why].filter((text) => text !== undefined).join("\n"),
+      fix:
+        error.code === "MAP"
+          ? "Load the program first, which makes its maps: sbin/load.sh DEV. Or say where they are: --map PATH"
+          : error.fix,
+      cause: error,
+    });
+  }
 }
 
 async function listening(server: ReturnType<typeof rulesServer>, address: string): Promise<void> {
