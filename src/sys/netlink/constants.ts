@@ -47,6 +47,11 @@ export const NETLINK = {
   RTM_GETNSID: 90,
 
   RTMGRP_LINK: 1,
+  RTMGRP_NEIGH: 4,
+  RTMGRP_IPV4_IFADDR: 0x10,
+  RTMGRP_IPV4_ROUTE: 0x40,
+  RTMGRP_IPV6_IFADDR: 0x100,
+  RTMGRP_IPV6_ROUTE: 0x400,
 } as const;
 
 export const LINK = {
@@ -105,6 +110,7 @@ export const ADDRESS = {
 export const NEIGHBOUR = {
   NDA_DST: 1,
   NDA_LLADDR: 2,
+  NTF_USE: 0x01,
   NUD_INCOMPLETE: 0x01,
   NUD_REACHABLE: 0x02,
   NUD_STALE: 0x04,
@@ -124,6 +130,7 @@ export const ROUTE = {
   RTA_PRIORITY: 6,
   RTA_PREFSRC: 7,
   RTA_TABLE: 15,
+  RTA_VIA: 18,
   RT_TABLE_MAIN: 254,
   RTPROT_BOOT: 3,
   RT_SCOPE_UNIVERSE: 0,

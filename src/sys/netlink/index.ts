@@ -4,6 +4,7 @@ export * from "./link.ts";
 export * from "./namespace-id.ts";
 export * from "./neighbour.ts";
 export * from "./netdev.ts";
+export * from "./network-events.ts";
 export * from "./route.ts";
 export * from "./tc.ts";
 export * from "./xdp.ts";

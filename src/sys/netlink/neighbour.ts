@@ -52,17 +52,35 @@ export function setPermanentNeighbour(options: { ifindex: number; address: strin
   });
 }
 
+/**
+ * Has the kernel look for a neighbour, or ask one that it knows whether it is still there: as if it had a packet for it. The answer comes as an
+ * event.
+ */
+export function askNeighbour(options: { ifindex: number; address: string }): void {
+  const address = parseIp(options.address);
+  requestRtnetlink({
+    type: NETLINK.RTM_NEWNEIGH,
+    flags: NETLINK.NLM_F_CREATE | NETLINK.NLM_F_REPLACE,
+    payload: concatenate([
+      neighbourHeader(familyOf(address), options.ifindex, 0, NEIGHBOUR.NTF_USE),
+      bytesAttribute(NEIGHBOUR.NDA_DST, address),
+    ]),
+    about: `ask for neighbour ${options.address} on link ${options.ifindex}`,
+  });
+}
+
 /** struct ndmsg */
-function neighbourHeader(family: number, ifindex: number, state: number): Uint8Array {
+function neighbourHeader(family: number, ifindex: number, state: number, flags = 0): Uint8Array {
   const bytes = new Uint8Array(SIZE.ndmsg);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, family);
   view.setInt32(4, ifindex, true);
   view.setUint16(8, state, true);
+  view.setUint8(10, flags);
   return bytes;
 }
 
-function decodeNeighbour({ payload }: Message): Neighbour {
+export function decodeNeighbour({ payload }: Message): Neighbour {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const attributes = decodeAttributes(payload, SIZE.ndmsg);
   const mac = attributes.get(NEIGHBOUR.NDA_LLADDR);

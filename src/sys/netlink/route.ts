@@ -164,7 +164,8 @@ function isMainUnicast({ payload }: Message): boolean {
 function decodeRoute({ payload }: Message): Route {
   const attributes = decodeAttributes(payload, SIZE.rtmsg);
   const destination = attributes.get(ROUTE.RTA_DST);
-  const gateway = attributes.get(ROUTE.RTA_GATEWAY);
+  // struct rtvia is a family, and a gateway of another one than the route's.
+  const gateway = attributes.get(ROUTE.RTA_GATEWAY) ?? attributes.get(ROUTE.RTA_VIA)?.subarray(2);
   const oif = attributes.get(ROUTE.RTA_OIF);
   return {
     destination: destination === undefined ? null : { address: formatIp(destination), prefixLength: payload[1] ?? 0 },
