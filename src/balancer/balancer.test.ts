@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
 import type { ObjectSpec } from "../object/spec.ts";
-import { addAddress, deleteLink, findLink, getLink } from "../sys/netlink/index.ts";
+import { addAddress, deleteLink, findLink, getLink, setPermanentNeighbour } from "../sys/netlink/index.ts";
 import { type BalancerOptions, startBalancer } from "./balancer.ts";
 import type { Balancer, BalancerEvent, State } from "./contract.ts";
 import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
@@ -208,6 +208,40 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect([findLink("lb0")?.xdp, isInstalled(instance), existsSync(pinDirectoryOf(instance))]).toEqual([[], false, false]);
   });
 
+  it("follows the network: neighbours, devices that come back, and the address that it sends from", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const first = async () => (await balancer.status()).services[0]?.backends[0];
+    expect(await first()).not.toHaveProperty("mac");
+    const { ifindex } = getLink("lb0");
+    setPermanentNeighbour({ ifindex, address: "10.7.0.1", mac: "02:00:00:00:07:01" });
+    await expect.poll(first).toMatchObject({ mac: "02:00:00:00:07:01", device: "lb0" });
+    expect(balancer.recent).toContainEqual({
+      at: expect.any(Date),
+      type: "neighbour",
+      address: "10.7.0.1",
+      mac: "02:00:00:00:07:01",
+      device: "lb0",
+    });
+    deleteLink(ifindex);
+    await expect
+      .poll(() => balancer.recent.at(-1))
+      .toMatchObject({ type: "device", device: "lb0", attached: false, reason: "There is no device lb0." });
+    expect((await balancer.status()).devices).toEqual([]);
+    addPair("lb0", ["10.7.0.254/24"]);
+    await expect.poll(() => balancer.recent.at(-1)).toMatchObject({ type: "device", device: "lb0", attached: true });
+    await expect
+      .poll(async () => (await balancer.status()).devices)
+      .toMatchObject([{ name: "lb0", ifindex: findLink("lb0")?.ifindex }]);
+  });
+
+  it("that cannot start leaves nothing behind", async () => {
+    const other = await start({ instance: `${instance}-other`, directory: join(directory, "other"), state: usual(AB) });
+    await expect(start({ state: usual(AB) })).rejects.toMatchObject({ code: "DEVICE_BUSY" });
+    expect(isInstalled(instance)).toBe(false);
+    await other.close({ detach: true });
+    await start();
+  });
+
   it("one process steers an instance at a time", async () => {
     await start({ state: usual(AB) });
     await expect(start()).rejects.toMatchObject({ code: "CONFLICT" });
@@ -266,6 +300,7 @@ services:
     const health = async (balancer: Balancer) => (await backends(balancer)).map((each) => each.health);
 
     beforeAll(() => {
+      // Whatever other tests have done to the device.
       const { ifindex } = getLink("lb0");
       for (const host of [1, 2, 3]) addAddress({ ifindex, address: `10.7.0.${host}`, prefixLength: 32 });
     });

@@ -51,6 +51,7 @@ const LOCK_NB = 4;
 export class Store {
   readonly directory: string;
   readonly #lock: number;
+  #open = true;
 
   /**
    * Makes the directory when it is not there, and takes its lock.
@@ -156,8 +157,10 @@ export class Store {
     }
   }
 
-  /** Gives the lock back. */
+  /** Gives the lock back. Does nothing the second time. */
   close(): void {
+    if (!this.#open) return;
+    this.#open = false;
     closeSync(this.#lock);
   }
 }

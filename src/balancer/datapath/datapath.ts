@@ -139,20 +139,26 @@ export class Datapath {
     this.#settings = text;
   }
 
-  /** Runs on these devices, and on no others; `reachable` are further devices that packets may leave by. */
-  attach(devices: readonly Device[], reachable: Iterable<number> = []): Attachment[] {
+  /** Runs on these devices, and on no others. Packets may leave by them. */
+  attach(devices: readonly Device[]): Attachment[] {
     const attachments = this.#attachments.set(this.#program, devices);
-    this.reach([...this.#attachments.ifindexes, ...reachable]);
+    this.reach([]);
     return attachments;
   }
 
-  /** Packets may leave by these devices, and by no others. */
+  /** Packets may leave by these devices too. */
   reach(ifindexes: Iterable<number>): void {
-    const wanted = new Set(ifindexes);
     const { devices } = this.maps;
     const there = new Set(devices.keys());
-    devices.setMany([...wanted].filter((ifindex) => !there.has(ifindex)).map((ifindex) => [ifindex, ifindex]));
-    devices.deleteMany([...there].filter((ifindex) => !wanted.has(ifindex)));
+    const added = [...this.#attachments.ifindexes, ...ifindexes].filter((ifindex) => !there.has(ifindex));
+    devices.setMany([...new Set(added)].map((ifindex) => [ifindex, ifindex]));
+  }
+
+  /** Packets may leave by the devices that this is on, by these, and by no others. */
+  reachOnly(ifindexes: Iterable<number>): void {
+    const wanted = new Set([...this.#attachments.ifindexes, ...ifindexes]);
+    const { devices } = this.maps;
+    devices.deleteMany([...devices.keys()].filter((ifindex) => !wanted.has(ifindex)));
   }
 
   /** Lets go of everything, which goes on forwarding; with `detach`, takes it off the devices and away. */

@@ -3,9 +3,11 @@
  * meets at this moment; nothing is changed by asking.
  */
 import { BackendState, FlowState, ServiceFlag } from "../../programs/balancer-maps.bpf.ts";
-import type { FlowAnswer, FlowQuestion, Service } from "../contract.ts";
+import type { FlowAnswer, FlowQuestion, Problem, Service } from "../contract.ts";
 import { flowHash, slotOf } from "../flow-hash.ts";
 import { backendName } from "../names.ts";
+import { isAddress, readAddress } from "../network-address.ts";
+import { InvalidState } from "../refusals.ts";
 import { backendIdentity, serviceIdentity } from "../table.ts";
 import type { DatapathMaps } from "./installed.ts";
 import {
@@ -26,6 +28,23 @@ export interface Names {
 export interface AskedFlow extends Pick<FlowQuestion, "protocol" | "clientPort" | "port"> {
   client: Uint8Array;
   address: Uint8Array;
+}
+
+/** The question, read. @throws InvalidState for addresses that are none, or of two families. */
+export function askedFlow(question: FlowQuestion): AskedFlow {
+  const [client, address] = [readAddress(question.client), readAddress(question.address)];
+  const problems: Problem[] = [];
+  if (!isAddress(client)) problems.push({ path: "/client", ...client });
+  if (!isAddress(address)) problems.push({ path: "/address", ...address });
+  if (isAddress(client) && isAddress(address)) {
+    if (client.family === address.family) return { ...question, client: client.bytes, address: address.bytes };
+    problems.push({
+      path: "/client",
+      what: "The two addresses are of different families.",
+      fix: "Give two IPv4 or two IPv6 addresses.",
+    });
+  }
+  throw new InvalidState(problems, "This is no connection that can be looked for.");
 }
 
 export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services }: Names): FlowAnswer {

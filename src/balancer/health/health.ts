@@ -25,6 +25,7 @@ const ALL_WELL: Decision = { out: new Set(), failOpen: false };
 
 export class HealthChecks {
   readonly #monitored = new Map<string, Monitored>();
+  #services: ReadonlyMap<string, Service> = new Map();
   readonly #decisions = new Map<string, Decision>();
   readonly #changed: (change: HealthChange) => void;
   readonly #began = new Date();
@@ -53,8 +54,15 @@ export class HealthChecks {
       monitor.close();
       this.#monitored.delete(identity);
     }
-    this.#decisions.clear();
-    for (const service of state.services) this.decide(service);
+    this.#decideAll(state.services);
+  }
+
+  /** Of services that stay as they are, who is out changes in the turn of the change of health alone. */
+  #decideAll(services: readonly Service[]): void {
+    const before = this.#services;
+    this.#services = new Map(services.map((service) => [serviceIdentity(service), service]));
+    for (const identity of this.#decisions.keys()) if (!this.#services.has(identity)) this.#decisions.delete(identity);
+    for (const [identity, service] of this.#services) if (!isSame(before.get(identity), service)) this.decide(service);
   }
 
   #monitor(

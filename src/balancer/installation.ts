@@ -1,0 +1,113 @@
+/**
+ * Makes the datapath what the state says, in an order in which packets never meet a part of it: settings, then the devices that packets may leave by,
+ * then services, and at last the devices that they come in by. One call at a time.
+ */
+import type { Device, DeviceStatus, Service, State } from "./contract.ts";
+import type { Attachment } from "./datapath/attachments.ts";
+import type { Datapath } from "./datapath/datapath.ts";
+import type { Sources } from "./datapath/records.ts";
+import { type Circumstances, wantedService } from "./effective.ts";
+import { hopKey, type Neighbours } from "./neighbours.ts";
+import { isSame } from "./same.ts";
+import { sourcesOf } from "./sources.ts";
+import { serviceIdentity } from "./table.ts";
+
+export interface InstallationParts {
+  datapath: Datapath;
+  neighbours: Neighbours;
+  circumstances: Circumstances;
+  /** Hears of devices that the datapath is on, or not, other than before. */
+  attached: (attachment: Attachment) => void;
+}
+
+export class Installation {
+  readonly #parts: InstallationParts;
+  /** As the datapath has them. */
+  #sources: Sources = { source4: null, source6: null };
+  readonly #attachments = new Map<string, Attachment>();
+
+  constructor(parts: InstallationParts) {
+    this.#parts = parts;
+  }
+
+  /** The devices that the datapath is on. */
+  get devices(): DeviceStatus[] {
+    return [...this.#attachments.values()].flatMap((each) => (each.attached ? [each.status] : []));
+  }
+
+  /** Whatever the datapath is now. @throws WirescriptError MAP, VERIFIER; DEVICE_BUSY and others for a device that refuses. */
+  async all(state: State): Promise<void> {
+    this.#prepare(state);
+    const { tables } = this.#parts.datapath;
+    await this.#reaching(() => tables.replaceAll(state.services.map(this.#wanted(state)), this.#sources));
+    this.#attach(state.devices);
+  }
+
+  /** What differs from `before`, which was installed. @throws as `all` */
+  async difference(before: State, state: State): Promise<void> {
+    const { tables } = this.#parts.datapath;
+    const sources = this.#sources;
+    this.#prepare(state);
+    const isOther = otherServices(before, state, this.#sources, sources);
+    const kept = new Set(state.services.map(serviceIdentity));
+    await tables.remove(before.services.map(serviceIdentity).filter((identity) => !kept.has(identity)));
+    await this.#reaching(() => tables.update(state.services.filter(isOther).map(this.#wanted(state)), this.#sources));
+    this.#attach(state.devices);
+  }
+
+  /** Services of an installed state, whose circumstances are others. @throws WirescriptError MAP */
+  async services(state: State, services: readonly Service[]): Promise<void> {
+    const { tables } = this.#parts.datapath;
+    await this.#reaching(() => tables.update(services.map(this.#wanted(state)), this.#sources));
+  }
+
+  /** What follows from the network's being another one. @throws as `all` */
+  async network(state: State): Promise<void> {
+    if (!isSame(sourcesOf(state), this.#sources)) await this.all(state);
+    else this.#attach(state.devices);
+  }
+
+  #prepare(state: State): void {
+    const { datapath, neighbours } = this.#parts;
+    this.#sources = sourcesOf(state);
+    datapath.configure({ ...state, ...this.#sources });
+    neighbours.set(state.services.flatMap(({ backends }) => backends.map(hopKey)));
+  }
+
+  /** Packets may leave by all devices that backends are behind: from before their records say so, until they say so no more. */
+  async #reaching(work: () => Promise<void>): Promise<void> {
+    const { datapath, neighbours } = this.#parts;
+    datapath.reach(neighbours.ifindexes);
+    await work();
+    datapath.reachOnly(neighbours.ifindexes);
+  }
+
+  #wanted(state: State) {
+    return (service: Service) => wantedService(service, state, this.#parts.circumstances);
+  }
+
+  #attach(devices: readonly Device[]): void {
+    const refused: unknown[] = [];
+    for (const attachment of this.#parts.datapath.attach(devices)) {
+      const before = this.#attachments.get(attachment.device);
+      this.#attachments.set(attachment.device, attachment);
+      if (!attachment.attached && attachment.error !== undefined) refused.push(attachment.error);
+      if (!isSame(fate(before), fate(attachment))) this.#parts.attached(attachment);
+    }
+    const names = new Set(devices.map(({ name }) => name));
+    for (const name of this.#attachments.keys()) if (!names.has(name)) this.#attachments.delete(name);
+    if (refused.length > 0) throw refused[0];
+  }
+}
+
+function fate(attachment: Attachment | undefined): object | undefined {
+  if (attachment === undefined) return undefined;
+  return attachment.attached ? { ifindex: attachment.status.ifindex } : { reason: attachment.reason };
+}
+
+/** Which services of `after` are to be written: all whose entries depend on what has changed. */
+function otherServices(before: State, after: State, sources: Sources, sourcesBefore: Sources): (service: Service) => boolean {
+  if (before.tableSize !== after.tableSize || !isSame(sources, sourcesBefore)) return () => true;
+  const known = new Map(before.services.map((service) => [serviceIdentity(service), service]));
+  return (service) => !isSame(service, known.get(serviceIdentity(service)));
+}
