@@ -98,10 +98,12 @@ export async function lab(verb: string | undefined, args: string[], options: Lab
 function withoutHost(verb: string, options: LabOptions): LabOptions {
   const given = (["host", "router"] as const).find((option) => options[option] !== undefined);
   if (given === undefined) return options;
+  // That there is no such lab is the better answer.
+  if (verb !== "setup") openLab(options);
   throw new WirescriptError({
     code: "USAGE",
     what: `--${given} is for labs with hosts.`,
-    why: verb === "setup" ? "Without --hosts, setup makes a lab of one host." : "This lab has one host, or there is no lab.",
+    why: verb === "setup" ? "Without --hosts, setup makes a lab of one host." : "This lab has one host.",
     fix: "A lab with hosts is made by: wirescript lab setup --name office --hosts 4",
   });
 }
@@ -242,6 +244,9 @@ function redirectBetween(args: string[], options: LabOptions): number {
 function showStatus(args: string[], { name, json }: LabOptions): number {
   nothingMore(args, "status");
   const known = status({ name });
+  // Of a lab whose making was killed there is nothing to show but that.
+  if (name !== undefined && known.selected === null && known.network === null && !known.unfinished.includes(name))
+    openLab({ name });
   if (json === true) sayJson(known);
   else say(formatStatus(known).join("\n"));
   return 0;
