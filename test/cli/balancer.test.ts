@@ -1,12 +1,13 @@
 /** `wirescript balancer serve` and the verbs that talk to it, as commands: started, killed, reloaded, stopped, on the real datapath. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { EXIT_STATUS } from "../../src/errors.ts";
-import { BIN, cannotRun, ended, needs, printed, Sandbox, titled } from "./sandbox.ts";
+import { BIN, cannotRun, ended, needs, printed, ROOT, Sandbox, titled } from "./sandbox.ts";
 
+const UNIT = join(ROOT, "docs/systemd/wirescript-balancer.service");
 const instance = `cli${process.pid}`;
 const SMALL = ["flows4", "flows6", "origins4", "origins6"].flatMap((name) => ["--map-entries", `${name}=4096`]);
 /** Stands for the document's path. */
@@ -161,6 +162,32 @@ while True:
       await printed(listener, "STOPPING=1");
     },
   );
+
+  test("needs no more capabilities than its systemd unit has", async () => {
+    const allowed = /^CapabilityBoundingSet=(.*)$/m.exec(readFileSync(UNIT, "utf8"))?.[1]?.split(" ") ?? [];
+    const few = allowed.map((name) => `+${name.toLowerCase().replace("cap_", "")}`).join();
+    const limited = async (...args: string[]) => {
+      const child = box.spawn("setpriv", [
+        ...[`--bounding-set=-all,${few}`, "--inh-caps=-all", "--no-new-privs", "--", process.execPath, BIN],
+        ...serving(...args),
+      ]);
+      children.push(child);
+      await printed(child, "The API listens");
+      return child;
+    };
+    const first = await limited(file());
+    json("set", "web", "check.type=icmp");
+    expect(json("set", "mtu=1400")).toMatchObject({ revision: 3 });
+    first.kill("SIGKILL");
+    await once(first, "exit");
+    await limited();
+    expect(json("remove", "web/a")).toMatchObject({ revision: 4 });
+    expect(json("explain", "198.51.100.7:40000 > 192.0.2.1:80/tcp")).toMatchObject({ backend: "b", by: "table" });
+    expect(
+      box.output(process.execPath, "-e", "fetch('http://127.0.0.1:9092/metrics').then((r) => r.text()).then(console.log)"),
+    ).toContain('backend_weight{service="web",backend="b"} 100');
+    expect(json("stop", "--detach")).toMatchObject({ detach: true });
+  });
 
   test.each([
     ["USAGE", ["--listen", "10.7.0.254:9092"], "there is no token"],

@@ -10,6 +10,7 @@ import type { ArrayMap } from "../../runtime/maps/array.ts";
 import { mapFailure } from "../../runtime/maps/failure.ts";
 import type { MapOfMaps } from "../../runtime/maps/map-in-map.ts";
 import { mapById, mapInfo, mapUpdateBatch, unlessGone } from "../../sys/bpf.ts";
+import { isErrno } from "../../sys/errno.ts";
 
 export type RingMaps = MapOfMaps<number, ArrayMap<number>>;
 
@@ -39,17 +40,33 @@ export function ringName(size: number, takers: readonly { number: number; identi
 /** One slot, and nobody has it: what takes the place of rings that are not needed any more. */
 export const EMPTY: Omit<Ring, "service"> = { size: 1, name: ringName(1, []), numbers: () => new Uint32Array(1) };
 
-/** The names of the rings that are there, by service number. */
+/** No ring's name: it is not known. */
+const UNKNOWN = "";
+
+/**
+ * The names of the rings that are there, by service number. The kernel tells them with CAP_SYS_ADMIN only; without it no ring is known to be the right one,
+ * so all are made anew, which takes longer and changes nothing.
+ */
 export function readRings(rings: RingMaps): Map<number, string> {
   const names = new Map<number, string>();
   for (const [number, id] of rings.entries()) {
-    const name = unlessGone(() => {
-      using fd = mapById(id);
-      return mapInfo(fd).name;
-    });
+    const name = nameOfMap(id);
     if (name !== null) names.set(number, name);
   }
   return names;
+}
+
+/** Null when it is gone. */
+function nameOfMap(id: number): string | null {
+  try {
+    return unlessGone(() => {
+      using fd = mapById(id);
+      return mapInfo(fd).name;
+    });
+  } catch (error) {
+    if (isErrno(error, "EPERM")) return UNKNOWN;
+    throw error;
+  }
 }
 
 /** Makes the rings and puts them in their places, hundreds at a time. `written` hears of each hundred; in between, others get their turn. */

@@ -47,7 +47,7 @@ export function serveCommand(): Command {
       ["wirescript balancer serve --listen :9092 --token-file /etc/wirescript/token", "for others, who show the token"],
       ["wirescript balancer serve --rules-listen 9091", "and the XDP redirect demo's /rules"],
     ],
-    "It logs one JSON object a line, and tells systemd when it is ready (Type=notify-reload).",
+    "It logs one JSON object a line, and tells systemd when it is ready; docs/systemd has a unit for it.",
   );
 }
 

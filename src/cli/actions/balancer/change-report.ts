@@ -25,7 +25,9 @@ const STYLES = { add: "green", remove: "red", set: "yellow", replace: "yellow" }
 
 function changeLine({ action, subject, service, backend, fields }: Change): string {
   const name = [service, backend].filter((each) => each !== undefined).join("/");
-  const text = Object.entries(fields).map(([field, [before, after]]) => {
+  // What goes is known by its name; so is what comes, beside what it has.
+  const told = action === "remove" ? [] : Object.entries(fields).filter(([field]) => action !== "add" || field !== "name");
+  const text = told.map(([field, [before, after]]) => {
     if (before === undefined || before === null) return `${field} ${shown(after)}`;
     return after === undefined || after === null
       ? `${field} ${shown(before)} → default`

@@ -138,8 +138,7 @@ async function open(
       hosts: options.hostName ?? [],
     };
   };
-  const processMetrics = new Registry();
-  collectDefaultMetrics({ register: processMetrics });
+  const processMetrics = ofTheProcess();
   const api = await makeApi(balancer, { ...guardOf(address), logger, registries: [processMetrics], onStop });
   const rules =
     rulesAddress === null
@@ -154,6 +153,14 @@ async function open(
     await rules?.close();
     throw error;
   }
+}
+
+/** Memory, CPU, event loop. Without those whose names Prometheus' conventions keep for counters. */
+function ofTheProcess(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const what of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${what}_total`);
+  return registry;
 }
 
 /** The end of the service, by a signal or by the API; whichever comes first. */
