@@ -294,7 +294,8 @@ export class RunningBalancer implements Balancer {
 
   async explain(question: FlowQuestion): Promise<FlowAnswer> {
     this.#mustBeOpen();
-    return explainFlow(this.#datapath.maps, askedFlow(question), this.state);
+    const { services } = this.state;
+    return explainFlow(this.#datapath.maps, askedFlow(question), { services, takes: this.#circumstances.isUp });
   }
 
   subscribe(listener: (event: BalancerEvent) => void): () => void {

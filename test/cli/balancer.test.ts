@@ -61,7 +61,8 @@ describe.skipIf(cannotRun !== null)(titled("wirescript balancer"), () => {
   });
   afterAll(() => box?.[Symbol.dispose]());
 
-  test("runs what a document says, and changes it while it runs", async () => {
+  // The first one compiles the balancer, in a cache that is empty.
+  test("runs what a document says, and changes it while it runs", { timeout: 120_000 }, async () => {
     await serve(file());
     expect(json("status")).toMatchObject({
       revision: 1,

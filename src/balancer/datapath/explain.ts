@@ -3,12 +3,14 @@
  * meets at this moment; nothing is changed by asking.
  */
 import { BackendState, FlowState, ServiceFlag } from "../../programs/balancer-maps.bpf.ts";
+import { isErrno } from "../../sys/errno.ts";
 import type { FlowAnswer, FlowQuestion, Problem, Service } from "../contract.ts";
 import { flowHash, slotOf } from "../flow-hash.ts";
 import { backendName } from "../names.ts";
 import { isAddress, readAddress } from "../network-address.ts";
+import type { Takes } from "../plan.ts";
 import { InvalidState } from "../refusals.ts";
-import { backendIdentity, serviceIdentity } from "../table.ts";
+import { backendIdentity, serviceIdentity, tableOf } from "../table.ts";
 import type { DatapathMaps } from "./installed.ts";
 import {
   identityOfKey,
@@ -19,9 +21,10 @@ import {
   type ServiceRecord,
 } from "./records.ts";
 
-/** What the maps do not know: the names. */
+/** What the maps do not know, or do not tell: the names, and which backends get new connections. */
 export interface Names {
   services: readonly Service[];
+  takes: Takes;
 }
 
 /** Addresses that were read: 4 or 16 bytes each, of the same length. */
@@ -47,7 +50,7 @@ export function askedFlow(question: FlowQuestion): AskedFlow {
   throw new InvalidState(problems, "This is no connection that can be looked for.");
 }
 
-export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services }: Names): FlowAnswer {
+export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services, takes }: Names): FlowAnswer {
   const steps: string[] = [];
   const found = findService(maps, flow, steps);
   if (found === null) return { service: null, backend: null, by: "none", steps };
@@ -61,9 +64,17 @@ export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services }: N
     const backend = service?.backends.find((each) => backendIdentity(each, service) === identity);
     return backend === undefined ? identity.replace(" ", " at port ") : backendName(backend);
   };
+  const ownerOf = (slot: number): string | null => {
+    const number = readSlot(maps, found.record.number, slot);
+    if (number !== undefined) return maps.backends.get(number)?.state === BackendState.UP ? nameOf(number) : null;
+    if (service === undefined) return null;
+    const table = tableOf(service, found.record.ringSize, (backend) => takes(service, backend));
+    const backend = service.backends[table[slot] ?? -1];
+    return backend === undefined ? null : backendName(backend);
+  };
   const known = knownFlow(maps, flow, steps, nameOf);
   if (known !== null) return { service: name, ...known, steps };
-  return { service: name, ...bySlot(maps, flow, found.record, steps, nameOf), steps };
+  return { service: name, ...bySlot(flow, found.record, steps, ownerOf), steps };
 }
 
 interface Found {
@@ -140,27 +151,33 @@ function flowEntry(maps: DatapathMaps, { client, address, clientPort, port, prot
   return maps.flows4.get({ client: number(client), server: number(address), ...rest });
 }
 
-function bySlot(
-  maps: DatapathMaps,
-  flow: AskedFlow,
-  service: ServiceRecord,
-  steps: string[],
-  nameOf: (number: number) => string,
-) {
+function bySlot(flow: AskedFlow, service: ServiceRecord, steps: string[], ownerOf: (slot: number) => string | null) {
   const affine = (service.flags & ServiceFlag.SOURCE_AFFINITY) !== 0;
   const hash = affine ? flowHash(flow.client, 0, 0) : flowHash(flow.client, flow.clientPort, flow.port);
   const slot = slotOf(hash, service.ringSize);
-  using ring = maps.rings.get(service.number);
-  const number = ring?.get(slot) ?? 0;
   const of = affine ? "of the client's address" : "of the client's address and the ports";
   steps.push(`The hash ${of} is 0x${hash.toString(16).padStart(8, "0")}, which is slot ${slot} of ${service.ringSize}.`);
-  if (number === 0 || maps.backends.get(number)?.state !== BackendState.UP) {
+  const name = ownerOf(slot);
+  if (name === null) {
     steps.push("No backend has the slot: the packet is dropped (no_backend).");
     return { backend: null, by: "none" as const, slot, hash };
   }
-  const name = nameOf(number);
   steps.push(`The slot is ${name}'s.`);
   return { backend: name, by: "table" as const, slot, hash };
+}
+
+/**
+ * The number in a slot; 0 for none. Undefined without CAP_SYS_ADMIN, for want of which the kernel opens no ring: then it can be computed, because
+ * a ring depends on nothing but its backends.
+ */
+function readSlot(maps: DatapathMaps, service: number, slot: number): number | undefined {
+  try {
+    using ring = maps.rings.get(service);
+    return ring?.get(slot) ?? 0;
+  } catch (error) {
+    if (isErrno(error, "EPERM")) return undefined;
+    throw error;
+  }
 }
 
 /** In units of 2^30 ns of CLOCK_MONOTONIC, as the datapath has it. */
