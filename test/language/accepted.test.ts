@@ -162,6 +162,30 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
   });
 
+  test("an index that is less than the counter of a long loop, on a way out of it", () => {
+    const declarations = `import { arrayOf } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(u32, 5) });`;
+    const body = `const list = ctx.at(List, 14);
+      if (!list) return XDP_DROP;
+      let sum = 0;
+      for (let i = 0; i < 120; i++) {
+        for (let j = 3; j < 8; j++) {
+          if (sum & 1) sum += i;
+          if (sum & 2) sum ^= 5;
+          if (sum & 4) sum ^= j;
+          if (sum === 77777 + i) return list.words[j - 3] === 0 ? XDP_PASS : XDP_ABORTED;
+          sum += 1;
+          if (sum & 1) sum += list.words[4 & i];
+          if (sum & 16) sum += list.words[4 & i];
+          if (sum & 32) sum += list.words[4 & j];
+          if (sum & 64) sum += list.words[4 & j];
+        }
+      }
+      return XDP_TX;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+    expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
+  });
+
   test("a view closer to the packet's start where a farther one is not there", () => {
     const declarations =
       "const Far = struct({ head: bytes(84), tail: u32 });\nconst Near = struct({ pad: bytes(5), port: be16 });";

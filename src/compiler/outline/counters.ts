@@ -2,7 +2,8 @@
 import { phisOf } from "../ir/edges.ts";
 import type { Value } from "../ir/ir.ts";
 import type { NaturalLoop } from "../ir/loops.ts";
-import { U64_MAX, upperBound } from "../ir/range.ts";
+import { constantOf, U64_MAX, upperBound } from "../ir/range.ts";
+import type { Bounds } from "./known-bounds.ts";
 
 export interface Counter {
   phi: Value;
@@ -30,22 +31,25 @@ export function countersOf({ header, latches }: NaturalLoop): Counter[] {
   });
 }
 
-/** The largest number that each counter can be in a loop of so many rounds, where it is known. */
-export function boundsOf(counters: readonly Counter[], rounds: number): ReadonlyMap<Value, bigint> {
-  const bounds = new Map<Value, bigint>();
+/** The smallest and the largest number that each counter can be in a loop of so many rounds, where it is known. */
+export function boundsOf(counters: readonly Counter[], rounds: number): ReadonlyMap<Value, Bounds> {
+  const bounds = new Map<Value, Bounds>();
   for (const { phi, start, step } of counters) {
     const [first, distance] = [upperBound(start), step * BigInt(rounds - 1)];
-    const most = step < 0n ? first : first + distance;
+    const constant = constantOf(start);
+    if (step > 0n && first + distance <= U64_MAX) bounds.set(phi, { least: constant ?? 0n, most: first + distance });
     // Downwards it may pass zero, unless it is known where it begins.
-    if (most <= U64_MAX && (step > 0n || (start.op === "const" && first + distance >= 0n))) bounds.set(phi, most);
+    if (step < 0n && constant !== null && constant + distance >= 0n)
+      bounds.set(phi, { least: constant + distance, most: constant });
   }
   return bounds;
 }
 
 /** The same of the counters of all loops in `loop`, as far as it is known how often those are run. */
-export function boundsInside({ inner }: NaturalLoop): ReadonlyMap<Value, bigint> {
-  const own = inner.flatMap((loop) => [
-    ...(loop.header.rounds === undefined ? [] : boundsOf(countersOf(loop), loop.header.rounds)),
-  ]);
+export function boundsInside({ inner }: NaturalLoop): ReadonlyMap<Value, Bounds> {
+  const own = inner.flatMap((loop) => {
+    const { rounds } = loop.header;
+    return rounds === undefined ? [] : [...boundsOf(countersOf(loop), rounds)];
+  });
   return new Map([...own, ...inner.flatMap((loop) => [...boundsInside(loop)])]);
 }

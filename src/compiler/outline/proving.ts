@@ -28,3 +28,23 @@ export function provingValues(fn: Function): Set<Value> {
   }
   return proving;
 }
+
+/** Numbers from which something is taken away: there the verifier must know how small they can be, lest the difference be negative. */
+export function lessenedValues(fn: Function): Set<Value> {
+  const lessened = new Set<Value>();
+  const waiting: Value[] = [];
+  for (const { instructions } of fn.blocks) {
+    for (const { op, args, type } of instructions) {
+      const [left, right] = args;
+      if (type !== "int" || left === undefined) continue;
+      const isLess = op === "sub" || (op === "add" && right?.op === "const" && BigInt.asIntN(64, right.value) < 0n);
+      if (isLess) waiting.push(left);
+    }
+  }
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (lessened.has(value)) continue;
+    lessened.add(value);
+    if (value.op !== "load" && value.op !== "call") waiting.push(...value.args);
+  }
+  return lessened;
+}

@@ -6,10 +6,11 @@ import { Dominators } from "../ir/dominators.ts";
 import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
 import { type Exit, exitsOf, type NaturalLoop } from "../ir/loops.ts";
+import { U64_MAX } from "../ir/range.ts";
 import type { CodeWriter } from "./code-writer.ts";
-import { boundsAt } from "./known-bounds.ts";
+import { type Bounds, boundsAt } from "./known-bounds.ts";
 import type { LoopFrame } from "./loop-frame.ts";
-import { provingValues } from "./proving.ts";
+import { lessenedValues, provingValues } from "./proving.ts";
 
 export class WaysOut {
   readonly #code: CodeWriter;
@@ -22,21 +23,22 @@ export class WaysOut {
   readonly #liveOut: readonly Value[];
   /** Ways out that bring the same to the same block are one. */
   readonly #groups: readonly Exit[][];
-  /** The largest that those numbers can be of which the verifier must know it when they are used behind it, by the way out. */
-  readonly #bounds = new Map<readonly Exit[], ReadonlyMap<Value, bigint>>();
+  /** What those numbers can be of which the verifier must know it when they are used behind it, by the way out. */
+  readonly #bounds = new Map<readonly Exit[], ReadonlyMap<Value, Bounds>>();
   /** What is in the frame when the loop is left that way. */
   readonly #leaving = new Map<readonly Exit[], Value[]>();
 
-  /** To be made while the function is whole. `counted`: the largest that counters of the loop, and of those in it, can be, where it is known. */
+  /** To be made while the function is whole. `counted`: what counters of the loop, and of those in it, can be, where it is known. */
   constructor(
     code: CodeWriter,
     fn: Function,
     loop: NaturalLoop,
     home: ReadonlyMap<Value, Block>,
-    counted: ReadonlyMap<Value, bigint>,
+    counted: ReadonlyMap<Value, Bounds>,
   ) {
     const dominators = new Dominators(fn);
     const proving = provingValues(fn);
+    const lessened = lessenedValues(fn);
     this.#code = code;
     this.#fn = fn;
     this.#loop = loop;
@@ -47,9 +49,10 @@ export class WaysOut {
     for (const group of this.#groups) {
       const leaving = this.#leavingBy(group);
       const boundOf = boundsAt(group, loop.blocks, dominators, counted);
-      const found = leaving.flatMap((value): [Value, bigint][] => {
-        const bound = value.type === "int" && proving.has(value) ? boundOf(value) : null;
-        return bound === null ? [] : [[value, bound]];
+      const found = leaving.flatMap((value): [Value, Bounds][] => {
+        if (value.type !== "int" || !proving.has(value)) return [];
+        const { least, most } = boundOf(value);
+        return [[value, { least: lessened.has(value) ? least : 0n, most }]];
       });
       this.#leaving.set(group, leaving);
       this.#bounds.set(group, new Map(found));
@@ -121,20 +124,24 @@ export class WaysOut {
           loaded.set(value, code.emit(landing, { ...value, args: [] }));
           continue;
         }
-        const most = bounds?.get(value);
-        if (most === undefined) frame.keep(value);
+        const most = bounds?.get(value)?.most ?? U64_MAX;
+        if (most === U64_MAX) frame.keep(value);
         else frame.keepBounded(value, most);
         loaded.set(value, frame.load(landing, slot, value));
       }
       let end = landing;
-      for (const [value, copy] of loaded) {
-        const most = bounds?.get(value) ?? frame.forgottenBound(value);
-        if (most === null || most >= frame.bound(value)) continue;
+      const goOnUnless = (op: "ult" | "ugt", copy: Value, bound: bigint): void => {
         const good = code.newBlock();
-        const isTooLarge = code.emit(end, { op: "ugt", type: "bool", args: [copy, code.constant(end, most)] });
-        code.branch(end, isTooLarge, never, good);
+        const isWrong = code.emit(end, { op, type: "bool", args: [copy, code.constant(end, bound)] });
+        code.branch(end, isWrong, never, good);
         made.push(good);
         end = good;
+      };
+      for (const [value, copy] of loaded) {
+        const { least, most } = bounds?.get(value) ?? { least: 0n, most: U64_MAX };
+        const told = most === U64_MAX ? (frame.forgottenBound(value) ?? most) : most;
+        if (told < frame.bound(value)) goOnUnless("ugt", copy, told);
+        if (least > 0n) goOnUnless("ult", copy, least);
       }
       for (const [value, copy] of loaded) definitions.get(value)?.set(end, copy);
       const [{ from, which, target }] = exits as [Exit];
