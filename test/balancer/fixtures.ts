@@ -80,10 +80,25 @@ export interface Fixture {
   steps: Step[];
 }
 
-/** All of them, from one run of Python: scapy takes longer to start than to make them. */
+/** For the backends' end of tunnels. */
+export interface DecapFixture {
+  name: string;
+  settings: Record<string, string>;
+  steps: { packet: string; verdict: string; expected: string | null; fate: string }[];
+}
+
+/** All of the balancer's, from one run of Python: scapy takes longer to start than to make them. */
 export function fixtures(): Fixture[] {
+  return printed(process.env.ALL_FIXTURES ? "all" : "");
+}
+
+export function decapFixtures(): DecapFixture[] {
+  return printed("decap");
+}
+
+function printed<T>(argument: string): T[] {
   const folder = fileURLToPath(new URL("fixtures", import.meta.url));
-  const { status, stdout, stderr } = spawnSync(PYTHON, ["-B", folder, ...(process.env.ALL_FIXTURES ? ["all"] : [])], {
+  const { status, stdout, stderr } = spawnSync(PYTHON, ["-B", folder, argument], {
     encoding: "utf8",
     maxBuffer: 1 << 26,
     env: { ...process.env, HOME: "/nonexistent" },
@@ -92,5 +107,5 @@ export function fixtures(): Fixture[] {
   return stdout
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line) as Fixture);
+    .map((line) => JSON.parse(line) as T);
 }
