@@ -268,6 +268,13 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect(after).not.toBe(before);
     await balancer.apply(usual("", "mtu: 1400"));
     expect(await program()).toBe(after);
+    // A device that came while one program ran stays when another one takes its place.
+    await balancer.apply({ ...balancer.state, devices: [], services: [] });
+    await balancer.apply(usual("", "mtu: 1300"));
+    await balancer.apply(usual("", "mtu: 1200"));
+    await balancer.apply(usual("", "mtu: 1100"));
+    expect(await program()).not.toBe(after);
+    expect(findLink("lb0")?.xdp[0]?.programId).toBe(await program());
   });
 
   describe("with checks", () => {

@@ -82,14 +82,17 @@ export class Attachments {
       // The mode of a link is for good.
       this.#drop(ifindex);
     }
+    const path = join(this.#directory, `link_${ifindex}`);
     const link = program.attach({ dev: ifindex, mode: wanted }) as XdpLink; // a program for XDP
     try {
-      link.pin(join(this.#directory, `link_${ifindex}`));
+      link.pin(path);
     } catch (error) {
       link.detach();
       throw error;
     }
-    this.#links.set(ifindex, link);
+    // That one belongs to the program's object, which may be closed for another one's sake.
+    link.fd.close();
+    this.#links.set(ifindex, openPinnedLink(path) as XdpLink); // the one that was pinned
     return true;
   }
 
