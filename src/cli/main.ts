@@ -7,6 +7,7 @@ import { Command, CommanderError } from "commander";
 import { type ErrorCode, EXIT_MEANING, EXIT_STATUS } from "../errors.ts";
 import { balancerCommand } from "./commands/balancer.ts";
 import { buildCommand } from "./commands/build.ts";
+import { chainCommand } from "./commands/chain.ts";
 import { checkCommand } from "./commands/check.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -65,6 +66,7 @@ export function wirescript(finish: Finish): Command {
     typesCommand(),
     loadCommand(),
     unloadCommand(),
+    chainCommand(),
     statusCommand(),
     statsCommand(),
     doctorCommand(finish),

@@ -5,7 +5,7 @@ import type { ProgramType } from "../object/spec.ts";
 export const XDP_ACTIONS = ["XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"] as const;
 
 /** TC_ACT_* of linux/pkt_cls.h, from -1 on. */
-const TC_ACTIONS = [
+export const TC_ACTIONS = [
   "TC_ACT_UNSPEC",
   "TC_ACT_OK",
   "TC_ACT_RECLASSIFY",
@@ -22,4 +22,11 @@ const TC_ACTIONS = [
 export function verdictName(type: ProgramType, action: number): string {
   const name = type === "xdp" ? XDP_ACTIONS[action] : TC_ACTIONS[action + 1];
   return name ?? `${action}`;
+}
+
+/** The number of a verdict of XDP or TC by its name; null when it is none's. */
+export function verdictNumber(name: string): number | null {
+  const [xdp, tc] = [(XDP_ACTIONS as readonly string[]).indexOf(name), (TC_ACTIONS as readonly string[]).indexOf(name)];
+  if (xdp >= 0) return xdp;
+  return tc < 0 ? null : tc - 1;
 }

@@ -73,7 +73,14 @@ export async function load(dev: string, file: string, given: LoadCommandOptions)
     const before = new Set(mapIds());
     const begin = performance.now();
     const loaded = loadOrTell(
-      () => loadSpec(withPinsOf(spec, source.spec), { pinPath, programs: [spec.name], settings: options.set ?? {} }),
+      () =>
+        loadSpec(withPinsOf(spec, source.spec), {
+          pinPath,
+          programs: [spec.name],
+          settings: options.set ?? {},
+          // A card runs only what was loaded for it.
+          ...(options.mode === "hw" && spec.type === "xdp" && { device: dev, offload: true }),
+        }),
       options,
     );
     const milliseconds = performance.now() - begin;
