@@ -8,6 +8,9 @@ import { packed } from "./balancer-packet.bpf.ts";
 const NO_OPTIONS = 5;
 const IS_FRAGMENT = Ipv4Fragment.MORE_FRAGMENTS | Ipv4Fragment.OFFSET;
 
+/** What handles a packet that is not of the usual kind, or the first of its connection (`isNew`). */
+export type Slow = (ctx: XdpContext, isNew: boolean) => XdpAction;
+
 /** What `inspect4` says of TCP and UDP that are whole; no packet is aborted. */
 export const TO_BE_BALANCED = XDP_ABORTED;
 

@@ -28,7 +28,7 @@ import {
 } from "./balancer-maps.bpf.ts";
 import { Head4, type Head6, head6At, type Place6, unpacked } from "./balancer-packet.bpf.ts";
 
-const TRIES = 16;
+const TRIES = 64;
 const STEP = 7919;
 /** How long a port rests after its connection, in seconds: a late packet of the old one must not reach the new one. */
 const REST = 4;

@@ -34,24 +34,24 @@ import {
   source4,
 } from "./balancer-maps.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
-import { inspect4, isPlain4, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
+import { inspect4, isPlain4, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import { flowKey4, Head4, readdress4, tcpFlags4 } from "./balancer-packet.bpf.ts";
 import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
 
-/** An Ethernet frame without tags that carries IPv4. */
-export function balance4(ctx: XdpContext): XdpAction {
+/** An Ethernet frame without tags that carries IPv4; `slow` is for all that is not the packet of a known connection. */
+export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   const l3 = Ethernet.size;
   const head = ctx.at(Head4, l3);
-  if (!head || !isPlain4(head.ip) || l3 + head.ip.totalLength > ctx.length) return slow4(ctx, l3);
+  if (!head || !isPlain4(head.ip) || l3 + head.ip.totalLength > ctx.length) return slow(ctx, false);
   const { ip } = head;
   let tcpFlags: u32 = 0;
   if (ip.protocol === IpProtocol.TCP) {
     const tcp = ctx.at(Tcp, l3 + IPv4.size);
-    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return slow4(ctx, l3);
+    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return slow(ctx, false);
     tcpFlags = tcp.flags & (TcpFlag.SYN | CLOSING);
   } else if (ip.protocol !== IpProtocol.UDP || ip.totalLength < Head4.size) {
-    return slow4(ctx, l3);
+    return slow(ctx, false);
   }
   const key = flowKey4(head);
   if (ip.dst === source4) {
@@ -61,28 +61,24 @@ export function balance4(ctx: XdpContext): XdpAction {
   const now = seconds();
   const flow = flows4.lookup(key);
   const backend = flow && backends.lookup(flow.backend);
-  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return fresh4(ctx, l3);
-  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return fresh4(ctx, l3);
+  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, true);
+  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, true);
   return forward4(ctx, l3, head, flow.backend, backend, flow.natPort);
 }
 
-/** The first packet of a connection. */
-const fresh4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
-  let chosen = choose4(ctx, l3);
-  if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
-  if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
-  if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
-  return forwardAsChosen4(ctx, l3, chosen);
-});
-
-/** Any IPv4 packet, with tags in front or without. */
-export const slow4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
-  const verdict = inspect4(ctx, l3);
+/** Any IPv4 packet, with tags in front or without. `isNew`: it is whole, and of no connection that goes on. */
+export const slow4 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
+  const verdict = isNew ? TO_BE_BALANCED : inspect4(ctx, l3);
   if (verdict !== TO_BE_BALANCED) return verdict;
-  const known = find4(ctx, l3);
-  if (known === NEW) return fresh4(ctx, l3);
-  if (known === ANSWER) return answerToKnown4(ctx, l3);
-  return forwardAsChosen4(ctx, l3, known);
+  let chosen = isNew ? NEW : find4(ctx, l3);
+  if (chosen === ANSWER) return answerToKnown4(ctx, l3);
+  if (chosen === NEW) {
+    chosen = choose4(ctx, l3);
+    if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
+    if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
+    if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
+  }
+  return forwardAsChosen4(ctx, l3, chosen);
 });
 
 /** The connection that the packet is of, or NEW, or ANSWER. */

@@ -41,7 +41,7 @@ import {
   source6,
 } from "./balancer-maps.bpf.ts";
 import { choose6, remember6, wantsPort } from "./balancer-open.bpf.ts";
-import { inspect6 } from "./balancer-other.bpf.ts";
+import { inspect6, type Slow } from "./balancer-other.bpf.ts";
 import {
   Address6,
   flowKey6,
@@ -56,16 +56,16 @@ import {
 import { keepPort6, takePort6 } from "./balancer-ports.bpf.ts";
 import { tunnel6 } from "./balancer-tunnel.bpf.ts";
 
-/** An Ethernet frame without tags that carries IPv6. */
-export function balance6(ctx: XdpContext): XdpAction {
+/** An Ethernet frame without tags that carries IPv6; as `balance4`. */
+export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
   const l3 = Ethernet.size;
   const l4 = l3 + IPv6.size;
   const ip = ctx.at(IPv6, l3);
-  if (!ip) return slow6(ctx, l3);
+  if (!ip) return slow(ctx, false);
   const { version, payloadLength, nextHeader: protocol } = ip;
   const least = protocol === IpProtocol.TCP ? Tcp.size : Udp.size;
-  if (version !== 6 || payloadLength < least || l4 + payloadLength > ctx.length) return slow6(ctx, l3);
-  if (protocol !== IpProtocol.TCP && protocol !== IpProtocol.UDP) return slow6(ctx, l3);
+  if (version !== 6 || payloadLength < least || l4 + payloadLength > ctx.length) return slow(ctx, false);
+  if (protocol !== IpProtocol.TCP && protocol !== IpProtocol.UDP) return slow(ctx, false);
   const place = { l3, l4, protocol };
   const head = head6At(ctx, place);
   if (!head) return XDP_DROP;
@@ -78,29 +78,25 @@ export function balance6(ctx: XdpContext): XdpAction {
   const tcpFlags = tcpFlags6(ctx, place);
   const flow = flows6.lookup(key);
   const backend = flow && backends.lookup(flow.backend);
-  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return fresh6(ctx, packed(place));
-  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return fresh6(ctx, packed(place));
+  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, true);
+  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return slow(ctx, true);
   return forward6(ctx, place, head, flow.backend, backend, flow.natPort);
 }
 
-/** The first packet of a connection. */
-const fresh6 = noinline((ctx: XdpContext, place: u32): XdpAction => {
-  let chosen = choose6(ctx, place);
-  if (chosen > 0 && wantsPort(chosen)) chosen = takePort6(ctx, place, chosen);
-  if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
-  if (!isGuarded(chosen)) remember6(ctx, place, chosen);
-  return forwardAsChosen6(ctx, place, chosen);
-});
-
-/** Any IPv6 packet, with tags in front or without. */
-export const slow6 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
+/** As `slow4`. */
+export const slow6 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
   const found = inspect6(ctx, l3);
   if (found < 0) return found === PASS ? XDP_PASS : found === DROP ? XDP_DROP : XDP_TX;
   const place = u32(found);
-  const known = find6(ctx, place);
-  if (known === NEW) return fresh6(ctx, place);
-  if (known === ANSWER) return answerToKnown6(ctx, place);
-  return forwardAsChosen6(ctx, place, known);
+  let chosen = isNew ? NEW : find6(ctx, place);
+  if (chosen === ANSWER) return answerToKnown6(ctx, place);
+  if (chosen === NEW) {
+    chosen = choose6(ctx, place);
+    if (chosen > 0 && wantsPort(chosen)) chosen = takePort6(ctx, place, chosen);
+    if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
+    if (!isGuarded(chosen)) remember6(ctx, place, chosen);
+  }
+  return forwardAsChosen6(ctx, place, chosen);
 });
 
 /** The connection that the packet is of, or NEW, or ANSWER. */

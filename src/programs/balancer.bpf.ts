@@ -17,15 +17,15 @@ export * from "./balancer-maps.bpf.ts";
 export const balancer = xdp((ctx) => {
   const eth = ctx.at(Ethernet);
   if (!eth) return XDP_PASS;
-  if (eth.type === EtherType.IPv4) return balance4(ctx);
-  if (eth.type === EtherType.IPv6) return balance6(ctx);
-  return others(ctx);
+  if (eth.type === EtherType.IPv4) return balance4(ctx, slow);
+  if (eth.type === EtherType.IPv6) return balance6(ctx, slow);
+  return slow(ctx, false);
 });
 
-/** VLANs, and what is not IP. */
-const others = noinline((ctx: XdpContext): XdpAction => {
+/** What is not the packet of a known connection, or has VLAN tags, or is not IP. */
+const slow = noinline((ctx: XdpContext, isNew: boolean): XdpAction => {
   const payload = ethernetPayload(ctx);
-  if (payload?.type === EtherType.IPv4) return slow4(ctx, payload.offset);
-  if (payload?.type === EtherType.IPv6) return slow6(ctx, payload.offset);
+  if (payload?.type === EtherType.IPv4) return slow4(ctx, payload.offset, isNew);
+  if (payload?.type === EtherType.IPv6) return slow6(ctx, payload.offset, isNew);
   return pass(ctx, Reason.NOT_OURS);
 });
