@@ -2,7 +2,7 @@
  * Which backend a packet goes to. A connection that is known has one; a new one takes what the service's ring has at the slot that a hash of
  * the client picks, and is remembered, unless there are more new ones than the rate guard lets through.
  */
-import { i64, u16, type u32, XDP_DROP, XDP_PASS } from "wirescript/kernel";
+import { i64, u16, u32, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX, type XdpAction } from "wirescript/kernel";
 import { TcpFlag } from "wirescript/net";
 
 import {
@@ -25,6 +25,25 @@ import {
 export type Choice = i64;
 export const DROP: Choice = -XDP_DROP;
 export const PASS: Choice = -XDP_PASS;
+/** An action as functions return it beside other numbers. */
+export function done(action: XdpAction): i64 {
+  return -action;
+}
+
+/** Of what `done` gave. */
+export function actionOf(negated: i64): XdpAction {
+  switch (negated) {
+    case -XDP_PASS:
+      return XDP_PASS;
+    case -XDP_TX:
+      return XDP_TX;
+    case -XDP_REDIRECT:
+      return XDP_REDIRECT;
+    default:
+      return XDP_DROP;
+  }
+}
+
 /** No connection is known: one must be opened. */
 export const NEW: Choice = 0;
 /** It is a backend's answer. */
@@ -48,6 +67,17 @@ export function isGuarded(choice: Choice): boolean {
 export function natPortOf(choice: Choice): u16 {
   return u16(choice >> NAT_PORT_SHIFT);
 }
+
+/** An error that goes to the backend `number` through its tunnel, with the hash that its flow's packets have there. */
+export function throughTunnel(number: u32, hash: u32): Choice {
+  return i64(number | ((hash & TUNNEL_HASH) << NAT_PORT_SHIFT));
+}
+
+export function tunnelHash(choice: Choice): u32 {
+  return u32((choice >> NAT_PORT_SHIFT) & TUNNEL_HASH);
+}
+/** As much as a flow label has. */
+const TUNNEL_HASH = 0xfffff;
 
 /** Flags of TCP that change what becomes of a connection. */
 export const CLOSING = TcpFlag.FIN | TcpFlag.RST;

@@ -1,6 +1,18 @@
 /** What is neither TCP nor UDP of the plain kind: ICMP, fragments, options, and packets that are cut off. */
-import { type i64, noinline, type u8, type u32, XDP_ABORTED, type XdpAction, type XdpContext } from "wirescript/kernel";
-import { IPv4, IPv6, IpProtocol, Ipv4Fragment, Ipv6Extension, Ipv6FragmentHeader, Tcp, Udp } from "wirescript/net";
+import { type i64, noinline, type u8, type u32, type XdpAction, type XdpContext } from "wirescript/kernel";
+import {
+  Icmp,
+  Icmpv6Type,
+  IPv4,
+  IPv6,
+  IpProtocol,
+  Ipv4Fragment,
+  Ipv6Extension,
+  Ipv6FragmentHeader,
+  Tcp,
+  Udp,
+} from "wirescript/net";
+import { done } from "./balancer-choose.bpf.ts";
 import { drop, pass } from "./balancer-count.bpf.ts";
 import { Reason, source4, source6, vips4, vips6 } from "./balancer-maps.bpf.ts";
 import { packed } from "./balancer-packet.bpf.ts";
@@ -11,54 +23,71 @@ const IS_FRAGMENT = Ipv4Fragment.MORE_FRAGMENTS | Ipv4Fragment.OFFSET;
 /** What handles a packet that is not of the usual kind, or the first of its connection (`isNew`). */
 export type Slow = (ctx: XdpContext, isNew: boolean) => XdpAction;
 
-/** What `inspect4` says of TCP and UDP that are whole; no packet is aborted. */
-export const TO_BE_BALANCED = XDP_ABORTED;
+/**
+ * What is to be done with a packet: below zero it is done, with the action, negated; from `TO_BE_BALANCED` on it is TCP or UDP, whole, and for IPv6 the
+ * number is its `Place6`, packed.
+ */
+export type Finding = i64;
+export const ICMP_TO_VIP: Finding = 1;
+export const ICMP_TO_OWN: Finding = 2;
+export const TO_BE_BALANCED: Finding = 3;
 
 /** Whether the header has neither options nor the marks of a fragment. */
 export function isPlain4({ version, ihl, fragment }: IPv4): boolean {
   return version === 4 && ihl === NO_OPTIONS && (fragment & IS_FRAGMENT) === 0;
 }
 
-/** Whether the packet at `l3` can be balanced; what becomes of it when it cannot. */
-export const inspect4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
+export const inspect4 = noinline((ctx: XdpContext, l3: u32): Finding => {
   const ip = ctx.at(IPv4, l3);
-  if (ip?.version !== 4 || ip.ihl < NO_OPTIONS) return drop(ctx, Reason.MALFORMED);
+  if (ip?.version !== 4 || ip.ihl < NO_OPTIONS) return done(drop(ctx, Reason.MALFORMED));
   const transport = ip.protocol === IpProtocol.TCP || ip.protocol === IpProtocol.UDP;
   const least = ip.protocol === IpProtocol.TCP ? Tcp.size : Udp.size;
   const whole = ip.totalLength >= ip.ihl * 4 && l3 + ip.totalLength <= ctx.length;
   if (transport && whole && isPlain4(ip) && ip.totalLength >= IPv4.size + least) return TO_BE_BALANCED;
-  if (!vips4.lookup({ prefixLength: 32, address: ip.dst })) {
-    return pass(ctx, ip.dst === source4 ? Reason.NO_ORIGIN : Reason.NOT_OURS);
-  }
-  if (!whole) return drop(ctx, Reason.MALFORMED);
-  if ((ip.fragment & IS_FRAGMENT) !== 0) return drop(ctx, Reason.FRAGMENT);
-  if (ip.ihl !== NO_OPTIONS) return drop(ctx, Reason.OPTIONS);
-  if (transport) return drop(ctx, Reason.MALFORMED);
-  return drop(ctx, Reason.NO_SERVICE);
+  const isVip = vips4.lookup({ prefixLength: 32, address: ip.dst }) !== null;
+  if (!isVip && ip.dst !== source4) return done(pass(ctx, Reason.NOT_OURS));
+  if (whole && isPlain4(ip) && ip.protocol === IpProtocol.ICMP) return isVip ? ICMP_TO_VIP : ICMP_TO_OWN;
+  if (!isVip) return done(pass(ctx, Reason.NO_ORIGIN));
+  if (!whole) return done(drop(ctx, Reason.MALFORMED));
+  if ((ip.fragment & IS_FRAGMENT) !== 0) return done(drop(ctx, Reason.FRAGMENT));
+  if (ip.ihl !== NO_OPTIONS) return done(drop(ctx, Reason.OPTIONS));
+  if (transport) return done(drop(ctx, Reason.MALFORMED));
+  return done(drop(ctx, Reason.NO_SERVICE));
 });
 
 /** The most extension headers that are looked at. */
 const MOST_EXTENSIONS = 4;
 
-/** Where the headers of the packet at `l3` are, as `packed` has it; below zero the action for one that cannot be balanced, negated. */
-export const inspect6 = noinline((ctx: XdpContext, l3: u32): i64 => {
+export const inspect6 = noinline((ctx: XdpContext, l3: u32): Finding => {
   const ip = ctx.at(IPv6, l3);
-  if (ip?.version !== 6) return -drop(ctx, Reason.MALFORMED);
+  if (ip?.version !== 6) return done(drop(ctx, Reason.MALFORMED));
   const end = l3 + IPv6.size + ip.payloadLength;
   const ours = vips6.lookup({ prefixLength: 128, address: ip.dst }) !== null;
-  if (!ours && !ip.dst.equals(source6)) return -pass(ctx, Reason.NOT_OURS);
+  if (!ours && !ip.dst.equals(source6)) return done(pass(ctx, Reason.NOT_OURS));
   const found = skipExtensions(ctx, ip.nextHeader, l3 + IPv6.size);
   const { protocol, offset } = found;
   const transport = found.reason === NONE && (protocol === IpProtocol.TCP || protocol === IpProtocol.UDP);
   const least = protocol === IpProtocol.TCP ? Tcp.size : Udp.size;
   const whole = end <= ctx.length && offset + least <= end;
   if (transport && whole) return packed({ l3, l4: offset, protocol });
-  if (!ours) return -pass(ctx, Reason.NO_ORIGIN);
-  if (end > ctx.length) return -drop(ctx, Reason.MALFORMED);
-  if (found.reason !== NONE) return -drop(ctx, found.reason);
-  if (transport) return -drop(ctx, Reason.MALFORMED);
-  return -drop(ctx, Reason.NO_SERVICE);
+  if (found.reason === NONE && protocol === IpProtocol.ICMPV6 && end <= ctx.length) {
+    const icmp = ctx.at(Icmp, offset);
+    if (icmp && isDiscovery(icmp)) return done(pass(ctx, Reason.NOT_OURS));
+    if (offset === l3 + IPv6.size) return ours ? ICMP_TO_VIP : ICMP_TO_OWN;
+  }
+  if (!ours) return done(pass(ctx, Reason.NO_ORIGIN));
+  if (end > ctx.length) return done(drop(ctx, Reason.MALFORMED));
+  if (found.reason !== NONE) return done(drop(ctx, found.reason));
+  if (transport) return done(drop(ctx, Reason.MALFORMED));
+  return done(drop(ctx, Reason.NO_SERVICE));
 });
+
+/** Neighbours and routers looking for each other, us included. */
+function isDiscovery({ type }: Icmp): boolean {
+  return type >= Icmpv6Type.ROUTER_SOLICITATION && type <= LAST_OF_DISCOVERY;
+}
+/** Redirect (RFC 4861). */
+const LAST_OF_DISCOVERY = 137;
 
 interface Transport {
   protocol: u8;

@@ -6,6 +6,7 @@ import { noinline, type u8, type u16, u32, XDP_DROP, XDP_PASS, type XdpAction, t
 import { Ethernet, IPv4, IpProtocol, Tcp, TcpFlag } from "wirescript/net";
 import {
   ANSWER,
+  actionOf,
   type Choice,
   CLOSING,
   choice,
@@ -16,10 +17,12 @@ import {
   natPortOf,
   PASS,
   touch,
+  tunnelHash,
 } from "./balancer-choose.bpf.ts";
 import { expired4 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
 import { flowHash4 } from "./balancer-hash.bpf.ts";
+import { icmp4 } from "./balancer-icmp.bpf.ts";
 import { leave, leaveToBackend } from "./balancer-leave.bpf.ts";
 import {
   type Backend,
@@ -34,7 +37,7 @@ import {
   source4,
 } from "./balancer-maps.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
-import { inspect4, isPlain4, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
+import { ICMP_TO_VIP, inspect4, isPlain4, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import { flowKey4, Head4, readdress4, tcpFlags4 } from "./balancer-packet.bpf.ts";
 import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
@@ -68,8 +71,12 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
 
 /** Any IPv4 packet, with tags in front or without. `isNew`: it is whole, and of no connection that goes on. */
 export const slow4 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
-  const verdict = isNew ? TO_BE_BALANCED : inspect4(ctx, l3);
-  if (verdict !== TO_BE_BALANCED) return verdict;
+  const finding = isNew ? TO_BE_BALANCED : inspect4(ctx, l3);
+  if (finding < 0) return actionOf(finding);
+  if (finding < TO_BE_BALANCED) {
+    const to = icmp4(ctx, l3, finding === ICMP_TO_VIP);
+    return to > 0 ? tunnelTo4(ctx, l3, to) : actionOf(to);
+  }
   let chosen = isNew ? NEW : find4(ctx, l3);
   if (chosen === ANSWER) return answerToKnown4(ctx, l3);
   if (chosen === NEW) {
@@ -79,6 +86,12 @@ export const slow4 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAct
     if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
   }
   return forwardAsChosen4(ctx, l3, chosen);
+});
+
+/** An ICMP error, to the backend that it is about. */
+const tunnelTo4 = noinline((ctx: XdpContext, l3: u32, to: Choice): XdpAction => {
+  const backend = backends.lookup(u32(to));
+  return backend ? tunnel4(ctx, l3, backend, tunnelHash(to)) : XDP_DROP;
 });
 
 /** The connection that the packet is of, or NEW, or ANSWER. */

@@ -1,21 +1,11 @@
 /** IPv6 packets, TCP and UDP: as balancer-v4.bpf.ts. The transport header is at `l4`, behind extension headers if there are any. */
-import {
-  noinline,
-  type u16,
-  u32,
-  viewAs,
-  XDP_DROP,
-  XDP_PASS,
-  XDP_TX,
-  type XdpAction,
-  type XdpContext,
-} from "wirescript/kernel";
+import { noinline, type u16, u32, viewAs, XDP_DROP, XDP_PASS, type XdpAction, type XdpContext } from "wirescript/kernel";
 import { Ethernet, IPv6, IpProtocol, Ipv6Words, ipv6Address, Tcp, Udp } from "wirescript/net";
 import {
   ANSWER,
+  actionOf,
   type Choice,
   choice,
-  DROP,
   goesOn,
   isGuarded,
   isNoteworthy,
@@ -23,10 +13,12 @@ import {
   natPortOf,
   PASS,
   touch,
+  tunnelHash,
 } from "./balancer-choose.bpf.ts";
 import { expired6 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
 import { flowHash6 } from "./balancer-hash.bpf.ts";
+import { icmp6 } from "./balancer-icmp6.bpf.ts";
 import { leave, leaveToBackend } from "./balancer-leave.bpf.ts";
 import {
   type Backend,
@@ -41,7 +33,7 @@ import {
   source6,
 } from "./balancer-maps.bpf.ts";
 import { choose6, remember6, wantsPort } from "./balancer-open.bpf.ts";
-import { inspect6, type Slow } from "./balancer-other.bpf.ts";
+import { ICMP_TO_VIP, inspect6, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import {
   Address6,
   flowKey6,
@@ -86,7 +78,11 @@ export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
 /** As `slow4`. */
 export const slow6 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
   const found = inspect6(ctx, l3);
-  if (found < 0) return found === PASS ? XDP_PASS : found === DROP ? XDP_DROP : XDP_TX;
+  if (found < 0) return actionOf(found);
+  if (found < TO_BE_BALANCED) {
+    const to = icmp6(ctx, l3, found === ICMP_TO_VIP);
+    return to > 0 ? tunnelTo6(ctx, l3, to) : actionOf(to);
+  }
   const place = u32(found);
   let chosen = isNew ? NEW : find6(ctx, place);
   if (chosen === ANSWER) return answerToKnown6(ctx, place);
@@ -97,6 +93,12 @@ export const slow6 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAct
     if (!isGuarded(chosen)) remember6(ctx, place, chosen);
   }
   return forwardAsChosen6(ctx, place, chosen);
+});
+
+/** An ICMP error, to the backend that it is about. */
+const tunnelTo6 = noinline((ctx: XdpContext, l3: u32, to: Choice): XdpAction => {
+  const backend = backends.lookup(u32(to));
+  return backend ? tunnel6(ctx, l3, backend, tunnelHash(to)) : XDP_DROP;
 });
 
 /** The connection that the packet is of, or NEW, or ANSWER. */

@@ -10,6 +10,7 @@ import {
   CLIENT,
   CLIENT_MAC,
   CLIENT6,
+  icmpPacket,
   ipPacket,
   ipv4Header,
   OWN_MAC,
@@ -22,6 +23,7 @@ import {
   word,
 } from "../../test/programs/balancer-subject.ts";
 import { flowHash } from "../balancer/flow-hash.ts";
+import { HashMap } from "../runtime/maps/hash.ts";
 import { Mode, Reason } from "./balancer-maps.bpf.ts";
 
 const [XDP_DROP, XDP_PASS, XDP_TX] = [1, 2, 3];
@@ -221,6 +223,153 @@ describe.skipIf(noKernel)(`the balancer's datapath${withoutKernel}`, () => {
         expect(balancer.run(whole).action).toBe(XDP_TX);
       }
     expect(Object.keys(balancer.reasons())).toEqual([String(Reason.MALFORMED)]);
+  });
+
+  for (const [family, client, vip, source, backend] of [
+    ["IPv4", CLIENT, VIP, SOURCE, BACKEND],
+    ["IPv6", CLIENT6, VIP6, SOURCE6, BACKEND6],
+  ] as const) {
+    const is6 = client.length === 16;
+    const ROUTER = is6 ? [0x20, 1, 0xd, 0xb8, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9] : [192, 0, 2, 9];
+    const [UNREACHABLE, TOO_BIG, TIME_EXCEEDED] = is6 ? [1, 2, 3] : [3, 3, 11];
+    const sent = (run: { action: number; packet: Uint8Array }) => [run.action, hex(run.packet)];
+    const natPortOf = (forwarded: Uint8Array) => {
+      const at = is6 ? 54 : 34;
+      return ((forwarded[at] ?? 0) << 8) | (forwarded[at + 1] ?? 0);
+    };
+
+    it(`answers ping over ${family}, as the last hop, and leaves what is to the host's own address alone`, () => {
+      balancer.service({ address: vip });
+      const [request, reply] = is6 ? [128, 129] : [8, 0];
+      const body = [0, 7, 0, 1, 1, 2, 3];
+      const expected = icmpPacket(reply, 0, body, { from: vip, to: client, sourceMac: OWN_MAC, mac: CLIENT_MAC });
+      const ping = icmpPacket(request, 0, body, { from: client, ttl: 1 });
+      expect(sent(balancer.run(ping))).toEqual([XDP_TX, hex(expected)]);
+      expect(balancer.run(icmpPacket(request, 0, body, { from: client, to: source })).action).toBe(XDP_PASS);
+      expect(balancer.run(icmpPacket(is6 ? 160 : 13, 0, body, { from: client })).action).toBe(XDP_DROP);
+      expect(balancer.reasons()).toEqual({ [Reason.ECHO]: 1, [Reason.NO_ORIGIN]: 1, [Reason.NO_SERVICE]: 1 });
+    });
+
+    for (const protocol of [TCP, UDP])
+      it(`translates errors about NAT over ${family}, of ${protocol === TCP ? "TCP" : "UDP"}, both ways`, () => {
+        balancer.service({ address: vip });
+        balancer.backend(1, { address: backend });
+        const natPort = natPortOf(balancer.run(packet({ protocol, from: client })).packet);
+        const data = Uint8Array.from({ length: 40 }, (_, index) => index);
+        for (const quoted of [8, 100]) {
+          const part = (fields: PacketFields) => ipPacket({ protocol, data, ...fields }).subarray(0, (is6 ? 40 : 20) + quoted);
+          const answered = part({ from: vip, to: client, sourcePort: 80, port: 40_000 });
+          const answer = part({ from: backend, to: source, sourcePort: 8080, port: natPort });
+          const toBackend = balancer.run(
+            icmpPacket(TOO_BIG, is6 ? 0 : 4, join([0, 0, 5, 0], answered), { from: ROUTER, to: vip }),
+          );
+          const expected = { from: source, to: backend, ttl: 63, ...TO_BACKEND };
+          expect(sent(toBackend)).toEqual([
+            XDP_TX,
+            hex(icmpPacket(TOO_BIG, is6 ? 0 : 4, join([0, 0, 5, 0], answer), expected)),
+          ]);
+
+          const forwarded = part({ from: source, to: backend, sourcePort: natPort, port: 8080 });
+          const request = part({ from: client, to: vip, sourcePort: 40_000, port: 80 });
+          const fields = { from: ROUTER, to: source, sourceMac: BACKEND_MAC };
+          const toClient = balancer.run(icmpPacket(UNREACHABLE, 1, join([0, 0, 0, 0], forwarded), fields));
+          const told = { from: vip, to: client, ttl: 63, sourceMac: OWN_MAC, mac: CLIENT_MAC };
+          expect(sent(toClient)).toEqual([XDP_TX, hex(icmpPacket(UNREACHABLE, 1, join([0, 0, 0, 0], request), told))]);
+        }
+        const unknown = ipPacket({ protocol, from: vip, to: client, sourcePort: 80, port: 1 });
+        expect(balancer.run(icmpPacket(UNREACHABLE, 1, join([0, 0, 0, 0], unknown), { from: ROUTER, to: vip })).action).toBe(
+          XDP_DROP,
+        );
+        expect(balancer.reasons()).toEqual({ [Reason.ICMP_ERROR]: 4, [Reason.ICMP_UNKNOWN]: 1 });
+      });
+
+    it(`hands errors over ${family} to the backend of a tunnel as they are`, () => {
+      balancer.service({ address: vip });
+      balancer.backend(1, { mode: Mode.IPIP });
+      balancer.run(packet({ from: client }));
+      const answered = ipPacket({ from: vip, to: client, sourcePort: 80, port: 40_000 });
+      const error = icmpPacket(UNREACHABLE, 1, join([0, 0, 0, 0], answered), { from: ROUTER, to: vip });
+      const inner = icmpPacket(UNREACHABLE, 1, join([0, 0, 0, 0], answered), { from: ROUTER, to: vip, ttl: 63 }).subarray(14);
+      const outer = ipv4Header([0x45, 0, ...u16(inner.length + 20), 0, 0, 0x40, 0, 64, is6 ? 41 : 4], SOURCE, BACKEND, inner);
+      expect(sent(balancer.run(error))).toEqual([XDP_TX, hex(join(BACKEND_MAC, OWN_MAC, u16(ETHERTYPE.IPV4), outer))]);
+    });
+
+    it(`says over ${family} where a TTL ends, and what does not fit into a tunnel, within the limit of its rate`, () => {
+      using limited = new Balancer({ icmp_rate: 3 });
+      limited.service({ address: vip });
+      limited.backend(1, { mode: Mode.IPIP });
+      const about = { from: vip, to: client, sourceMac: OWN_MAC, mac: CLIENT_MAC };
+      for (const size of [0, 1]) {
+        const short = packet({ from: client, ttl: 1, data: new Uint8Array(size).fill(7) });
+        const expired = icmpPacket(TIME_EXCEEDED, 0, join([0, 0, 0, 0], short.subarray(14)), about);
+        expect(sent(limited.run(short))).toEqual([XDP_TX, hex(expired)]);
+      }
+      const long = packet({ from: client, data: new Uint8Array(1480 - (is6 ? 60 : 40) + 1).fill(7) });
+      const quoted = long.subarray(14, 14 + (is6 ? 1280 - 48 : 576 - 28));
+      const big = icmpPacket(TOO_BIG, is6 ? 0 : 4, join([0, 0, ...u16(1480)], quoted), about);
+      expect(sent(limited.run(long))).toEqual([XDP_TX, hex(big)]);
+      expect(limited.run(long).action).toBe(XDP_DROP);
+      const fits = packet({ from: client, data: new Uint8Array(1480 - (is6 ? 60 : 40)).fill(7) });
+      expect(limited.run(fits).packet).toHaveLength(1514);
+      expect(limited.reasons()).toEqual({ [Reason.TTL_EXPIRED]: 2, [Reason.TOO_BIG]: 2 });
+    });
+  }
+
+  it("remembers no more new connections in a second than it may, and forwards the others all the same", () => {
+    using limited = new Balancer({ flow_rate: 5 });
+    limited.service();
+    limited.backend(1, { mode: Mode.DIRECT });
+    for (let sourcePort = 1; sourcePort <= 20; sourcePort++) expect(limited.run(packet({ sourcePort })).action).toBe(XDP_TX);
+    const guarded = limited.reasons()[Reason.RATE_GUARD] ?? 0;
+    // The second may have ended in between.
+    expect([10, 15]).toContain(guarded);
+    expect([...limited.table("flows4").keys()]).toHaveLength(20 - guarded);
+  });
+
+  it("forgets a connection that rests for longer than its timeout", () => {
+    balancer.service();
+    balancer.backend(1, { mode: Mode.DIRECT, timeout: 60 });
+    balancer.backend(2, { mode: Mode.IPIP });
+    balancer.run(packet({ protocol: UDP }));
+    balancer.ring([2]);
+    const flows = balancer.table("flows4");
+    const [[key, flow] = []] = [...flows.entries()] as [unknown, { lastSeen: number }][];
+    if (flow === undefined) throw new Error("no flow");
+    flows.set(key, { ...flow, lastSeen: flow.lastSeen - 60 });
+    expect(balancer.run(packet({ protocol: UDP })).packet).toHaveLength(packet({ protocol: UDP }).length);
+    flows.set(key, { ...flow, lastSeen: flow.lastSeen - 63 });
+    expect(balancer.run(packet({ protocol: UDP })).packet).toHaveLength(packet({ protocol: UDP }).length + 20);
+    expect(balancer.reasons()).toEqual({ [Reason.MOVED]: 1 });
+  });
+
+  it("gives a port of NAT to another client only when its connection is over", () => {
+    using small = new Balancer({ nat_first: 5000, nat_ports: 2 });
+    small.service();
+    small.backend(1);
+    const ends = (sourcePort: number, flags = 0x10) => {
+      const { action, packet: forwarded } = small.run(packet({ sourcePort, flags }));
+      return action === XDP_TX ? portOf(forwarded) : null;
+    };
+    expect(new Set([ends(1), ends(2)])).toEqual(new Set([5000, 5001]));
+    expect(ends(3)).toBe(null);
+    const first = ends(1);
+    ends(1, FIN);
+    expect(ends(3)).toBe(null);
+    const origins = small.table("origins4");
+    for (const [key, origin] of [...origins.entries()] as [unknown, { lastSeen: number }][]) {
+      origins.set(key, { ...origin, lastSeen: origin.lastSeen - 6 });
+    }
+    expect(ends(3)).toBe(first);
+    expect(small.reasons()).toEqual({ [Reason.NO_NAT_PORT]: 2 });
+  });
+
+  it("finds a connection's port again when the flow has been forgotten", () => {
+    balancer.service();
+    balancer.backend(1);
+    const before = balancer.run(packet()).packet;
+    const flows = balancer.object.map<HashMap<unknown, unknown>>("flows4", HashMap);
+    for (const key of [...flows.keys()]) flows.delete(key);
+    expect(hex(balancer.run(packet()).packet)).toBe(hex(before));
   });
 
   it("passes what is for others, and drops what no service has, by name", () => {

@@ -221,3 +221,21 @@ function transport(
   const shown = protocol === UDP ? (unchecked ? 0 : sum === 0 ? 0xffff : sum) : sum;
   return join(start, u16(shown), end, data);
 }
+
+/** An ICMP or ICMPv6 message with a right checksum, in a frame. */
+export function icmpPacket(
+  type: number,
+  code: number,
+  body: ArrayLike<number>,
+  { from = CLIENT, to = from.length === 16 ? VIP6 : VIP, ttl = 64, sourceMac = CLIENT_MAC, mac = OWN_MAC }: PacketFields = {},
+): Uint8Array {
+  const is6 = from.length === 16;
+  const length = 4 + body.length;
+  const pseudo = is6 ? join(from, to, [0, 0], u16(length), [0, 0, 0, ICMPV6]) : [];
+  const message = join([type, code], u16(checksum(join(pseudo, [type, code, 0, 0], body))), body);
+  const ip = is6
+    ? join([0x60, 0, 0, 0], u16(length), [ICMPV6, ttl], from, to, message)
+    : ipv4Header([0x45, 0, ...u16(20 + length), 0, 0, 0x40, 0, ttl, 1], from, to, message);
+  return join(mac, sourceMac, u16(is6 ? ETHERTYPE.IPV6 : ETHERTYPE.IPV4), ip);
+}
+const ICMPV6 = 58;
