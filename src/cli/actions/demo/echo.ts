@@ -1,48 +1,34 @@
 /**
- * `wirescript demo`: the whole way in a few seconds. A lab of its own, `echo.bpf.ts` compiled and attached in the driver, pings from
+ * `wirescript demo echo`: the whole way in a few seconds. A lab of its own, `echo.bpf.ts` compiled and attached in the driver, pings from
  * inside over both families, and the program's counters, which must be exactly the pings. It leaves nothing, also when it fails or is
  * interrupted: the attachment is a bpf_link, which ends with this process at the latest, and the lab is torn down.
  */
-import { WirescriptError } from "../../errors.ts";
-import { type LoadedObject, loadSpec } from "../../index.ts";
-import {
-  defaultStateDirectory,
-  INSIDE_DEVICE,
-  type Lab,
-  openLab,
-  type PingResult,
-  ping,
-  setup,
-  teardown,
-  wakePeer,
-} from "../../lab/index.ts";
-import { currentLab, selectLab } from "../../lab/state.ts";
-import { BPFFS_PATH, isMountPoint, unmountUnlessUsed } from "../../sys/mount.ts";
-import { NETNS_DIRECTORY } from "../../sys/namespaces.ts";
-import { ACTION_HEADING, actionLine, actionRows } from "../counter-table.ts";
-import { ACTIONS, type Counter, readCounters, STATS_MAP } from "../counters.ts";
-import { Interruption } from "../interruption.ts";
-import { ownCommand, ownFile } from "../own-command.ts";
-import { pinDirectoryOf } from "../pins.ts";
-import { mustBeAbleTo } from "../preflight.ts";
-import { instructionCount, openProgramFile } from "../program-file.ts";
-import { paint, say } from "../terminal.ts";
+import { WirescriptError } from "../../../errors.ts";
+import { type LoadedObject, loadSpec } from "../../../index.ts";
+import { INSIDE_DEVICE, type Lab, type PingResult, ping, setup, teardown, wakePeer } from "../../../lab/index.ts";
+import { ACTION_HEADING, actionLine, actionRows } from "../../counter-table.ts";
+import { ACTIONS, type Counter, readCounters, STATS_MAP } from "../../counters.ts";
+import { Interruption } from "../../interruption.ts";
+import { ownCommand, ownFile } from "../../own-command.ts";
+import { pinDirectoryOf } from "../../pins.ts";
+import { mustBeAbleTo } from "../../preflight.ts";
+import { instructionCount, openProgramFile } from "../../program-file.ts";
+import { paint, say } from "../../terminal.ts";
+import { Surroundings, sayCommands, shellOfUser, step } from "./stage.ts";
 
 const PROGRAM_FILE = "src/programs/echo.bpf.ts";
 const PINGS = 5;
 const PING_INTERVAL_MS = 100;
-/** A lab makes these mounts where they are missing, and leaves them to the labs after it. */
-const MOUNTS = [BPFFS_PATH, NETNS_DIRECTORY];
 const NOTHING_LEFT = "The lab and the program are gone; nothing is left behind.";
 
-export async function demo(keep: boolean): Promise<void> {
+export async function demoEcho(keep: boolean): Promise<void> {
   await mustBeAbleTo("make a lab and attach programs");
   using interruption = new Interruption();
   // Compiled first: what does not need a lab can fail without one.
-  const source = await openProgramFile(new URL(`../../../${PROGRAM_FILE}`, import.meta.url).pathname);
+  const source = await openProgramFile(new URL(`../../../../${PROGRAM_FILE}`, import.meta.url).pathname);
   await interruption.checkpoint("Nothing was made yet.");
 
-  const before = { selected: currentLab(defaultStateDirectory()), unmounted: MOUNTS.filter((path) => !isMountPoint(path)) };
+  const before = new Surroundings();
   const name = `demo-${process.pid}`;
   say(paint("bold", "A TypeScript program answers pings in the network driver."));
   say();
@@ -140,32 +126,13 @@ function verify(results: readonly PingResult[], start: readonly Counter[], end: 
 }
 
 /** Takes back everything, each step also when another one fails. */
-async function cleanUp(lab: Lab | null, before: { selected: string | null; unmounted: string[] }): Promise<void> {
-  const directory = defaultStateDirectory();
+async function cleanUp(lab: Lab | null, before: Surroundings): Promise<void> {
   try {
     // A setup that failed has cleaned up after itself.
     if (lab !== null) await teardown({ name: lab.name });
-    if (before.selected !== null && currentLab(directory) === null) selectIfThere(before.selected, directory);
   } finally {
-    for (const path of before.unmounted) {
-      if (isMountPoint(path)) unmountUnlessUsed(path);
-    }
+    before.restore();
   }
-}
-
-/** The lab that was selected before may have been torn down meanwhile. */
-function selectIfThere(name: string, directory: string): void {
-  try {
-    openLab({ name });
-  } catch (error) {
-    if (error instanceof WirescriptError) return;
-    throw error;
-  }
-  selectLab(directory, name);
-}
-
-function step(number: number, title: string): void {
-  say(`${paint("cyan", `  ${number}.`)} ${paint("bold", title)}`);
 }
 
 function suggest(lab: Lab, kept: boolean): void {
@@ -176,26 +143,17 @@ function suggest(lab: Lab, kept: boolean): void {
         [`${command} status ${lab.name}`, "the program on the device"],
         [`${command} stats ${lab.name} --count 1`, "its counters; without --count, live"],
         [`${command} lab ping --name ${lab.name} --legacy-ip --count 3`, "more pings from inside"],
-        [`${command} lab exec --name ${lab.name} -- ${shell()}`, "a shell inside"],
+        [`${command} lab exec --name ${lab.name} -- ${shellOfUser()}`, "a shell inside"],
         ["Remove it, lab, program and pins:", ""],
         [`${command} lab teardown --name ${lab.name}`, ""],
       ]
     : [
         ["It is all gone again. Try next:", ""],
-        [`${command} demo --keep`, "the same, and look around in it"],
+        [`${command} demo echo --keep`, "the same, and look around in it"],
         [`${command} build ${ownFile(PROGRAM_FILE)} --emit asm`, "the instructions"],
         [`${command} check ${ownFile(PROGRAM_FILE)}`, "change the program first: it says what is wrong"],
         [`${command} lab --help`, "labs of your own"],
         [`${command} --help`, "everything else"],
       ];
-  const width = Math.max(...lines.map(([line = ""]) => line.length));
-  say();
-  for (const [line = "", meaning = ""] of lines) {
-    if (line.endsWith(":")) say(paint("bold", line));
-    else say(`  ${line.padEnd(meaning === "" ? 0 : width)}  ${paint("dim", meaning)}`.trimEnd());
-  }
-}
-
-function shell(): string {
-  return process.env.SHELL ?? "sh";
+  sayCommands(lines);
 }
