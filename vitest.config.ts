@@ -15,7 +15,7 @@ export default defineConfig({
         test: {
           name: "source",
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["node_modules", "test/cli", "test/tutorials"],
+          exclude: ["node_modules", "test/cli", "test/tutorials", "test/balancer/lab"],
         },
       },
       {
@@ -23,7 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "command",
-          include: ["test/cli/**/*.test.ts", "test/tutorials/**/*.test.ts"],
+          include: ["test/cli/**/*.test.ts", "test/tutorials/**/*.test.ts", "test/balancer/lab/**/*.test.ts"],
           globalSetup: "test/cli/build-first.ts",
         },
       },
