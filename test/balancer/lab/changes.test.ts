@@ -68,7 +68,7 @@ ${backends.join("")}`;
   test("a backend is drained: its connections stay, and it gets no new ones", async () => {
     const before = (await balancer.status()).services[0]?.backends.find(({ name }) => name === "server-2")?.counters.flows ?? 0;
     const { broken, moved } = await underLoad(async () => {
-      expect(await balancer.steer("drain", "web", "server-2")).toMatch(/moves 2\d(\.\d)? % of slots/);
+      expect(await balancer.steer("drain", "web/server-2")).toMatch(/moves 2\d(\.\d)? % of slots/);
     });
     expect({ broken, moved }).toEqual({ broken: {}, moved: 0 });
     const drained = (await balancer.status()).services[0]?.backends.find(({ name }) => name === "server-2");
@@ -81,7 +81,7 @@ ${backends.join("")}`;
 
   test("a backend is removed and added, and weights change: what the others have stays", async () => {
     const { broken, moved, answers } = await underLoad(async () => {
-      await balancer.steer("set", "web", "server-1", "--weight", "300");
+      await balancer.steer("set", "web/server-1", "weight=300");
       await balancer.steer("apply", balancer.write(document(backend(1), backend(2, ", weight: 20"), backend(3), backend(4))));
       await balancer.steer("apply", balancer.write(all()));
     });

@@ -267,8 +267,8 @@ async function wait(lab: TrafficLab, balancer: RunningBalancer, interruption: In
     ["It runs until Ctrl-C. In another terminal:", ""],
     [`${inside} ${command} balancer status`, "services, backends, where connections go"],
     [`${inside} ${command} balancer top`, "the same, live"],
-    [`${inside} ${command} balancer set ${SERVICE} server-1 --weight 50`, "half the connections; says how many slots it moves"],
-    [`${inside} ${command} balancer drain ${SERVICE} server-4`, "no new connections"],
+    [`${inside} ${command} balancer set ${SERVICE}/server-1 weight=50`, "half the connections; says how many slots it moves"],
+    [`${inside} ${command} balancer drain ${SERVICE}/server-4`, "no new connections"],
     [`${command} lab exec --name ${lab.network.name} --host 1 -- curl -s ${URL_OF_SERVICE}`, "ask as the client"],
     [`${command} lab exec --name ${lab.network.name} --host 1 -- ${shellOfUser()}`, "a shell at the client"],
   ]);
