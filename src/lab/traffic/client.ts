@@ -34,7 +34,7 @@ async function carryOut(order: Order): Promise<Outcome> {
 }
 
 function emptyTally(): Tally {
-  return { answers: {}, clients: {}, errors: {} };
+  return { answers: {}, clients: {}, errors: {}, connections: 0 };
 }
 
 function count(counts: Record<string, number>, key: string): void {
@@ -47,6 +47,7 @@ async function request({ url, count: wanted, atOnce, timeoutMs }: Requests): Pro
   let next = 0;
   const lane = async () => {
     while (next++ < wanted) {
+      tally.connections++;
       try {
         const { server, client } = await fetchOnce(url, timeoutMs);
         count(tally.answers, server);
@@ -142,6 +143,7 @@ class Holding {
     const create = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {
       connections++;
+      this.#tally.connections++;
       return create(options, callback);
     };
     let mine: string | undefined;

@@ -141,7 +141,8 @@ export class TrafficLab implements AsyncDisposable {
   }
 
   async #spawn(host: HostPlan, role: "client" | "server", ...args: string[]): Promise<ChildProcess> {
-    const script = fileURLToPath(new URL(`${role}.js`, import.meta.url));
+    // As a process of its own it is the built file, also for tests that run this one from its source.
+    const script = fileURLToPath(new URL(`../../../dist/lab/traffic/${role}.js`, import.meta.url));
     const child = spawnInLab({ name: host.namespace, labName: this.network.name }, [process.execPath, script, ...args], {
       stdio: role === "client" ? ["ignore", "ignore", "inherit", "ipc"] : ["pipe", "pipe", "inherit"],
     });
@@ -174,7 +175,7 @@ export interface Held {
 }
 
 function tallyOf({ tally }: Outcome): Tally {
-  return tally ?? { answers: {}, clients: {}, errors: {} };
+  return tally ?? { answers: {}, clients: {}, errors: {}, connections: 0 };
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -39,6 +39,8 @@ export interface Tally {
   clients: Record<string, number>;
   /** By what went wrong; for held connections by server and what. */
   errors: Record<string, number>;
+  /** How many the client opened; a connection that broke while it rested is opened once more. */
+  connections: number;
 }
 
 export interface Outcome {
