@@ -39,6 +39,11 @@ export function wakeDevice(device: string): boolean {
   return true;
 }
 
+/** Takes the program of `wakeDevice` away again; the device is in the calling thread's network namespace. */
+export function freeDevice(device: string): void {
+  setXdp({ ifindex: getLink(device).ifindex, fd: -1, mode: "native" });
+}
+
 /** Whether it is the program that `wakePeer` attaches, which anybody may replace. */
 export function isPlaceholder({ name, xlatedBytes }: { name: string; xlatedBytes: number }): boolean {
   return name === PLACEHOLDER && xlatedBytes === PASS.length;

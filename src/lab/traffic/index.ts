@@ -13,7 +13,7 @@ import { setOffloads } from "../../sys/ethtool.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
 import { spawnInLab } from "../exec.ts";
 import { type HostPlan, type Middle, type Network, setupNetwork } from "../network/index.ts";
-import { wakeDevice } from "../peer.ts";
+import { freeDevice, wakeDevice } from "../peer.ts";
 import type { Order, Outcome, Tally } from "./orders.ts";
 
 export type { Tally } from "./orders.ts";
@@ -55,8 +55,11 @@ export class TrafficLab implements AsyncDisposable {
         // Nobody finishes a checksum that was left to the device: a packet that a program sends on would arrive with half a one.
         inNamespace(namespace, () => setOffloads(device, { txChecksum: false }));
       }
-      // What programs send back by XDP_TX needs a program at the other end.
-      if (middle === "switch") inNamespace(network.name, () => wakeDevice(network.host(2).port));
+      if (middle === "switch") {
+        // What programs send back by XDP_TX needs a program at the other end; and the balancer's own device must be free for it.
+        inNamespace(network.name, () => wakeDevice(network.host(2).port));
+        inNamespace(network.host(2).namespace, () => freeDevice(network.host(2).device));
+      }
       await Promise.all(lab.servers.map((server) => lab.startServer(server)));
       lab.#client = await lab.#spawn(network.host(1), "client");
       return lab;

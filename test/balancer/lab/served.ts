@@ -10,7 +10,7 @@ import { spawnInLab } from "../../../src/lab/exec.ts";
 import { type LabServer, TrafficLab, type TrafficLabOptions } from "../../../src/lab/traffic/index.ts";
 import { BIN } from "../../cli/sandbox.ts";
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export interface Outcome {
   status: number | null;
@@ -101,7 +101,7 @@ export class ServedBalancer implements AsyncDisposable {
       if (ended || Date.now() > deadline) {
         throw new Error(`not as wanted${ended ? ", and ended" : ""}: ${stdout}${stderr}\nthe service said: ${this.#said}`);
       }
-      await sleep(50);
+      await sleep(200);
     }
   }
 
