@@ -1,4 +1,4 @@
-/** `wirescript demo`, which is what `npm start` shows; and the commands that it tells the reader to try. */
+/** `wirescript demo`, which is what `npm start` shows, and `wirescript demo echo`; and the commands that they tell the reader to try. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cannotRun, Sandbox, titled } from "./sandbox.ts";
 
@@ -14,9 +14,31 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
   const suggested = (stdout: string) =>
     stdout.split("\n").flatMap((line) => /^ {2}(npx wirescript .*?)(?: {2}.*)?$/.exec(line)?.[1] ?? []);
 
-  test("pings over both families, counts exactly them, and leaves nothing", async () => {
+  test("a balancer spreads requests, loses a server and gets it back, and leaves nothing", async () => {
     const before = box.state("demo-");
     const { status, stdout, stderr } = box.wirescript("demo");
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const shares = [...stdout.matchAll(/^ {5}server-(\d) +(\d+) +[\d.]+ %/gm)].map(([, server, answers]) => [
+      server,
+      Number(answers),
+    ]);
+    expect(shares).toHaveLength(12);
+    for (const round of [shares.slice(0, 4), shares.slice(4, 8), shares.slice(8)]) {
+      expect(round.reduce((sum, [, answers]) => sum + Number(answers), 0)).toBe(2000);
+    }
+    expect(shares[5]).toEqual(["2", 0]);
+    for (const [, answers] of [...shares.slice(0, 4), ...shares.slice(8)]) expect(answers).toBeGreaterThan(300);
+    expect(stdout).toMatch(/of the 60 open connections \d+ went on through all of it; \d+ were server-2's/);
+    await expect.poll(() => box.state("demo-")).toEqual(before);
+    for (const line of suggested(stdout).filter((each) => !each.includes(" demo"))) {
+      expect({ line, status: box.run("sh", ["-c", line]).status }).toEqual({ line, status: 0 });
+    }
+  }, 180_000);
+
+  test("pings over both families, counts exactly them, and leaves nothing", async () => {
+    const before = box.state("demo-");
+    const { status, stdout, stderr } = box.wirescript("demo", "echo");
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ {5}\d+ eBPF instructions, /m);
@@ -34,7 +56,7 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
 
   test("--keep leaves the lab, and the commands that it prints show and remove it", async () => {
     const before = box.state("demo-");
-    const { status, stdout } = box.wirescript("demo", "--keep");
+    const { status, stdout } = box.wirescript("demo", "echo", "--keep");
     expect(status).toBe(0);
     const commands = suggested(stdout);
     expect(commands.at(-1)).toMatch(/ lab teardown --name demo-\d+$/);

@@ -1,6 +1,6 @@
 /** What is written into the maps of the datapath, how little of it a change touches, and how a running datapath is taken over. */
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { noKernel, withoutKernel } from "../../../test/kernel.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { BackendState, Mode } from "../../programs/balancer-maps.bpf.ts";
@@ -123,6 +123,22 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
     await write(state);
     expect(datapath.maps.backends.get(2)).toMatchObject({ state: BackendState.UP, generation: 1 });
     expect(ring(1)).toEqual(before);
+  });
+
+  it("who goes down is in no ring by the time that nobody is sent there any more", async () => {
+    const state = services(web(`${A}, ${B}`));
+    await write(state);
+    const backends = datapath.maps.backends;
+    const slotsLeft: number[] = [];
+    const setMany = backends.setMany.bind(backends);
+    vi.spyOn(backends, "setMany").mockImplementation((entries) => {
+      const all = [...entries];
+      for (const [number, { state }] of all) if (state === BackendState.NONE) slotsLeft.push(countOf(ring(1), number));
+      return setMany(all);
+    });
+    await write(state, ["b"]);
+    vi.restoreAllMocks();
+    expect(slotsLeft).toEqual([0]);
   });
 
   it("without backends a ring has zeros", async () => {

@@ -5,6 +5,7 @@
  * Numbers are given out here and stay: a service is known by where clients send to, a backend of it by its address and port. What the maps hold
  * says which number is whose, so a new process finds the numbers that its predecessor gave, and nothing else has to remember them.
  */
+import { BackendState } from "../../programs/balancer-maps.bpf.ts";
 import type { Backend, Service } from "../contract.ts";
 import { knownPrefix } from "../network-address.ts";
 import { backendIdentity, serviceIdentity, tableOf } from "../table.ts";
@@ -112,7 +113,10 @@ export class Tables {
   /** Makes the maps hold these services besides the others. @throws WirescriptError MAP */
   async update(wanted: readonly WantedService[], sources: Sources): Promise<void> {
     const prepared = wanted.map((each) => this.#prepare(each, sources));
-    this.#writeBackends(prepared.flatMap(({ changed }) => changed));
+    const changed = prepared.flatMap((each) => each.changed);
+    // Who takes no more connections is in no ring first: else those that hash to it would be dropped until then.
+    const isEnding = ({ backend }: ChangedBackend) => backend.record.state === BackendState.NONE;
+    this.#writeBackends(changed.filter((each) => !isEnding(each)));
     const byNumber = new Map(prepared.map((each) => [each.installed.number, each]));
     // A ring may be larger than its service says, not smaller.
     this.#writeServices(prepared.filter(({ installed, record }) => record.ringSize < (installed.record?.ringSize ?? 0)));
@@ -121,6 +125,7 @@ export class Tables {
       for (const { service, name } of done) (byNumber.get(service) as Prepared).installed.ring = name;
     });
     this.#writeServices(prepared);
+    this.#writeBackends(changed.filter(isEnding));
     this.#writeVips(wanted.map(({ service }) => service.address));
     // Nothing leads to these any more.
     this.#dropBackends(prepared.flatMap(({ installed, gone }) => gone.map((identity) => take(installed.backends, identity))));

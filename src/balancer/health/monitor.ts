@@ -1,9 +1,10 @@
 /**
  * Asks one backend again and again how it is. It is down after `fall` failures in a row, and up after `rise` successes; of one that is not known
- * yet, the first answer decides. Intervals vary by a tenth, so that the checks of many do not fall into step.
+ * yet, the first success decides: it may have connections of a service that was restarted, which one late answer must not end. Intervals vary by a tenth, so that the checks of many do not fall into step.
  */
 import type { Health } from "../contract.ts";
 import type { Check } from "../state.ts";
+import { Patience } from "./patience.ts";
 import { probe, type Target } from "./probe.ts";
 import { sick } from "./sick.ts";
 
@@ -61,7 +62,7 @@ export class Monitor {
   /** Null when it is well. */
   async #probe(timeout: number): Promise<string | null> {
     const asking = new AbortController();
-    const late = setTimeout(() => asking.abort(), timeout * 1000);
+    const patience = new Patience(timeout, () => asking.abort());
     this.#asking = asking;
     try {
       await probe(this.#check, this.#target, asking.signal);
@@ -70,7 +71,7 @@ export class Monitor {
       return sick(error).message;
     } finally {
       this.#asking = null;
-      clearTimeout(late);
+      patience.end();
     }
   }
 
@@ -83,7 +84,7 @@ export class Monitor {
       return;
     }
     this.#against++;
-    const enough = health === "unknown" ? 1 : found === "up" ? this.#check.rise : this.#check.fall;
+    const enough = found === "down" ? this.#check.fall : health === "unknown" ? 1 : this.#check.rise;
     if (this.#against < enough) return;
     this.#against = 0;
     this.#state = { health: found, since: new Date(), ...(reason !== null && { reason }) };

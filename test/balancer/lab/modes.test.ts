@@ -62,7 +62,7 @@ describe.skipIf(cannotRun !== null).each([
     port: ${port}
     protocol: ${protocol}
     mode: ${mode}
-    check: { type: tcp, interval: 0.2, timeout: 0.2, port: ${SERVER_PORT} }
+    check: { type: tcp, interval: 0.2, timeout: 1, port: ${SERVER_PORT} }
     backends:
 ${balancer.lab.servers
   .map(

@@ -156,7 +156,7 @@ services:
     address: ${ADDRESS}
     port: 80
     protocol: tcp
-    check: { type: http, interval: 0.2, timeout: 0.2, rise: 2, fall: 2 }
+    check: { type: http, interval: 0.2, timeout: 0.5, rise: 2, fall: 2 }
     backends:
 ${this.#lab.servers.map(({ name, host }) => `      - { name: ${name}, address: ${host.ip4}, port: ${SERVER_PORT} }`).join("\n")}
 `;
