@@ -11,7 +11,7 @@ import type { State } from "../../src/balancer/contract.ts";
 import { cannotRun, Sandbox, titled } from "./sandbox.ts";
 
 const CRASHER = join(import.meta.dirname, "balancer-crasher.js");
-const ROUNDS = 10;
+const ROUNDS = 6;
 
 interface Accepted {
   revision: number;
