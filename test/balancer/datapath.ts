@@ -1,5 +1,4 @@
 /** The balancer's program, loaded with maps of its own and steered as its service would, for fixtures. */
-import { readFileSync } from "node:fs";
 import { compile } from "../../src/compiler/compile.ts";
 import {
   type HashMap,
@@ -75,6 +74,7 @@ export class BalancerUnderTest implements Disposable {
     this.#clearConfiguration();
     for (const map of [maps.flows4, maps.flows6, maps.origins4, maps.origins6]) map.clear();
     for (const map of [maps.service_stats, maps.backend_stats, maps.reasons]) zero(map);
+    zero(maps.rates);
   }
 
   /** These services, and no others. Connections stay. */
@@ -122,10 +122,7 @@ export class BalancerUnderTest implements Disposable {
 
   /** Waits for the first half of one of the periods that the program counts time in. */
   beginSecond(): void {
-    for (;;) {
-      const uptime = BigInt(Math.round(Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1e9));
-      if (uptime % TICK < TICK / 2n) return;
-    }
+    while (process.hrtime.bigint() % TICK >= TICK / 2n);
   }
 
   /** Packets may leave by this device. */
@@ -201,7 +198,8 @@ function number(value: string | number): number {
 
 function zero<V extends object>(map: PerCpuArrayMap<V>): void {
   for (const [index, copies] of [...map]) {
-    const blank = (copy: V) => Object.fromEntries(Object.keys(copy).map((name) => [name, 0n])) as V;
+    const blank = (copy: V) =>
+      Object.fromEntries(Object.entries(copy).map(([name, value]) => [name, typeof value === "bigint" ? 0n : 0])) as V;
     map.set(index, copies.map(blank));
   }
 }

@@ -89,16 +89,16 @@ export interface DecapFixture {
 
 /** All of the balancer's, from one run of Python: scapy takes longer to start than to make them. */
 export function fixtures(): Fixture[] {
-  return printed(process.env.ALL_FIXTURES ? "all" : "");
+  return printed();
 }
 
 export function decapFixtures(): DecapFixture[] {
   return printed("decap");
 }
 
-function printed<T>(argument: string): T[] {
+function printed<T>(...options: string[]): T[] {
   const folder = fileURLToPath(new URL("fixtures", import.meta.url));
-  const { status, stdout, stderr } = spawnSync(PYTHON, ["-B", folder, argument], {
+  const { status, stdout, stderr } = spawnSync(PYTHON, ["-B", folder, ...options], {
     encoding: "utf8",
     maxBuffer: 1 << 26,
     env: { ...process.env, HOME: "/nonexistent" },
