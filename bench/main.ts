@@ -36,6 +36,7 @@ import { WORKLOADS } from "./workloads.ts";
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
 const MAPS = fileURLToPath(new URL("results/maps.json", import.meta.url));
 const BALANCER = fileURLToPath(new URL("results/balancer.json", import.meta.url));
+const API = fileURLToPath(new URL("results/api.json", import.meta.url));
 const COUNTS = fileURLToPath(new URL("results/counts.json", import.meta.url));
 
 /** @returns the exit status. */
@@ -47,6 +48,7 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
     if (command === "--write-events") return await (await import("./write-events.ts")).writeEvents(Number(argument));
     if (command === "--maps") return await maps();
     if (command === "--balancer") return await balancer();
+    if (command === "--api") return await api();
     const clang = clangOrRefuse();
     const programs = chosen(args.filter((each) => each !== "--counts"));
     if (args.includes("--counts")) {
@@ -64,6 +66,16 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
     process.stderr.write(`error: ${error.message}\n  why: ${error.why ?? ""}\n  fix: ${error.fix ?? ""}\n`);
     return EXIT_STATUS[error.code];
   }
+}
+
+/** How the balancer's API bears up. Needs no compiler of C. */
+async function api(): Promise<number> {
+  rootOrRefuse();
+  const { apiReport, measureApi } = await import("./api.ts");
+  const results = await measureApi(progress);
+  keep(API, results);
+  process.stdout.write(`\n${apiReport(results)}\n\nWritten to ${relative(process.cwd(), API)}.\n`);
+  return 0;
 }
 
 /** How fast maps are read. Needs no compiler. */
