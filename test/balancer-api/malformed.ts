@@ -12,6 +12,8 @@ export interface MalformedRequest {
 }
 
 const STATE = {
+  source4: "198.51.100.1",
+  source6: "2001:db8:51::1",
   tableSize: 251,
   mtu: 1500,
   natPorts: { first: 1024, count: 1000 },
