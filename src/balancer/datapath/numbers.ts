@@ -44,6 +44,11 @@ export class Numbers {
     this.#used.delete(number);
   }
 
+  /** Gives back all but these. */
+  retain(numbers: ReadonlySet<number>): void {
+    for (const number of this.#used) if (!numbers.has(number)) this.#used.delete(number);
+  }
+
   get used(): number {
     return this.#used.size;
   }

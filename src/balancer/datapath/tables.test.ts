@@ -232,6 +232,30 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
     expect([...datapath.maps.vips4.prefixes()].map(([prefix]) => prefix)).toEqual(["192.0.2.1/32"]);
   });
 
+  it("when there is no room it says so, keeps no numbers, and goes on from there", async () => {
+    const small = await Datapath.open(
+      { instance: `${instance}-small`, program: spec, entries: { ...SMALL, backends: 4, vips4: 1 } },
+      SETTINGS,
+    );
+    try {
+      const fill = (...each: string[]) => small.tables.replaceAll(wanted(services(...each)), SOURCES);
+      const hosts = (count: number) => Array.from({ length: count }, (_, index) => `{ address: 10.0.0.${index + 1} }`).join();
+      await fill(web(hosts(2)));
+      await expect(fill(web(hosts(4)))).rejects.toMatchObject({ code: "MAP", message: "There is no room for more backends." });
+      expect(small.tables.used.backends).toBe(2);
+      await fill(web(hosts(3)));
+      expect(small.tables.used.backends).toBe(3);
+      await expect(fill(web(hosts(2)), "{ name: c, address: 192.0.2.9, port: 1, protocol: udp }")).rejects.toMatchObject({
+        code: "MAP",
+      });
+      await fill(web(hosts(3)));
+      expect([...small.maps.services4]).toHaveLength(1);
+      expect(small.tables.used).toMatchObject({ services: 1, backends: 3, vips4: 1 });
+    } finally {
+      small.close({ detach: true });
+    }
+  });
+
   it("after any sequence of changes the maps are what they would be had there been only the last, numbers apart", async () => {
     const backend = fc.record({
       address: fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3"),

@@ -112,7 +112,19 @@ export class Tables {
 
   /** Makes the maps hold these services besides the others. @throws WirescriptError MAP */
   async update(wanted: readonly WantedService[], sources: Sources): Promise<void> {
-    const prepared = wanted.map((each) => this.#prepare(each, sources));
+    try {
+      await this.#write(wanted.map((each) => this.#prepare(each, sources)));
+    } catch (error) {
+      // Numbers that were taken for backends, and not written.
+      const written = [...this.#services.values()].flatMap(({ backends }) =>
+        [...backends.values()].map(({ number }) => number),
+      );
+      this.#backendNumbers.retain(new Set([...written, ...this.#lost.backends]));
+      throw error;
+    }
+  }
+
+  async #write(prepared: readonly Prepared[]): Promise<void> {
     const changed = prepared.flatMap((each) => each.changed);
     // Who takes no more connections is in no ring first: else those that hash to it would be dropped until then.
     const isEnding = ({ backend }: ChangedBackend) => backend.record.state === BackendState.NONE;
@@ -126,7 +138,7 @@ export class Tables {
     });
     this.#writeServices(prepared);
     this.#writeBackends(changed.filter(isEnding));
-    this.#writeVips(wanted.map(({ service }) => service.address));
+    this.#writeVips(prepared.map(({ service }) => service.address));
     // Nothing leads to these any more.
     this.#dropBackends(prepared.flatMap(({ installed, gone }) => gone.map((identity) => take(installed.backends, identity))));
   }
