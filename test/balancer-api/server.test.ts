@@ -70,7 +70,15 @@ test("OpenAPI 3.1 names every route and every schema", async () => {
   expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(["/services", "/services/{service}", "/status"]));
   const references = [...JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
   expect(Object.keys(document.components.schemas)).toEqual(expect.arrayContaining([...new Set(references)]));
-  expect(references).toContain("Service");
+  const of = (method: string, path: string) => document.paths[path][method];
+  expect(of("get", "/services/{service}").responses["200"].content["application/json"].schema).toEqual({
+    $ref: "#/components/schemas/Service",
+  });
+  expect(of("put", "/state").requestBody.content["application/json"].schema).toEqual({ $ref: "#/components/schemas/State" });
+  expect(Object.keys(of("patch", "/state").requestBody.content)).toContain("application/merge-patch+json");
+  // What has a default need not be sent.
+  expect(document.components.schemas.Service.required).toEqual(["name", "address", "port", "protocol"]);
+  expect(of("put", "/state").parameters).toMatchObject([{ name: "dryRun", required: false }]);
 });
 
 test("the page at /docs is made of files of this service", async () => {

@@ -47,17 +47,47 @@ export function openApi(hasToken: boolean): FastifyDynamicSwaggerOptions {
   };
 }
 
+type Json = { [key: string]: unknown };
+
 /** The document with each schema of `NAMED` said once, and referred to everywhere else. */
 function named<T extends { components?: object }>(document: T): T {
-  const names = new Map(Object.entries(NAMED).map(([name, schema]) => [JSON.stringify(schema), name]));
+  const names = new Map(Object.entries(NAMED).map(([name, schema]) => [canonical(schema), name]));
   const refer = (value: unknown, isDefinition: boolean): unknown => {
-    if (typeof value !== "object" || value === null) return value;
-    if (Array.isArray(value)) return value.map((each) => refer(each, false));
-    const name = isDefinition ? undefined : names.get(JSON.stringify(value));
+    if (!isObject(value)) return Array.isArray(value) ? value.map((each) => refer(each, false)) : value;
+    const name = isDefinition ? undefined : names.get(canonical(value));
     if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
-    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, refer(each, false)]));
+    return Object.fromEntries(Object.entries(asAsked(value)).map(([key, each]) => [key, refer(each, false)]));
   };
   const schemas = Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, refer(schema, true)]));
   const whole = refer(document, false) as T;
   return { ...whole, components: { ...whole.components, schemas } };
+}
+
+/** What has a default need not be sent, which JSON Schema and TypeBox leave open. */
+function asAsked(value: Json): Json {
+  if (isObject(value.schema) && value.schema.default !== undefined && value.required === true)
+    return { ...value, required: false };
+  const { required, properties } = value;
+  if (!Array.isArray(required) || !isObject(properties)) return value;
+  const needed = required.filter((name) => {
+    const property = properties[name];
+    return !isObject(property) || property.default === undefined;
+  });
+  const { required: _, ...rest } = value;
+  return needed.length === 0 ? rest : { ...value, required: needed };
+}
+
+/** The same text for the same schema: @fastify/swagger writes a constant as a list of one, and orders keys as it likes. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!isObject(value)) return JSON.stringify(value) ?? "";
+  const entries = Object.entries(value).map(([key, each]) => (key === "const" ? { key: "enum", each: [each] } : { key, each }));
+  return `{${entries
+    .map(({ key, each }) => `${key}:${canonical(each)}`)
+    .sort()
+    .join()}}`;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -110,6 +110,17 @@ export const Flow = Type.Object({
   steps: Type.Array(Type.String(), { description: "In sentences, one for each step." }),
 });
 
+/** What a merge patch of such an object may have: some of its fields, and null for those that are to have their defaults. */
+export function patchOf({ properties }: { properties: Record<string, TSchema> }) {
+  const fields = Object.entries(properties).map(
+    ([name, field]) => [name, Type.Optional(Type.Union([field, Type.Null()]))] as const,
+  );
+  return Type.Object(Object.fromEntries(fields), { additionalProperties: false });
+}
+
+/** Both say JSON; the second says more. */
+export const PATCH_TYPES = ["application/merge-patch+json", "application/json"];
+
 /** Answers of a route, with the errors that every route has. */
 export function answers<T extends Record<number, TSchema>>(good: T) {
   return {

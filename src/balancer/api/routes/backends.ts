@@ -10,7 +10,7 @@ import { complete, objectIn } from "../parts.ts";
 import { sendDesired } from "../preconditions.ts";
 import { invalid, Refusal } from "../problem.ts";
 import { DryRun, NoQuery } from "../queries.ts";
-import { answers, BackendParameters, Changed, ServiceParameter } from "../schemas.ts";
+import { answers, BackendParameters, Changed, PATCH_TYPES, patchOf, ServiceParameter } from "../schemas.ts";
 import type { ApiParts } from "../server.ts";
 
 export function backendRoutes({ app, balancer, changes }: ApiParts): void {
@@ -87,7 +87,8 @@ export function backendRoutes({ app, balancer, changes }: ApiParts): void {
           'A JSON merge patch (RFC 7396): {"weight": 50}, {"drain": true}, {"drain": null}. Draining keeps its connections and gives it no new ones.',
         params: BackendParameters,
         querystring: DryRun,
-        body: Type.Partial(Backend),
+        consumes: PATCH_TYPES,
+        body: patchOf(Backend),
         response: answers({ 200: Changed }),
       },
     },

@@ -36,6 +36,8 @@ export function eventRoutes({ app, balancer }: ApiParts): void {
   app.get(
     "/events",
     {
+      // A stream without its contents would be open for nothing.
+      exposeHeadRoute: false,
       schema: {
         tags: ["status"],
         summary: "Events as they happen, as server-sent events",

@@ -9,7 +9,7 @@ import { complete, objectIn } from "../parts.ts";
 import { sendDesired } from "../preconditions.ts";
 import { invalid, Refusal } from "../problem.ts";
 import { DryRun, NoQuery } from "../queries.ts";
-import { answers, Changed, ServiceBody, ServiceParameter } from "../schemas.ts";
+import { answers, Changed, PATCH_TYPES, patchOf, ServiceBody, ServiceParameter } from "../schemas.ts";
 import type { ApiParts } from "../server.ts";
 
 export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
@@ -80,7 +80,8 @@ export function serviceRoutes({ app, balancer, changes }: ApiParts): void {
           "A JSON merge patch (RFC 7396): what is named is set, null puts a field back to its default, lists are replaced as a whole.",
         params: ServiceParameter,
         querystring: DryRun,
-        body: Type.Partial(Service),
+        consumes: PATCH_TYPES,
+        body: patchOf(Service),
         response: answers({ 200: Changed }),
       },
     },

@@ -1,6 +1,5 @@
 /** The whole desired state at once: what `wirescript balancer apply` and `diff` use. */
 
-import Type from "typebox";
 import { completeState } from "../../document.ts";
 import { State } from "../../state.ts";
 import { LIMIT } from "../bodies.ts";
@@ -9,7 +8,7 @@ import { mergePatch } from "../merge-patch.ts";
 import { objectIn } from "../parts.ts";
 import { sendDesired } from "../preconditions.ts";
 import { DryRun, NoQuery } from "../queries.ts";
-import { answers, Changed } from "../schemas.ts";
+import { answers, Changed, PATCH_TYPES, patchOf } from "../schemas.ts";
 import type { ApiParts } from "../server.ts";
 
 export function stateRoutes({ app, balancer, changes }: ApiParts): void {
@@ -59,7 +58,8 @@ export function stateRoutes({ app, balancer, changes }: ApiParts): void {
         summary: "Change fields of the desired state",
         description: "A JSON merge patch (RFC 7396). Lists, such as services, are replaced as a whole.",
         querystring: DryRun,
-        body: Type.Partial(State),
+        consumes: PATCH_TYPES,
+        body: patchOf(State),
         response: answers({ 200: Changed }),
       },
     },
