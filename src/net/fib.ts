@@ -92,13 +92,13 @@ export interface FibTarget {
   dmac: Mac;
 }
 
-/** The route of the packet with the header `ip`. */
-export function fibLookupIPv4(ctx: PacketContext, ip: IPv4, flags: u32 = 0): FibRoute {
+/** The route of the packet with the header `ip`. `ifindex`: the interface that it counts as having come in by. */
+export function fibLookupIPv4(ctx: PacketContext, ip: IPv4, flags: u32 = 0, ifindex: u32 = ctx.ingressIfindex): FibRoute {
   const params = local(Params4); // ports are 0: only rules that ask for them would look
   params.family = AF_INET;
   params.protocol = ip.protocol;
   params.length = ip.totalLength;
-  params.ifindex = ctx.ingressIfindex;
+  params.ifindex = ifindex;
   params.tos = ip.tos;
   params.src = ip.src;
   params.dst = ip.dst;
@@ -115,13 +115,13 @@ export function fibLookupToIPv4(ctx: PacketContext, source: u32, destination: u3
   return { result: fibLookup(ctx, params, 0), to: params };
 }
 
-/** The route of the packet with the header `ip`. */
-export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0): FibRoute {
+/** The route of the packet with the header `ip`. `ifindex`: the interface that it counts as having come in by. */
+export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0, ifindex: u32 = ctx.ingressIfindex): FibRoute {
   const params = local(Params6);
   params.family = AF_INET6;
   params.protocol = ip.nextHeader;
   params.length = ip.payloadLength;
-  params.ifindex = ctx.ingressIfindex;
+  params.ifindex = ifindex;
   // Traffic class and flow label, as they lie in the header's first word.
   params.flowInfo = viewAs(ip, be32).value & 0x0fffffff;
   params.src = ip.src;

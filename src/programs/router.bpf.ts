@@ -45,7 +45,7 @@ function routeIPv4(ctx: XdpContext, eth: Ethernet, send: Send): XdpAction {
   if (!ip) return XDP_DROP;
   if (ip.ttl <= 1) return XDP_PASS;
   const found = fibLookupIPv4(ctx, ip);
-  count(found);
+  countAnswer(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
   // TTL is the high byte of its word; the protocol below it does not change.
   ip.checksum = replaceInChecksum(ip.checksum, 0x0100, 0);
@@ -58,7 +58,7 @@ function routeIPv6(ctx: XdpContext, eth: Ethernet, send: Send): XdpAction {
   if (!ip) return XDP_DROP;
   if (ip.hopLimit <= 1) return XDP_PASS;
   const found = fibLookupIPv6(ctx, ip);
-  count(found);
+  countAnswer(found);
   if (found.result !== FibResult.SUCCESS) return unrouted(found);
   ip.hopLimit--;
   return forward(eth, found.to, send);
@@ -71,11 +71,11 @@ function forward(eth: Ethernet, { ifindex, smac, dmac }: FibTarget, send: Send):
 }
 
 /** Routes that say to drop are obeyed; everything else is for the stack. */
-function unrouted({ result }: FibRoute): XdpAction {
+export function unrouted({ result }: FibRoute): XdpAction {
   return result > 0 && result <= FibResult.PROHIBIT ? XDP_DROP : XDP_PASS;
 }
 
-function count({ result }: FibRoute): void {
+export function countAnswer({ result }: FibRoute): void {
   const counter = fib_results.lookup(result >= 0 && result < OTHER_RESULT ? u32(result) : OTHER_RESULT);
   if (counter) counter.value++;
 }

@@ -1,11 +1,12 @@
-/** What arrives at the device inside a lab, seen by tcpdump, and what tshark says about it. */
-import type { ChildProcess } from "node:child_process";
+/** What arrives at the device inside a lab, or veth0 of another namespace, seen by tcpdump, and what tshark says about it. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { INSIDE_DEVICE, type Lab, spawnInLab } from "../../src/lab/index.ts";
+import { INSIDE_DEVICE } from "../../src/lab/index.ts";
+import { inNamespace } from "../../src/sys/namespaces.ts";
 import { output } from "../foreign-tools.ts";
 
-/** tcpdump in a lab: it writes frames to a file, and says what it has written. */
+/** tcpdump in a namespace: it writes frames to a file, and says what it has written. */
 export class Capture {
   readonly file: string;
   readonly #child: ChildProcess;
@@ -18,26 +19,30 @@ export class Capture {
   }
 
   /** Starts one for frames that pass the filter; it listens when the promise is fulfilled. */
-  static async start(lab: Lab, file: string, filter: string): Promise<Capture> {
+  static async start({ name }: { name: string }, file: string, filter: string): Promise<Capture> {
     const options = ["-i", INSIDE_DEVICE, "-n", "-l", "-U", "-Z", "root", "--immediate-mode", "--print", "-w", file, filter];
-    const child = spawnInLab(lab, ["tcpdump", ...options], { stdio: ["ignore", "pipe", "pipe"] });
-    if (child.stdout === null || child.stderr === null) throw new Error("tcpdump has no pipes");
+    const child = inNamespace(name, () => spawn("tcpdump", options, { stdio: ["ignore", "pipe", "pipe"] }));
     const said = createInterface({ input: child.stderr })[Symbol.asyncIterator]();
     for (;;) {
       const { value, done } = await said.next();
-      if (done === true) throw new Error(`tcpdump in ${lab.name} ended`);
+      if (done === true) throw new Error(`tcpdump in ${name} ended`);
       if (value.includes("listening on")) break;
     }
     return new Capture(file, child, createInterface({ input: child.stdout })[Symbol.asyncIterator]());
   }
 
-  /** Waits until a frame has been written whose line says `text`, and ends. */
-  async endAfter(text: string): Promise<void> {
+  /** Waits until a frame has been written whose line says `text`. */
+  async sees(text: string): Promise<void> {
     for (;;) {
       const { value, done } = await this.#lines.next();
       if (done === true) throw new Error(`tcpdump never saw ${text}`);
-      if (value.includes(text)) break;
+      if (value.includes(text)) return;
     }
+  }
+
+  /** Waits until a frame has been written whose line says `text`, and ends. */
+  async endAfter(text: string): Promise<void> {
+    await this.sees(text);
     await this.end();
   }
 
