@@ -72,10 +72,10 @@ export class Code {
     }
     if (callbacks.length > 0) optimise(fn, options);
     this.#generate(fn, place, typeId);
-    for (const { function: callback, tied } of callbacks) {
+    for (const { function: callback, tied, lasting } of callbacks) {
       optimise(callback, options);
       readApart(callback, tied);
-      this.#generate(callback, place, () => this.#types.callback(callback.name));
+      this.#generate(callback, place, () => this.#types.callback(callback.name), lasting);
     }
   }
 
@@ -116,21 +116,21 @@ export class Code {
     return spec;
   }
 
-  #generate(fn: Function, place: SourceRange, typeId: () => number): void {
+  #generate(fn: Function, place: SourceRange, typeId: () => number, lasting?: ReadonlySet<number>): void {
     computeFlags(fn);
     forgetFlags(fn);
     compareCopies(fn);
     this.functions.push(fn);
-    const generated = this.#withinLimits(fn, place);
+    const generated = this.#withinLimits(fn, place, lasting);
     if (generated === null) return;
     const compiled = { name: fn.name, place, ...generated };
     this.#compiled.set(fn.name, compiled);
     this.#typeIds.set(compiled, typeId);
   }
 
-  #withinLimits(fn: Function, place: SourceRange): Generated | null {
+  #withinLimits(fn: Function, place: SourceRange, lasting: ReadonlySet<number> | undefined): Generated | null {
     try {
-      const generated = generate(fn, { cpu: this.#options.cpu });
+      const generated = generate(fn, { cpu: this.#options.cpu, lasting });
       const count = generated.instructions.length;
       if (count <= MOST_INSTRUCTIONS) return generated;
       this.problems.push({ code: "WS4004", ...place, ...describe("WS4004", { count }) });

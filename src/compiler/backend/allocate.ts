@@ -27,10 +27,13 @@ import { Spiller } from "./spill.ts";
  */
 const PREFERENCE: readonly Register[] = [1, 2, 3, 4, 0, 5, 6, 7, 8, 9];
 
-/** Replaces every virtual register by one of r0 to r9, with spills to new stack slots where they do not suffice. */
-export function allocate(fn: MachineFunction): void {
+/**
+ * Replaces every virtual register by one of r0 to r9, with spills to new stack slots where they do not suffice. `lasting`: as in
+ * `GenerateOptions`.
+ */
+export function allocate(fn: MachineFunction, lasting?: ReadonlySet<number>): void {
   markLoops(fn);
-  const spiller = new Spiller(fn);
+  const spiller = new Spiller(fn, lasting);
   for (;;) {
     const round = new Round(fn, spiller.costs());
     const spilled = round.run();

@@ -465,6 +465,21 @@ b2: from b1
     expect(generate(fn, { cpu: 3 }).stackBytes).toBe(16);
   });
 
+  test("what lies in a loop's frame, and is not written there, needs no place of its own in the round", () => {
+    const b = new FunctionBuilder("round");
+    const frame = b.emit({ op: "argument", type: "ptr", args: [], index: 1, align: 8 });
+    const kept = Array.from({ length: 12 }, (_, index) => b.load(8, frame, 8 * index, "stack"));
+    const random = () => b.emit({ op: "call", type: "int", args: [], helper: 7 });
+    const sum = kept.reduce((before, value) => b.binary("xor", b.binary("add", before, value), random()), random());
+    b.return(kept.reduce((before, value) => b.binary("mul", before, value), sum));
+    const fn = b.finish();
+    expect(generate(fn, { cpu: 3 }).stackBytes).toBeGreaterThan(48);
+    const lasting = new Set(kept.map((_, index) => 8 * index));
+    expect(generate(fn, { cpu: 3, lasting }).stackBytes).toBeLessThan(16);
+    for (const offset of [0, 8, 16, 24, 32, 40]) lasting.delete(offset);
+    expect(generate(fn, { cpu: 3, lasting }).stackBytes).toBeGreaterThan(8);
+  });
+
   test("more than 512 bytes of stack are an error that says so", () => {
     const b = new FunctionBuilder("greedy");
     const slot = b.emit({ op: "slot", type: "ptr", args: [], size: 520, align: 8 });

@@ -29,6 +29,8 @@ export interface GenerateOptions {
    * v4 sign extension, signed division and long jumps (6.6).
    */
   cpu: Cpu;
+  /** Of a function that the kernel calls for each round of a loop: where in memory at its second argument 8 bytes are that nobody writes. */
+  lasting?: ReadonlySet<number> | undefined;
 }
 
 export interface Generated {
@@ -94,7 +96,7 @@ function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hois
     presetRegisters(machine);
     hoistConstants(machine);
   }
-  allocate(machine);
+  allocate(machine, options.lasting);
   removeCopies(machine);
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);

@@ -1,7 +1,7 @@
 /**
  * Spilling: what found no register lives in 8 bytes of stack, written after every definition and read back before use. Within a
  * block one reload serves until the next call; such a reload is cheap to give up again, so pressure inside the block stays bounded.
- * What is a constant or an address is made again instead.
+ * What is a constant or an address is made again instead, and what lies in the frame of the loop that a function is a round of is read from there.
  *
  * Every spill has a slot of its own here; `overlay.ts` lets those share that may. Whole registers are stored, aligned: the verifier then keeps what it knows about a spilled pointer or number.
  */
@@ -26,6 +26,8 @@ import { sweep } from "./sweep.ts";
 /** Older kernels forget a comparison's outcome for the copy on the stack, so compared values are spilled last. */
 const COMPARED = 4;
 const REMADE = 0.5;
+/** A callback's second argument. */
+const FRAME_ARGUMENT = 2;
 
 export class Spiller {
   readonly #fn: MachineFunction;
@@ -35,8 +37,9 @@ export class Spiller {
   #recipes = new Map<Register, MachineInstruction>();
   readonly #reloads = new Map<Register, MachineInstruction>();
 
-  constructor(fn: MachineFunction) {
+  constructor(fn: MachineFunction, lasting: ReadonlySet<number> = new Set()) {
     this.#fn = fn;
+    for (const [register, load] of lastingLoads(fn, lasting)) this.#reloads.set(register, load);
   }
 
   /** What spilling each register costs: accesses, weighted by the loops around them. */
@@ -95,6 +98,11 @@ export class Spiller {
       const group = register < FIRST_VIRTUAL ? register : representative(register);
       return slots.has(group) ? group : register;
     };
+    for (const [register, recipe] of recipes) {
+      const renamed = { ...recipe };
+      renameReads(renamed, rename);
+      recipes.set(register, renamed);
+    }
     for (const block of this.#fn.blocks) {
       for (const instruction of block.instructions) {
         renameReads(instruction, rename);
@@ -105,6 +113,10 @@ export class Spiller {
         (instruction) => instruction.op !== "mov" || instruction.dst !== instruction.src,
       );
       this.#rewrite(block, slots, recipes);
+    }
+    // What was to be read at an address that is in memory itself now is not short to read any more.
+    for (const [register, reload] of this.#reloads) {
+      if (reload.op === "load" && slots.has(rename(reload.base))) this.#reloads.delete(register);
     }
     sweep(this.#fn);
   }
@@ -126,7 +138,10 @@ export class Spiller {
           if (temporary === undefined) {
             temporary = this.#temporary();
             once.set(register, temporary);
-            output.push({ ...recipe, dst: temporary, span: instruction.span } as MachineInstruction);
+            const made = { ...recipe, dst: temporary, span: instruction.span } as MachineInstruction;
+            // Its address may be spilled itself.
+            read(made);
+            output.push(made);
           }
           return temporary;
         }
@@ -192,6 +207,22 @@ export class Spiller {
     this.#unspillable.add(register);
     return register;
   }
+}
+
+/** Registers that hold what can be read again at any time, as from a slot of their own. */
+function lastingLoads(fn: MachineFunction, lasting: ReadonlySet<number>): Map<Register, MachineInstruction> {
+  const loads = new Map<Register, MachineInstruction>();
+  const all = fn.blocks.flatMap(({ instructions }) => instructions);
+  const frame = all.find((each) => each.op === "mov" && each.src === FRAME_ARGUMENT);
+  if (lasting.size === 0 || frame?.op !== "mov") return loads;
+  const definitions = new Map<Register, number>();
+  for (const each of all) definitions.set(written(each), (definitions.get(written(each)) ?? 0) + 1);
+  if (definitions.get(frame.dst) !== 1) return loads;
+  for (const each of all) {
+    if (each.op !== "load" || each.base !== frame.dst || each.slot !== null || definitions.get(each.dst) !== 1) continue;
+    if (each.size === 8 && lasting.has(each.offset)) loads.set(each.dst, { ...each });
+  }
+  return loads;
 }
 
 function reloadOf(slot: Slot, dst: Register, { span }: { span: MachineInstruction["span"] }): MachineInstruction {

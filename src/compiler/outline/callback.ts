@@ -35,6 +35,8 @@ export interface Callback {
   function: Function;
   /** Where in the frame numbers are that must be untied once the passes are through (`apart.ts`). */
   tied: ReadonlySet<number>;
+  /** Where in the frame words are that no round changes. */
+  lasting: ReadonlySet<number>;
 }
 
 /** Moves `loop` out of `fn`. `rounds` is at least how often the loop's body begins. */
@@ -123,7 +125,8 @@ class Outlining {
     for (const [value, definitions] of landings) rejoin(this.#fn, value, definitions);
     this.#callback.nextId = this.#fn.nextId;
     this.#slot.size = this.#frame.size;
-    return { function: this.#callback, tied };
+    const lasting = new Set(liveIn.map((value) => this.#frame.offset(value)));
+    return { function: this.#callback, tied, lasting };
   }
 
   /** Makes all that entered the loop enter the call's block; gives the phis' first values there. */
