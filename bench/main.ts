@@ -31,6 +31,7 @@ import {
   type TimingResult,
 } from "./report.ts";
 import { COPIES, type Contest, time } from "./timing.ts";
+import { contestTunnels, tunnelReport } from "./tunnel-contest.ts";
 import { WORKLOADS } from "./workloads.ts";
 
 const RESULTS = fileURLToPath(new URL("results/latest.json", import.meta.url));
@@ -91,7 +92,6 @@ async function maps(): Promise<number> {
 /** The balancer beside others: its tunnel beside C, and packets per second on a wire. */
 async function balancer(): Promise<number> {
   const clang = clangOrRefuse();
-  const { contestTunnels, tunnelReport } = await import("./tunnel-contest.ts");
   const { measureRates, ratesReport } = await import("./balancer-rates.ts");
   const tunnel = await inOrder((open) => contestTunnels(clang, open, progress));
   const rates = await measureRates(progress);
@@ -214,12 +214,14 @@ async function measure(clang: Clang, programs: readonly ProgramName[], open: Ope
     contests.set(program, contest);
     timings.push({ program, path, method, ...time(contest, packet, method) });
   }
+  const tunnel = programs.includes("balancer") ? await contestTunnels(clang, open, progress) : null;
   await progress("timing wirescript load");
   return {
     machine,
     programs: [...pairs].map(([program, pair]) => resultOf(program, pair)),
     timings,
     comparedPackets: packets.length,
+    tunnel,
     load: timeLoad("echo"),
   };
 }

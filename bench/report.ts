@@ -6,6 +6,7 @@ import type { Machine } from "./machine.ts";
 import type { ProgramName } from "./programs.ts";
 import { table } from "./table.ts";
 import { COPIES, type Method, ROUNDS, type Timing } from "./timing.ts";
+import { type TunnelResults, tunnelReport } from "./tunnel-contest.ts";
 
 /** A program in C, at all of clang's levels. */
 export interface TheirResult {
@@ -48,12 +49,17 @@ export interface Results extends Counts {
   timings: TimingResult[];
   /** Packets on which ours and theirs were found to agree before anything was measured. */
   comparedPackets: number;
+  /** Null when the balancer was left out. */
+  tunnel: TunnelResults | null;
   /** Milliseconds of `wirescript load` of echo. */
   load: LoadTime;
 }
 
 export function report(results: Results): string {
-  return [countsReport(results), agreementText(results), timingsText(results), loadText(results.load), ""].join("\n\n");
+  const tunnel = results.tunnel === null ? [] : [tunnelReport(results.tunnel)];
+  return [countsReport(results), agreementText(results), timingsText(results), ...tunnel, loadText(results.load), ""].join(
+    "\n\n",
+  );
 }
 
 /** Everything that needs no clock. */
