@@ -10,7 +10,7 @@ import { noKernel, withoutKernel } from "../../test/kernel.ts";
 import type { ObjectSpec } from "../object/spec.ts";
 import { addAddress, deleteLink, findLink, getLink, setPermanentNeighbour } from "../sys/netlink/index.ts";
 import { type BalancerOptions, startBalancer } from "./balancer.ts";
-import type { Balancer, BalancerEvent, State } from "./contract.ts";
+import type { Backend, Balancer, BalancerEvent, Device, Service, State } from "./contract.ts";
 import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
 import { readDocument } from "./document.ts";
 import { ConflictError, InvalidState } from "./refusals.ts";
@@ -119,6 +119,26 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     });
     expect(() => balancer.plan(wrong)).toThrow(InvalidState);
     expect(balancer.state).toEqual(usual(AB));
+  });
+
+  it("what was accepted cannot be changed behind its back, and what is kept of it is the same", async () => {
+    const balancer = await start({ state: usual(AB) });
+    await balancer.apply(usual("{ address: 10.7.0.1 }"));
+    const [web, dns] = balancer.state.services;
+    expect(() => {
+      (web as Service).port = 70_000 as number;
+    }).toThrow(TypeError);
+    expect(() => web?.backends.push({ address: "nonsense" } as Backend)).toThrow(TypeError);
+    // One that is another object is looked at, whatever else is trusted.
+    const wrong = { ...balancer.state, services: [{ ...(web as Service), port: 70_000 }, dns as Service] };
+    await expect(balancer.apply(wrong)).rejects.toMatchObject({ problems: [{ path: "/services/0/port" }] });
+    const twice = { ...balancer.state, services: [web as Service, { ...(dns as Service), name: "web" }] };
+    await expect(balancer.apply(twice)).rejects.toMatchObject({ problems: [{ path: "/services/1/name" }] });
+    const elsewhere = { ...balancer.state, devices: [web as unknown as Device] };
+    await expect(balancer.apply(elsewhere)).rejects.toBeInstanceOf(InvalidState);
+    const next = { ...balancer.state, services: [{ ...(web as Service), affinity: "source" as const }, dns as Service] };
+    await balancer.apply(next);
+    expect(balancer.state.services[1]).toBe(dns);
   });
 
   it("a state that the kernel does not take is taken back", async () => {

@@ -16,11 +16,16 @@ export const MOST_BACKENDS = 65_535;
 
 /**
  * The state with its addresses in canonical form and a name for each backend; undefined when there are `problems`, to which all that is wrong
- * is added. `state` is left as it is, and must fit its schema.
+ * is added. `state` is left as it is, and must fit its schema. `trusted` are services that came out of here before, with the same sources.
  */
-export function checkState(state: State, surroundings: Surroundings, problems: Problem[]): State | undefined {
+export function checkState(
+  state: State,
+  surroundings: Surroundings,
+  problems: Problem[],
+  trusted: ReadonlySet<unknown> = new Set(),
+): State | undefined {
   const before = problems.length;
-  const checks = new Checks(state, surroundings, problems);
+  const checks = new Checks(state, surroundings, problems, trusted);
   const checked = checks.state(state);
   return problems.length === before ? checked : undefined;
 }
@@ -32,11 +37,13 @@ export function backendPort({ port }: Pick<Backend, "port">, service: Pick<Servi
 
 class Checks {
   readonly #problems: Problem[];
+  readonly #trusted: ReadonlySet<unknown>;
   /** By family: the outer source, null when there is none, undefined when nobody knows. */
   readonly #sources: Record<Family, NetworkAddress | null | undefined>;
 
-  constructor(state: State, surroundings: Surroundings, problems: Problem[]) {
+  constructor(state: State, surroundings: Surroundings, problems: Problem[], trusted: ReadonlySet<unknown>) {
     this.#problems = problems;
+    this.#trusted = trusted;
     const source = (stated: string | undefined, found: string | null | undefined) => {
       const text = stated ?? found;
       if (text === null || text === undefined) return text;
@@ -119,6 +126,7 @@ class Checks {
   }
 
   #service(service: Service, path: string): Service {
+    if (this.#trusted.has(service)) return service;
     this.#prime(service.tableSize, `${path}/tableSize`);
     const address = this.#vip(service.address, `${path}/address`);
     if (address !== undefined) this.#ownSource(service, address, `${path}/port`);

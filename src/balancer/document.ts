@@ -52,20 +52,31 @@ export function readDocument(text: string, { name, surroundings = {} }: Document
 }
 
 /**
- * The desired state that a value is, such as the body of a request: complete, checked, and with its addresses in their canonical form.
+ * The desired state that a value is, such as the body of a request: complete, checked, and with its addresses in their canonical form. `trusted`
+ * are services that came out of here before, with the same source addresses, and cannot have changed since: they are not looked at again.
  *
  * @throws InvalidState with all problems.
  */
-export function completeState(value: unknown, surroundings: Surroundings = {}): State {
+export function completeState(value: unknown, surroundings: Surroundings = {}, trusted?: ReadonlySet<unknown>): State {
   const problems: Problem[] = [];
-  const state = stateFrom(value, surroundings, problems);
+  const state = stateFrom(value, surroundings, problems, trusted);
   if (state === undefined) throw new InvalidState(problems);
   return state;
 }
 
-function stateFrom(value: unknown, surroundings: Surroundings, problems: Problem[]): State | undefined {
-  const state = validate<State>(State, value, problems);
-  return state === undefined ? undefined : checkState(state, surroundings, problems);
+function stateFrom(
+  value: unknown,
+  surroundings: Surroundings,
+  problems: Problem[],
+  trusted?: ReadonlySet<unknown>,
+): State | undefined {
+  const state = validate<State>(
+    State,
+    value,
+    problems,
+    trusted === undefined ? {} : { trusted: { at: "/services", entries: trusted } },
+  );
+  return state === undefined ? undefined : checkState(state, surroundings, problems, trusted);
 }
 
 /** An empty document is a state in which everything is as usual. */

@@ -30,6 +30,11 @@ export class Installation {
     this.#parts = parts;
   }
 
+  /** The addresses that the datapath sends from. */
+  get sources(): Sources {
+    return this.#sources;
+  }
+
   /** The devices that the datapath is on. */
   get devices(): DeviceStatus[] {
     return [...this.#attachments.values()].flatMap((each) => (each.attached ? [each.status] : []));

@@ -39,6 +39,7 @@ import { surroundingsOf } from "./sources.ts";
 import { ServiceStatuses } from "./status.ts";
 import type { Accepted, Store } from "./store.ts";
 import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } from "./table.ts";
+import { Trust } from "./trust.ts";
 import { Turns } from "./turns.ts";
 
 export class RunningBalancer implements Balancer {
@@ -46,6 +47,7 @@ export class RunningBalancer implements Balancer {
   readonly #datapath: Datapath;
   readonly #pressure: Pressure;
   readonly #statuses = new ServiceStatuses();
+  readonly #trust = new Trust();
   readonly #events: Events;
   readonly #logger: Logger;
   readonly #turns = new Turns();
@@ -153,6 +155,7 @@ export class RunningBalancer implements Balancer {
       throw error;
     }
     this.#accepted = accepted;
+    this.#trust.set(state, this.#installation.sources);
     this.#drains.set(deadlines, Date.now());
     this.#logger.info(
       { revision: accepted.revision, changes: plan.changes.length, moved: plan.moved },
@@ -177,7 +180,9 @@ export class RunningBalancer implements Balancer {
 
   /** Complete and checked, in the network as it is now. @throws InvalidState */
   #checked(next: State): State {
-    const state = completeState(next, surroundingsOf(next.devices?.[0]?.name));
+    const found = surroundingsOf(next.devices?.[0]?.name);
+    const sources = { source4: next.source4 ?? found.source4, source6: next.source6 ?? found.source6 };
+    const state = completeState(next, found, this.#trust.of(sources));
     const known = new Set(this.state.devices.map(({ name }) => name));
     const problems = state.devices.flatMap(({ name }, index): Problem[] => {
       // One that is away may come back; one that was never there is a mistake.

@@ -30,13 +30,18 @@ interface Schema {
 /** Who sends ten thousand wrong things does not want to read them all. */
 const MOST_PROBLEMS = 1000;
 
-/**
- * The value with defaults filled in; undefined when there are `problems`, to which all that is wrong is added. `path` is the value's own JSON
- * pointer.
- */
-export function validate<T>(schema: object, value: unknown, problems: Problem[], path = ""): T | undefined {
+export interface ValidateOptions {
+  /** The value's own JSON pointer. */
+  path?: string;
+  /** Entries of the list at `at` (a JSON pointer) that came out of here before and cannot have changed since: they are taken as they are. */
+  trusted?: { at: string; entries: ReadonlySet<unknown> };
+}
+
+/** The value with defaults filled in; undefined when there are `problems`, to which all that is wrong is added. */
+export function validate<T>(schema: object, value: unknown, problems: Problem[], options: ValidateOptions = {}): T | undefined {
   const before = problems.length;
-  const complete = new Validation(problems).visit(schema as Schema, value, path);
+  const { path = "", trusted = NOTHING } = options;
+  const complete = new Validation(problems, trusted).visit(schema as Schema, value, path);
   // What fits the schema has the schema's type.
   return problems.length === before ? (complete as T) : undefined;
 }
@@ -46,11 +51,15 @@ export function pointer(path: string, step: string | number): string {
   return `${path}/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
+const NOTHING = { at: "", entries: new Set<unknown>() };
+
 class Validation {
   readonly #problems: Problem[];
+  readonly #trusted: NonNullable<ValidateOptions["trusted"]>;
 
-  constructor(problems: Problem[]) {
+  constructor(problems: Problem[], trusted: NonNullable<ValidateOptions["trusted"]> = NOTHING) {
     this.#problems = problems;
+    this.#trusted = trusted;
   }
 
   #refuse(path: string, what: string, fix?: string): undefined {
@@ -94,7 +103,10 @@ class Validation {
     if (value.length < minItems) return this.#refuse(path, "The list is empty.", `Give at least ${minItems}.`);
     if (value.length > maxItems)
       return this.#refuse(path, `The list has ${value.length} entries.`, `There is room for ${maxItems}.`);
-    return Array.from(value, (item, index) => this.visit(items, item ?? null, pointer(path, index)));
+    const trusted = path === this.#trusted.at ? this.#trusted.entries : NOTHING.entries;
+    return Array.from(value, (item, index) =>
+      trusted.has(item) ? item : this.visit(items, item ?? null, pointer(path, index)),
+    );
   }
 
   /** Of objects, the one that its `type` names; of others, the first that fits. */
