@@ -53,6 +53,8 @@ export function mustBeProtected({ host, port }: ListenAddress, token: string | u
  * @throws WirescriptError KERNEL
  */
 export async function listen(app: FastifyInstance, { host, port }: ListenAddress, what = "The API"): Promise<ListenAddress> {
+  // Who has said all that it wants to say may close its side, and is answered nevertheless; Node.js would hang up on it. Its types do not have this.
+  Object.assign(app.server, { httpAllowHalfOpen: true });
   try {
     const listenTextResolver = (address: string) => `${what} listens at ${address}.`;
     await app.listen({ host, port, ...(host === "::" && { ipv6Only: false }), listenTextResolver });
