@@ -1,5 +1,17 @@
 /** What the balancer sees of TCP and UDP packets, and how their addresses and ports are rewritten. */
-import { type be16, type be32, struct, u8, u32, type View, viewAs, type XdpContext } from "wirescript/kernel";
+import {
+  type be16,
+  type be32,
+  bytes,
+  local,
+  struct,
+  u8,
+  u32,
+  u64,
+  type View,
+  viewAs,
+  type XdpContext,
+} from "wirescript/kernel";
 import {
   applyToChecksum,
   applyToUdpChecksum,
@@ -31,6 +43,20 @@ export function flowKey4({ ip, udp }: Head4): FlowKey4 {
     protocol: ip.protocol,
     unused: FlowKey4.fields.unused(),
   };
+}
+
+/** The same in two words, as they lie in memory. */
+const Raw4 = struct({ before: bytes(12), addresses: u64, ports: u32 });
+const RawKey4 = struct({ addresses: u64, portsAndProtocol: u64 });
+
+/** As `flowKey4`, of the packet at `l3`; written in one piece each, so that who reads it need not wait for the parts. */
+export function wholeFlowKey4(ctx: XdpContext, l3: u32, protocol: u8): FlowKey4 | null {
+  const raw = ctx.at(Raw4, l3);
+  if (!raw) return null;
+  const key = local(RawKey4);
+  key.addresses = raw.addresses;
+  key.portsAndProtocol = raw.ports | (protocol << 32);
+  return viewAs(key, FlowKey4);
 }
 
 /** SYN, FIN and RST; none for UDP. */

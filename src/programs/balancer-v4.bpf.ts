@@ -38,7 +38,7 @@ import {
 } from "./balancer-maps.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
 import { ICMP_TO_VIP, inspect4, isPlain4, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
-import { flowKey4, Head4, readdress4, tcpFlags4 } from "./balancer-packet.bpf.ts";
+import { flowKey4, Head4, readdress4, tcpFlags4, wholeFlowKey4 } from "./balancer-packet.bpf.ts";
 import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
 
@@ -56,7 +56,8 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   } else if (ip.protocol !== IpProtocol.UDP || ip.totalLength < Head4.size) {
     return slow(ctx, false);
   }
-  const key = flowKey4(head);
+  const key = wholeFlowKey4(ctx, l3, ip.protocol);
+  if (!key) return XDP_DROP;
   if (ip.dst === source4) {
     const origin = origins4.lookup(key);
     if (origin) return answer4(ctx, l3, origin);
