@@ -11,7 +11,7 @@ export const noKernel: string | null =
 export const withoutKernel: string = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
 export const PRELUDE = `import {
-  array, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, hash, i16, i32, i64, i8, ktimeGetCoarseNs, ktimeGetNs, lruHash, perCpuArray,
+  array, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, hash, i16, i32, i64, i8, jiffies64, ktimeGetCoarseNs, ktimeGetNs, lruHash, perCpuArray,
   perCpuHash, range, redirect, struct, trace, u16, u32, u64, u8, xdp, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX,
 } from "wirescript/kernel";
 import type { Bytes, Infer, Ref, Schema, View, XdpAction, XdpContext } from "wirescript/kernel";

@@ -37,6 +37,14 @@ export function ktimeGetCoarseNs(): u64 {
   return kernelOnly("ktimeGetCoarseNs");
 }
 
+/**
+ * The kernel's timer ticks: 100 to 1000 in a second, as it was built (CONFIG_HZ). On 64-bit machines the kernel reads them without a call, so that a program can ask
+ * for next to nothing whether time has passed. Linux 5.6.
+ */
+export function jiffies64(): u64 {
+  return kernelOnly("jiffies64");
+}
+
 /** A pseudo-random number. */
 export function getPrandomU32(): u32 {
   return kernelOnly("getPrandomU32");

@@ -35,6 +35,7 @@ export const HELPER = {
   map_pop_elem: 88,
   map_peek_elem: 89,
   probe_read_kernel: 113,
+  jiffies64: 118,
   ringbuf_output: 130,
   ringbuf_reserve: 131,
   ringbuf_submit: 132,

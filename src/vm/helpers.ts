@@ -52,6 +52,8 @@ export interface Clone {
 /** Called with r1 to r5; reads only those that the function has. */
 export type Helper = (host: HelperHost, argument: (index: 1 | 2 | 3 | 4 | 5) => bigint) => bigint;
 
+/** As of a kernel with CONFIG_HZ=250. */
+const NS_PER_TICK = 4_000_000n;
 const XDP_ABORTED = 0n;
 const XDP_REDIRECT = 4n;
 const ENOENT = -2n;
@@ -120,6 +122,7 @@ export const HELPERS: Readonly<Record<number, Helper>> = {
     BigInt(ringBufferAt(host, argument(1), "ringbuf_query").query(Number(argument(2)))),
   [HELPER.ktime_get_ns]: (host) => host.now(),
   [HELPER.ktime_get_coarse_ns]: (host) => host.now(),
+  [HELPER.jiffies64]: (host) => host.now() / NS_PER_TICK,
   [HELPER.get_prandom_u32]: (host) => BigInt(host.random()),
   [HELPER.get_smp_processor_id]: (host) => BigInt(host.cpu),
   [HELPER.trace_printk]: (host, argument) => {

@@ -30,7 +30,7 @@ export interface VmOptions {
   cpus?: number;
   /** The CPU that runs the program. 0 unless given. */
   cpu?: number;
-  /** What `ktime_get_ns` and `ktime_get_coarse_ns` answer: nanoseconds. Always 0 unless given. */
+  /** What `ktime_get_ns` and `ktime_get_coarse_ns` answer: nanoseconds. `jiffies64` counts 250 a second. Always 0 unless given. */
   now?: () => bigint;
   /** What `get_prandom_u32` answers. Always 0 unless given. */
   random?: () => number;

@@ -104,6 +104,8 @@ export function callIntrinsic(l: Lowering, node: CallNode, { name, receiver }: I
       return { kind: "int", ssa: l.call("ktime_get_ns", []), type: U64 };
     case "ktimeGetCoarseNs":
       return { kind: "int", ssa: l.call("ktime_get_coarse_ns", []), type: U64 };
+    case "jiffies64":
+      return { kind: "int", ssa: l.call("jiffies64", []), type: U64 };
     case "getPrandomU32":
       return l.wrap({ kind: "int", ssa: l.call("get_prandom_u32", []), type: U64 }, U32);
     case "getSmpProcessorId":

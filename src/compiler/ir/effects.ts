@@ -40,6 +40,7 @@ const EFFECTS: Partial<Record<number, Effects>> = {
   [HELPER.ringbuf_query]: { reads: [], writes: [], pure: false },
   [HELPER.ktime_get_ns]: { reads: [], writes: [], pure: false },
   [HELPER.ktime_get_coarse_ns]: { reads: [], writes: [], pure: false },
+  [HELPER.jiffies64]: { reads: [], writes: [], pure: false },
   [HELPER.get_prandom_u32]: { reads: [], writes: [], pure: false },
   [HELPER.get_smp_processor_id]: { reads: [], writes: [], pure: true },
   [HELPER.redirect]: { reads: [], writes: [], pure: false },
