@@ -5,7 +5,8 @@ import { memberIdentity } from "../effective.ts";
 import { isSame } from "../same.ts";
 import { serviceIdentity } from "../table.ts";
 import { type Decision, decide } from "./decide.ts";
-import { type HealthState, Monitor } from "./monitor.ts";
+import type { HealthState, Monitor } from "./monitor.ts";
+import { SharedMonitors } from "./shared-monitors.ts";
 
 /** A backend whose health has changed. */
 export interface HealthChange {
@@ -18,12 +19,15 @@ export interface HealthChange {
 interface Monitored {
   service: Service;
   backend: Backend;
+  /** What the monitor asks, and whom: its key among the shared ones. */
+  question: string;
   monitor: Monitor;
 }
 
 const ALL_WELL: Decision = { out: new Set(), failOpen: false };
 
 export class HealthChecks {
+  readonly #monitors = new SharedMonitors();
   readonly #monitored = new Map<string, Monitored>();
   #services: ReadonlyMap<string, Service> = new Map();
   readonly #decisions = new Map<string, Decision>();
@@ -49,9 +53,9 @@ export class HealthChecks {
         this.#monitor(identity, service, backend, wasDown);
       }
     }
-    for (const [identity, { monitor }] of this.#monitored) {
+    for (const [identity, { question }] of this.#monitored) {
       if (wanted.has(identity)) continue;
-      monitor.close();
+      this.#monitors.leave(question, identity);
       this.#monitored.delete(identity);
     }
     this.#decideAll(state.services);
@@ -73,22 +77,23 @@ export class HealthChecks {
   ): void {
     const { check } = service;
     if (check === undefined) return;
+    const target = {
+      address: backend.address,
+      port: check.type === "icmp" ? 0 : (check.port ?? backendPort(backend, service)),
+    };
     const there = this.#monitored.get(identity);
-    if (there !== undefined && isSame(there.service.check, check)) {
+    const question = SharedMonitors.keyOf(check, target);
+    if (there?.question === question) {
       there.service = service;
       there.backend = backend;
       return;
     }
-    there?.monitor.close();
-    const port = check.type === "icmp" ? 0 : (check.port ?? backendPort(backend, service));
     const begin = there?.monitor.state ?? this.#beginning(wasDown(service, backend));
-    const monitored: Monitored = {
-      service,
-      backend,
-      monitor: new Monitor(check, { address: backend.address, port }, begin, (from, state) => {
-        this.#changed({ service: monitored.service, backend: monitored.backend, from, state });
-      }),
-    };
+    const monitor = this.#monitors.join(check, target, begin, identity, (from, state) => {
+      this.#changed({ service: monitored.service, backend: monitored.backend, from, state });
+    });
+    if (there !== undefined) this.#monitors.leave(there.question, identity);
+    const monitored: Monitored = { service, backend, question, monitor };
     this.#monitored.set(identity, monitored);
   }
 
@@ -137,7 +142,7 @@ export class HealthChecks {
   }
 
   close(): void {
-    for (const { monitor } of this.#monitored.values()) monitor.close();
+    this.#monitors.close();
     this.#monitored.clear();
   }
 }
