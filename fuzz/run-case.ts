@@ -49,6 +49,8 @@ export interface Way extends CompileOptions {
 /** What the compiler may refuse in a random module: rounds of loops, bytes of stack, number of instructions. */
 const LIMITS = new Set(["WS2002", "WS4001", "WS4004"]);
 const FILE = resolve("fuzz.bpf.ts");
+/** Loops of a thousand rounds stand in each other. */
+const MOST_EXECUTED = 1_000_000_000;
 
 /** `kernel` false leaves the kernel out: no root, no Linux. What the compiler did is counted in `coverage`. */
 export function runCase({ module, packets }: Case, way: Way, kernel = true, coverage?: Coverage): Verdict | LeftOut {
@@ -110,7 +112,7 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
     const evaluation = describe(outcome);
     let interpreter: string;
     try {
-      const vm = new Vm(spec, { cpus: 2 });
+      const vm = new Vm(spec, { cpus: 2, limit: MOST_EXECUTED });
       fillVm(module, vm);
       const result = vm.run("p", packet);
       executed += result.executed;
