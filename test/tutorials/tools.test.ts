@@ -134,6 +134,10 @@ describe.skipIf(cannotRun !== null)(titled("the tools of packet03"), () => {
   });
 
   test("what is advised is the workspace's own", () => {
+    reader.type("mv xdp_prog_kern.o away.o");
+    for (const line of [`./xdp_loader -d ${dev}`, `./xdp-loader load ${dev} xdp_prog_kern.o`])
+      expect(reader.try(line).stderr).toMatch(/\n {2}fix: Build it first: make\n$/);
+    reader.type("mv away.o xdp_prog_kern.o");
     expect(reader.try(`./xdp_stats -d ${dev}`).stderr).toContain(
       `fix: Load a program that counts, which pins its map there: ./xdp_loader -d ${dev} --progsec SECTION\n`,
     );

@@ -8,8 +8,9 @@ import type { Link } from "../../../sys/netlink/index.ts";
 import { whileAlone } from "../../network.ts";
 import { pinnedMaps } from "../../pins.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
-import { chooseProgram, openProgramFile } from "../../program-file.ts";
+import { chooseProgram } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
+import { openObjectFile } from "./object-file.ts";
 import type { ToolCall } from "./run.ts";
 import { STATUS, ToolFailure, told } from "./tool-failure.ts";
 import { deviceOf } from "./tutorial-options.ts";
@@ -21,13 +22,13 @@ export async function sbinLoad({ args, configuration: [file = ""] }: ToolCall): 
   const device = oneDevice("load.sh", args);
   await mustBeAbleTo("attach programs");
   const link = deviceOf("DEV", device);
-  const { spec } = await told(STATUS.FAIL, `${file} cannot be loaded`, () => openProgramFile(file));
+  const { spec } = await openObjectFile(STATUS.FAIL, `${file} cannot be loaded`, file);
   const program = await told(STATUS.FAIL, `${file} has no program for XDP`, () => chooseProgram(spec, file, {}));
   return await whileAlone(() => attach(link, file, spec, program));
 }
 
 async function attach({ name: device, ifindex }: Link, file: string, spec: ObjectSpec, program: ProgramSpec): Promise<number> {
-  const before = pinnedMaps(PINS).length;
+  const wereThere = pinnedMaps(PINS).some(({ path }) => path === SERVERS_MAP);
   using object = await told(STATUS.FAIL, `The kernel did not take ${file}`, () => loadSpec(spec, { pinPath: PINS }));
   try {
     const { mode } = await told(
@@ -37,7 +38,7 @@ async function attach({ name: device, ifindex }: Link, file: string, spec: Objec
       ({ code, fix }) => (code === "DEVICE_BUSY" ? `Take off what is there first: sbin/unload.sh ${device}` : fix),
     );
     say(`Attached ${program.name} to ${device} (ifindex ${ifindex}) in ${mode} mode.`);
-    say(before === 0 ? `Pinned its maps in ${PINS}.` : `Its maps in ${PINS} were there: rules and counters are as they were.`);
+    say(wereThere ? `Its maps in ${PINS} were there: rules and counters are as they were.` : `Pinned its maps in ${PINS}.`);
     return STATUS.OK;
   } catch (error) {
     object.undoPins();

@@ -8,8 +8,8 @@ import { getLink } from "../../../sys/netlink/index.ts";
 import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { whileAlone } from "../../network.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
-import { openProgramFile } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
+import { openObjectFile } from "./object-file.ts";
 import type { ToolCall } from "./run.ts";
 import { STATUS, ToolFailure, told } from "./tool-failure.ts";
 
@@ -56,7 +56,7 @@ export async function tcBroadcast({ args, configuration: [file = "bpf.o"] }: Too
     say(`Removed broadcast from ${removed.join(", ")}.`);
     return STATUS.OK;
   }
-  const { spec } = await told(STATUS.FAIL, `${file} cannot be loaded`, () => openProgramFile(file));
+  const { spec } = await openObjectFile(STATUS.FAIL, `${file} cannot be loaded`, file);
   using object = await told(STATUS.FAIL, `The kernel did not take ${file}`, () => loadSpec(spec));
   const ports = object.map<ArrayMap<number[]>>("ports", ArrayMap);
   ports.set(

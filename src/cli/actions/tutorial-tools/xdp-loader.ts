@@ -16,8 +16,8 @@ import type { Link } from "../../../sys/netlink/index.ts";
 import type { OptionSpec } from "../../../tutorials/getopt.ts";
 import { whileAlone } from "../../network.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
-import { openProgramFile } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
+import { openObjectFile } from "./object-file.ts";
 import type { ToolCall } from "./run.ts";
 import { STATUS, ToolFailure, told } from "./tool-failure.ts";
 import { DEV, HELP, QUIET, tutorialOptions } from "./tutorial-options.ts";
@@ -52,7 +52,7 @@ export async function xdpLoader(call: ToolCall): Promise<number> {
   }
 
   const file = values.get("filename") ?? call.configuration[0] ?? "xdp_prog_kern.o";
-  const { spec } = await told(STATUS.BPF, `ERR: loading file: ${file}`, () => openProgramFile(file));
+  const { spec } = await openObjectFile(STATUS.BPF, `ERR: loading file: ${file}`, file);
   const program = choose(spec, file, values.get("progsec"), values.get("progname"));
   const mode = has("auto-mode") ? "auto" : has("skb-mode") ? "skb" : "native";
   const work = () => attach(device, { spec, program, mode, force: has("force"), reuse: has("reuse-maps") });

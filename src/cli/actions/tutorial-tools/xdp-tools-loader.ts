@@ -17,8 +17,9 @@ import { type OptionSpec, parseOptions } from "../../../tutorials/getopt.ts";
 import { whileAlone } from "../../network.ts";
 import { pinDirectoryOf, pinnedMaps, removePins } from "../../pins.ts";
 import { mustBeAbleTo } from "../../preflight.ts";
-import { chooseProgram, openProgramFile } from "../../program-file.ts";
+import { chooseProgram } from "../../program-file.ts";
 import { say } from "../../terminal.ts";
+import { openObjectFile } from "./object-file.ts";
 import type { ToolCall } from "./run.ts";
 import { STATUS, ToolFailure, told } from "./tool-failure.ts";
 
@@ -80,7 +81,7 @@ async function load(args: string[]): Promise<void> {
   if (!Object.hasOwn(MODES, asked)) throw wrong(`Invalid mode '${asked}'`);
   await mustBeAbleTo("attach programs");
   const device = await linkOf(dev);
-  const { spec } = await told(STATUS.FAIL, `Couldn't open file '${file}'`, () => openProgramFile(file));
+  const { spec } = await openObjectFile(STATUS.FAIL, `Couldn't open file '${file}'`, file);
   // Without a choice it is the first, as in xdp-tools.
   const choice = section === undefined && prog === undefined ? { prog: spec.programs[0]?.name } : { section, prog };
   const program = await told(
