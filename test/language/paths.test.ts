@@ -94,6 +94,23 @@ describe.skipIf(noKernel)(`many decisions${withoutKernel}`, () => {
     expect(running.run(new Uint8Array(64)).action).toBe(2);
   });
 
+  test("keys of comparisons between numbers of 64 bits", () => {
+    const list = (from: number) => Array.from({ length: 12 }, (_, index) => `io.a[${from + index}] > io.b`).join(", ");
+    const text = `import { arrayOf } from "wirescript/kernel";
+      const Key = struct({ flags: arrayOf(bool, 12) });
+      const InOut = struct({ a: arrayOf(u64, 24), b: u64 });
+      export const seen = hash({ key: Key, value: u32, entries: 16 });
+      export const p = xdp((ctx) => {
+        const io = ctx.at(InOut, 0);
+        if (!io) return XDP_DROP;
+        const first = seen.lookup({ flags: [${list(0)}] });
+        const other = seen.lookup({ flags: [${list(12)}] });
+        return first || other ? XDP_DROP : XDP_PASS;
+      });`;
+    using running = start(text);
+    expect(running.run(new Uint8Array(256)).action).toBe(2);
+  });
+
   test("a function with a long loop that loops call", () => {
     const text = `import { arrayOf, global, noinline } from "wirescript/kernel";
       const Pair = struct({ a: u32, b: i64 });

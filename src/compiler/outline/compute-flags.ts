@@ -34,22 +34,35 @@ export function computeFlags(fn: Function): void {
   }
 }
 
-/** The comparison's outcome by arithmetic, behind it in its block; `null` where its operands may be too large for that, or addresses. */
+/** The comparison's outcome by arithmetic, behind it in its block; `null` where it compares addresses. */
 function compute(fn: Function, block: Block, comparison: Value): Value | null {
   const [left, right] = comparison.args as [Value, Value]; // a comparison has two
-  for (const side of [left, right]) if (side.type !== "int" || possibleBits(side, "true") > LARGEST) return null;
+  if (left.type !== "int" || right.type !== "int") return null;
+  const isSmall = [left, right].every((side) => possibleBits(side, "true") <= LARGEST);
+  const isSigned = comparison.op.startsWith("s");
   let at = block.instructions.indexOf(comparison) + 1;
-  const emit = (body: { op: "const"; value: bigint } | { op: "sub" | "xor" | "lshr"; args: [Value, Value] }): Value => {
+  const emit = (
+    body: { op: "const"; value: bigint } | { op: "sub" | "xor" | "and" | "or" | "lshr"; args: [Value, Value] },
+  ): Value => {
     const { span } = comparison;
     const made = { args: [], ...body, type: "int", id: fn.nextId++, span } as Instruction; // one of the two shapes above, made whole
     block.instructions.splice(at++, 0, made);
     return made;
   };
   const constant = (value: bigint): Value => emit({ op: "const", value });
-  /** Is the difference negative? */
+  const isNegative = (value: Value): Value => emit({ op: "lshr", args: [value, constant(63n)] });
   const isLess = (one: Value, other: Value): Value => {
     const difference = emit({ op: "sub", args: [one, other] });
-    return emit({ op: "lshr", args: [difference, constant(63n)] });
+    if (isSmall) return isNegative(difference);
+    // The difference may have overflowed: where the signs differ, they say it; elsewhere it does not overflow.
+    const differs = emit({ op: "xor", args: [one, other] });
+    const decides = emit({ op: "and", args: [differs, emit({ op: "xor", args: [difference, isSigned ? one : other] })] });
+    return isNegative(emit({ op: "xor", args: [difference, decides] }));
+  };
+  const isUnequal = (): Value => {
+    const differs = emit({ op: "xor", args: [left, right] });
+    const negated = emit({ op: "sub", args: [constant(0n), differs] });
+    return isNegative(isSmall ? negated : emit({ op: "or", args: [differs, negated] }));
   };
   const not = (flag: Value): Value => emit({ op: "xor", args: [flag, constant(1n)] });
   const result = (): Value | null => {
@@ -67,9 +80,9 @@ function compute(fn: Function, block: Block, comparison: Value): Value | null {
       case "sge":
         return not(isLess(left, right));
       case "eq":
-        return isLess(emit({ op: "xor", args: [left, right] }), constant(1n));
+        return not(isUnequal());
       case "ne":
-        return isLess(constant(0n), emit({ op: "xor", args: [left, right] }));
+        return isUnequal();
       default:
         return null;
     }
