@@ -120,9 +120,15 @@ export class BalancerUnderTest implements Disposable {
     makeOlder(origins6, ticks);
   }
 
-  /** Waits for the first half of one of the periods that the program counts time in. */
-  beginSecond(): void {
+  /** Which of the periods that the program counts time in it is. */
+  static period(): bigint {
+    return process.hrtime.bigint() / TICK;
+  }
+
+  /** Waits for the first half of a period. Returns which it is. */
+  static beginPeriod(): bigint {
     while (process.hrtime.bigint() % TICK >= TICK / 2n);
+    return BalancerUnderTest.period();
   }
 
   /** Packets may leave by this device. */

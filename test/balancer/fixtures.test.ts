@@ -58,7 +58,25 @@ function added(before: Counts, outcome: Outcome, after: Counts): Counts {
   return sum;
 }
 
-function play({ settings, steps }: Fixture): void {
+/** On a busy machine a second may be over before the steps are that belong into one. */
+const ATTEMPTS = 5;
+
+function play(fixture: Fixture): void {
+  for (let attempt = 1; ; attempt++) {
+    let second: bigint | null = null;
+    const isLate = () => second !== null && second !== BalancerUnderTest.period() && attempt < ATTEMPTS;
+    try {
+      playOnce(fixture, () => {
+        second = BalancerUnderTest.beginPeriod();
+      });
+      if (!isLate()) return;
+    } catch (error) {
+      if (!isLate()) throw error;
+    }
+  }
+}
+
+function playOnce({ settings, steps }: Fixture, beginSecond: () => void): void {
   const balancer = balancerWith(settings);
   balancer.reset();
   const chosen = new Map<string, number[]>();
@@ -68,7 +86,7 @@ function play({ settings, steps }: Fixture): void {
   for (const [index, step] of steps.entries()) {
     if (step.do === "configure") balancer.configure(step.services);
     else if (step.do === "age") balancer.age(step.seconds);
-    else if (step.do === "begin-second") balancer.beginSecond();
+    else if (step.do === "begin-second") beginSecond();
     else {
       const before = counts;
       const result = balancer.send(Buffer.from(step.packet, "hex"));
