@@ -27,7 +27,18 @@ import { Vm } from "../src/vm/index.ts";
 import { VmMapOfMaps } from "../src/vm/maps/map-in-map.ts";
 import { BalancerUnderTest } from "../test/balancer/datapath.ts";
 import type { ServiceFixture } from "../test/balancer/fixtures.ts";
-import { ETHERTYPE, frame, HOST, ipv4, PEER, PROTOCOL, pattern, tcp } from "../test/packets/index.ts";
+import {
+  ETHERNET_HEADER,
+  ETHERTYPE,
+  frame,
+  HOST,
+  IPV4_HEADER,
+  ipv4,
+  PEER,
+  PROTOCOL,
+  pattern,
+  tcp,
+} from "../test/packets/index.ts";
 import type * as Again from "./again.bpf.ts";
 import { type Clang, compileC, LEVELS, type Level } from "./clang.ts";
 import { loadNothing } from "./nothing.ts";
@@ -48,8 +59,8 @@ const [SYN, ACK] = [0x02, 0x10];
 const MAC = [2, 0, 0, 0, 0xbe, 1];
 const BACKENDS = [1, 2, 3, 4].map((number) => ({ number, address: `10.0.0.${10 + number}`, mac: MAC }));
 
-const packet = (flags: number) =>
-  frame(ETHERTYPE.IPV4, ipv4(tcp(pattern(6), { destinationPort: PORT, flags }), { protocol: PROTOCOL.TCP }));
+const packet = (flags: number, sourcePort = 40_000) =>
+  frame(ETHERTYPE.IPV4, ipv4(tcp(pattern(6), { sourcePort, destinationPort: PORT, flags }), { protocol: PROTOCOL.TCP }));
 /** A known connection's packet is one of few clients; of so many, all that the table has room for are forgotten until they come again. */
 const PATHS = [
   { path: "a known connection", flags: ACK, clients: 64 },
@@ -82,7 +93,14 @@ type Open = <T extends Disposable>(resource: T) => T;
 
 interface Side {
   program: LoadedProgram;
-  vm: Vm;
+  /** The program in the interpreter, with the same tables. */
+  interpreter(): Vm;
+}
+
+/** @throws Error when ours and those in C, at one of clang's levels, do not do the same. */
+export function compareTunnels(clang: Clang, level: Level, open: Open): void {
+  const ours = ourSide(open);
+  for (const rival of Object.keys(RIVALS) as Rival[]) mustAgree(ours, theirSide(clang, rival, level, open));
 }
 
 /** @throws Error when the programs do not do the same. */
@@ -129,9 +147,12 @@ function ourSide(open: Open): Side {
   const balancer = open(new BalancerUnderTest(spec, settings, { ...BalancerUnderTest.ENTRIES, flows4: ROOM * possibleCpus() }));
   balancer.configure([SERVICE]);
   const numbers = { source4: ipv4ToNumber(SOURCE), flow_rate: UNLIMITED };
-  const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, numbers) }, { ingressIfindex: LOOPBACK });
-  copyTables(balancer.object, vm);
-  return { program: balancer.program, vm };
+  const interpreter = () => {
+    const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, numbers) }, { ingressIfindex: LOOPBACK });
+    copyTables(balancer.object, vm);
+    return vm;
+  };
+  return { program: balancer.program, interpreter };
 }
 
 const SERVICE: ServiceFixture = {
@@ -184,9 +205,12 @@ function theirSide(clang: Clang, rival: Rival, level: Level, open: Open): Side {
       tables.set(cpu, ofCpu);
     }
   }
-  const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, settings) });
-  copyTables(object, vm);
-  return { program: object.program(PROGRAM), vm };
+  const interpreter = () => {
+    const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, settings) });
+    copyTables(object, vm);
+    return vm;
+  };
+  return { program: object.program(PROGRAM), interpreter };
 }
 
 function u32(value: number): number[] {
@@ -222,50 +246,31 @@ function* entriesOf({ fd, keySize, valueSize }: LoadedMap): Generator<[key: Uint
 }
 
 /** Instructions for a packet of a known connection, and of a new one, in the order of `PATHS`. */
-function executed({ vm }: Side): [known: number, fresh: number] {
+function executed({ interpreter }: Side): [known: number, fresh: number] {
+  const vm = interpreter();
   const fresh = vm.run(PROGRAM, packet(SYN)).executed;
   return [vm.run(PROGRAM, packet(ACK)).executed, fresh];
 }
 
-/** Verdict and bytes, for new and known connections of many clients, and for packets that are for no service. */
+/** Verdict and bytes, for new and known connections, and for packets that are for no service. */
 function mustAgree(ours: Side, theirs: Side): void {
-  const strangers = [
-    frame(ETHERTYPE.ARP, pattern(28)),
-    frame(ETHERTYPE.IPV4, ipv4(tcp(pattern(6)), { protocol: PROTOCOL.TCP, to: PEER })),
-  ];
-  const packets = [packet(SYN), packet(ACK), ...strangers];
-  for (const each of packets) {
-    const [mine, other] = [ours, theirs].map(({ program }) => program.run(each));
-    // The rings are alike, and so are the hashes' places in them for what is compared here, or the backends would differ.
-    if (
-      mine?.action === other?.action &&
-      mine !== undefined &&
-      other !== undefined &&
-      sameButBackend(mine.packet, other.packet)
-    )
-      continue;
-    throw new Error(
-      `The tunnels differ on ${hex(each)}:\n  ours   ${mine?.verdict} ${hex(mine?.packet)}\n  theirs ${other?.verdict} ${hex(other?.packet)}`,
-    );
+  const toClient = frame(ETHERTYPE.IPV4, ipv4(tcp(pattern(6)), { protocol: PROTOCOL.TCP, to: PEER }));
+  const clients = Array.from({ length: 32 }, (_, index) => 30_000 + index);
+  const known = clients.flatMap((port) => [packet(SYN, port), packet(ACK, port), packet(ACK, port)]);
+  for (const each of [...known, frame(ETHERTYPE.ARP, pattern(28)), toClient]) {
+    const [mine, other] = [ours.program.run(each), theirs.program.run(each)];
+    if (mine.action === other.action && withoutBackend(mine.packet).equals(withoutBackend(other.packet))) continue;
+    const results = `  ours   ${mine.verdict} ${hex(mine.packet)}\n  theirs ${other.verdict} ${hex(other.packet)}`;
+    throw new Error(`The tunnels differ on ${hex(each)}:\n${results}`);
   }
 }
 
-/** Each picks a slot in its own way: the backend's address and the outer checksum may differ. */
-function sameButBackend(mine: Uint8Array, other: Uint8Array): boolean {
-  const blank = (bytes: Uint8Array) => {
-    const copy = Uint8Array.from(bytes);
-    for (const [from, to] of [
-      [0, 6],
-      [24, 26],
-      [30, 34],
-    ] as const)
-      copy.fill(0, from, to);
-    return Buffer.from(copy);
-  };
-  return (
-    mine.length === other.length &&
-    (mine.length === packet(ACK).length ? Buffer.from(mine).equals(other) : blank(mine).equals(blank(other)))
-  );
+/** A tunnelled packet without its outer checksum and destination: each program has its own way from a hash to a slot. */
+function withoutBackend(bytes: Uint8Array): Buffer {
+  const copy = Buffer.from(bytes);
+  const outer = ETHERNET_HEADER;
+  const isTunnelled = copy.length === packet(ACK).length + IPV4_HEADER;
+  return isTunnelled ? copy.fill(0, outer + 10, outer + 12).fill(0, outer + 16, outer + IPV4_HEADER) : copy;
 }
 
 /** A program that restores the packet and hands over to `program`. */
@@ -279,8 +284,8 @@ function runner(program: LoadedProgram, flags: number, clients: number, open: Op
   return object.programs.again;
 }
 
-function hex(bytes: Uint8Array | undefined): string {
-  return Buffer.from(bytes ?? []).toString("hex");
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
 }
 
 export function tunnelReport({ levels, paths }: TunnelResults): string {

@@ -13,6 +13,7 @@ import { corpus, SHORTEST } from "../bench/corpus.ts";
 import { destinations } from "../bench/corpus-destinations.ts";
 import { type Exit, enterNetwork, fibLookupBy } from "../bench/network.ts";
 import { PROGRAM_NAMES, PROGRAMS, type ProgramName, sourceOf } from "../bench/programs.ts";
+import { compareTunnels } from "../bench/tunnel-contest.ts";
 import { compile } from "../src/compiler/compile.ts";
 import { PerCpuArrayMap } from "../src/index.ts";
 import { Vm } from "../src/vm/index.ts";
@@ -99,6 +100,19 @@ describe.skipIf(missing !== null)(`our programs and clang's${skipped}`, () => {
     expect(newer.figures.instructions).toBeLessThanOrEqual(figures.instructions);
     expect(newer.figures.jitedBytes).toBeLessThanOrEqual(figures.jitedBytes);
     expect(firstDifference(newer, member(ours, program), packets)).toBeNull();
+  });
+
+  it("the balancer's tunnel: the programs in C that it is timed beside do the same", () => {
+    if (clang === null) throw new Error("without clang this is skipped");
+    const opened: Disposable[] = [];
+    try {
+      compareTunnels(clang, LEVEL, (resource) => {
+        opened.push(resource);
+        return resource;
+      });
+    } finally {
+      for (const each of opened) each[Symbol.dispose]();
+    }
   });
 
   it("echo: every checksum of a ping over IPv4", () => {
