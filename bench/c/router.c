@@ -102,7 +102,7 @@ static __always_inline __u32 route_ipv6(struct xdp_md *ctx, struct ethhdr *eth, 
 
 	fib.family = AF_INET6;
 	fib.l4_protocol = ip6->nexthdr;
-	fib.tot_len = bpf_ntohs(ip6->payload_len);
+	fib.tot_len = sizeof(*ip6) + bpf_ntohs(ip6->payload_len);
 	fib.ifindex = ctx->ingress_ifindex;
 	fib.flowinfo = *(__be32 *)ip6 & FLOWINFO_MASK;
 	__builtin_memcpy(fib.ipv6_src, &ip6->saddr, sizeof(fib.ipv6_src));

@@ -17,7 +17,7 @@ import {
   viewAs,
 } from "../kernel/index.ts";
 import { type Mac, mac } from "./ethernet.ts";
-import { type IPv4, type IPv6, type IPv6Address, ipv6Address } from "./ip.ts";
+import { type IPv4, IPv6, type IPv6Address, ipv6Address } from "./ip.ts";
 
 /** What a lookup answers. Source: BPF_FIB_LKUP_RET_… of linux/bpf.h. */
 export const FibResult = {
@@ -120,7 +120,8 @@ export function fibLookupIPv6(ctx: PacketContext, ip: IPv6, flags: u32 = 0, ifin
   const params = local(Params6);
   params.family = AF_INET6;
   params.protocol = ip.nextHeader;
-  params.length = ip.payloadLength;
+  // The MTU is of the whole packet.
+  params.length = IPv6.size + ip.payloadLength;
   params.ifindex = ifindex;
   // Traffic class and flow label, as they lie in the header's first word.
   params.flowInfo = viewAs(ip, be32).value & 0x0fffffff;

@@ -6,7 +6,7 @@ import { DevMap, type LoadedObject, loadSpec, PerCpuArrayMap } from "../../src/i
 import { INSIDE_DEVICE, type Lab, ping, wakePeer } from "../../src/lab/index.ts";
 import { syscall } from "../../src/sys/ffi.ts";
 import { inNamespace } from "../../src/sys/namespaces.ts";
-import { getLink } from "../../src/sys/netlink/index.ts";
+import { getLink, setLinkMtu } from "../../src/sys/netlink/index.ts";
 import { openPacketSocket, type RawSocket } from "../../src/sys/sockets.ts";
 import { noKernel } from "../kernel.ts";
 import { scapy } from "../net/scapy.ts";
@@ -17,6 +17,7 @@ import { type Counters, sourceOf, XDP_DROP, XDP_PASS, XDP_REDIRECT } from "./sub
 const CLONE_NEWNET = 0x40000000;
 const SUCCESS = 0;
 const NOT_FWDED = 4;
+const FRAG_NEEDED = 8;
 
 const FORMS = (["router", "router-devmap"] as const).flatMap((file) => MODES.map((mode) => [file, mode] as const));
 
@@ -109,6 +110,25 @@ print(json.dumps(dict(hlim=p.hlim, right=p[ICMPv6EchoRequest].cksum == q[ICMPv6E
       expect(seen).toEqual({ hlim: 63, right: true, src: from.plan.ip6.inside });
     } finally {
       socket.close();
+    }
+  });
+
+  it("leaves to the stack what is longer than the next link takes, headers included", async () => {
+    const { labs, object } = await routed(2);
+    const [from, to] = labs as [Lab, Lab];
+    setLinkMtu(getLink(to.name).ifindex, 1400);
+    for (const [destination, header] of [
+      [to.plan.ip4?.inside ?? "", 20],
+      [to.plan.ip6.inside, 40],
+    ] as const) {
+      for (const [length, tooLong] of [
+        [1400, 0n],
+        [1401, 1n],
+      ] as const) {
+        const before = answered(object, FRAG_NEEDED);
+        await ping({ destination, namespace: from.name, count: 1, size: length - header - 8, timeoutMs: 50 });
+        expect(answered(object, FRAG_NEEDED) - before, `${length} bytes to ${destination}`).toBe(tooLong);
+      }
     }
   });
 
