@@ -1,6 +1,6 @@
 /** What a program is given: the packet, and what the kernel knows about it. */
 import type { u32 } from "./integers.ts";
-import type { Infer, Schema, View } from "./schema.ts";
+import type { Given, Schema, View } from "./schema.ts";
 
 /** What the contexts of all hooks have: code that reads packets takes this, and serves them all. */
 export interface PacketContext {
@@ -29,7 +29,7 @@ export interface PacketContext {
    */
   loadBytes<S extends Schema>(offset: u32, schema: S): View<S> | null;
   /** Writes `value` to the packet from `offset` on, wherever that lies; `false` when the packet ends before. Linux 5.18 on XDP. */
-  storeBytes<S extends Schema>(offset: u32, schema: S, value: Infer<S>): boolean;
+  storeBytes<S extends Schema>(offset: u32, schema: S, value: Given<S>): boolean;
 }
 
 /** What an XDP program is given. Source: `struct xdp_md`, linux/bpf.h. */

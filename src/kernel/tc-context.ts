@@ -1,7 +1,7 @@
 /** What a TC program is given: the kernel's socket buffer (skb). Source: `struct __sk_buff`, linux/bpf.h; bpf-helpers(7). */
 import type { PacketContext } from "./context.ts";
 import type { be32, i32, i64, u16, u32, u64 } from "./integers.ts";
-import type { Bytes, Infer, Schema } from "./schema.ts";
+import type { Bytes, Given, Infer, Schema } from "./schema.ts";
 import type { TcAction } from "./tc-actions.ts";
 
 /**
@@ -87,7 +87,7 @@ export interface TcContext extends PacketContext {
   storeBytes<S extends Schema>(
     offset: u32,
     schema: S,
-    value: Infer<S>,
+    value: Given<S>,
     options?: { recomputeChecksum?: boolean; invalidateHash?: boolean },
   ): boolean;
   /**

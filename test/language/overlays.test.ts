@@ -6,7 +6,7 @@ import { HashMap, type LoadedObject, loadSpec } from "../../src/index.ts";
 import { readElf } from "../../src/object/elf/read.ts";
 import { writeElf } from "../../src/object/elf/write.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, withoutKernel, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, start, withoutKernel, word } from "../kernel.ts";
 
 const file = resolve("test/example.bpf.ts");
 const IMPORTS = 'import { arrayOf, equals, global, local, overlay, setting, swap, viewAs } from "wirescript/kernel";\n';
@@ -164,4 +164,15 @@ describe("an overlay", () => {
     expect(codes("seen.delete({ family: 4, port: 80, address: { v5: 1 } });")).toEqual(["TS2353"]));
   test("is no longer than what it is seen in", () =>
     expect(codes("viewAs(body.from.address, arrayOf(u8, 17));")).toEqual(["WS2084"]));
+});
+
+test.skipIf(noKernel)(`storeBytes takes a literal of one member, and writes zeros behind it${withoutKernel}`, () => {
+  using running = start(`import { overlay } from "wirescript/kernel";
+    const Address = overlay({ v4: be32, v6: bytes(8) });
+    export const p = xdp((ctx) => {
+      ctx.storeBytes(4, struct({ port: be16, address: Address }), { port: 80, address: { v4: 0x0a000001 } });
+      return XDP_PASS;
+    });`);
+  const { packet } = running.run(new Uint8Array(20).fill(0xff));
+  expect(Buffer.from(packet).toString("hex")).toBe(`ffffffff${"0050"}${"0a000001"}${"00000000"}ffffffffffff`);
 });
