@@ -11,7 +11,7 @@ export interface NumberedEvent {
 }
 
 /** What a client may have missed and still get. */
-const KEPT = 1024;
+const KEPT = 512;
 
 export class EventLog implements Disposable {
   readonly #run = randomBytes(4).toString("hex");

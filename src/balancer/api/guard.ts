@@ -87,7 +87,7 @@ function mustBeOurHost({ headers }: FastifyRequest, hosts: readonly string[]): v
 
 function mustBeOwnPage({ headers }: FastifyRequest): void {
   const { origin, host = "" } = headers;
-  if (origin === undefined || origin === `http://${host}`) return;
+  if (origin === undefined || origin === `http://${host}` || origin === `https://${host}`) return;
   throw new Refusal({
     status: 403,
     code: "other-origin",

@@ -3,6 +3,7 @@ import Type from "typebox";
 import type { BackendStatus, ServiceStatus } from "../../contract.ts";
 import { notFound } from "../problem.ts";
 import { NoQuery } from "../queries.ts";
+import { Readings } from "../readings.ts";
 import {
   answers,
   BackendHealth,
@@ -38,6 +39,7 @@ const CounterReport = Type.Object({
 
 export function statusRoutes({ app, balancer }: ApiParts): void {
   const tags = ["status"];
+  const readings = new Readings(balancer);
   const querystring = NoQuery;
   app.addHook("onSend", async (_request, reply) => {
     if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
@@ -54,7 +56,7 @@ export function statusRoutes({ app, balancer }: ApiParts): void {
       },
     },
     async () => {
-      const [status, pressure] = await Promise.all([balancer.status(), balancer.pressure()]);
+      const [status, pressure] = await Promise.all([readings.status(), balancer.pressure()]);
       return { ...status, pressure };
     },
   );
@@ -71,7 +73,7 @@ export function statusRoutes({ app, balancer }: ApiParts): void {
       },
     },
     async (request) => {
-      const { services } = await balancer.status();
+      const { services } = await readings.status();
       const found = services.find(({ name }) => name === request.params.service);
       if (found !== undefined) return found;
       throw notFound(
@@ -93,7 +95,7 @@ export function statusRoutes({ app, balancer }: ApiParts): void {
       },
     },
     async () => {
-      const { services } = await balancer.status();
+      const { services } = await readings.status();
       return { status: overall(services), services: services.map(healthOf) };
     },
   );
@@ -109,7 +111,7 @@ export function statusRoutes({ app, balancer }: ApiParts): void {
       },
     },
     async () => {
-      const [{ services, reasons }, pressure] = await Promise.all([balancer.status(), balancer.pressure()]);
+      const [{ services, reasons }, pressure] = await Promise.all([readings.status(), balancer.pressure()]);
       const byService = services.map(({ name, drops, counters, backends }) => {
         return {
           name,
