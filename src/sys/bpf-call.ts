@@ -4,7 +4,7 @@
  */
 import { ATTR, type BpfCommand, type Field } from "./bpf-layout.ts";
 import { SyscallError } from "./errno.ts";
-import { addressOf, syscallResult } from "./ffi.ts";
+import { addressOf, succeedsInBackground, syscallResult } from "./ffi.ts";
 
 type Value<F extends Field> = F[1] extends 4 ? number : F[1] extends 8 ? number | bigint | Uint8Array | null : string;
 type Fields<C extends BpfCommand> = {
@@ -32,16 +32,8 @@ const ATTEMPTS = 5;
 export function tryBpf<C extends BpfCommand>(command: C, values: Fields<C>): Answer<C> {
   const layout = ATTR[command];
   const fields: Readonly<Record<string, Field>> = layout.fields;
-  const attr = new Uint8Array(layout.size);
+  const attr = packed(command, values);
   const view = new DataView(attr.buffer);
-  for (const name in values) {
-    // `name` comes from `values`, whose keys are the layout's.
-    const [offset, bytes] = fields[name] as Field;
-    const value: unknown = values[name];
-    if (bytes === 16) attr.set(ENCODER.encode(value as string).subarray(0, 15), offset);
-    else if (bytes === 4) view.setUint32(offset, value as number, true);
-    else view.setBigUint64(offset, word(value as number | bigint | Uint8Array | null), true);
-  }
   let result = 0;
   memoryInUse = values;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -55,6 +47,37 @@ export function tryBpf<C extends BpfCommand>(command: C, values: Fields<C>): Ans
     read: (field) => view.getUint32(offset(field), true),
     readWord: (field) => view.getBigUint64(offset(field), true),
   };
+}
+
+/** The command's part of `union bpf_attr`. Addresses in it are good as long as `values` is held. */
+function packed<C extends BpfCommand>(command: C, values: Fields<C>): Uint8Array<ArrayBuffer> {
+  const layout = ATTR[command];
+  const fields: Readonly<Record<string, Field>> = layout.fields;
+  const attr = new Uint8Array(layout.size);
+  const view = new DataView(attr.buffer);
+  for (const name in values) {
+    // `name` comes from `values`, whose keys are the layout's.
+    const [offset, bytes] = fields[name] as Field;
+    const value: unknown = values[name];
+    if (bytes === 16) attr.set(ENCODER.encode(value as string).subarray(0, 15), offset);
+    else if (bytes === 4) view.setUint32(offset, value as number, true);
+    else view.setBigUint64(offset, word(value as number | bigint | Uint8Array | null), true);
+  }
+  return attr;
+}
+
+/** Of calls in the background. */
+const valuesInUse = new Set<unknown>();
+
+/** Calls the kernel on another thread, and says whether it succeeded (`succeedsInBackground`). */
+export async function bpfSucceedsInBackground<C extends BpfCommand>(command: C, values: Fields<C>): Promise<boolean> {
+  const attr = packed(command, values);
+  valuesInUse.add(values);
+  try {
+    return await succeedsInBackground("bpf", ATTR[command].command, attr, attr.length);
+  } finally {
+    valuesInUse.delete(values);
+  }
 }
 
 /** The kernel holds mere addresses during a call, so the memory behind them is held here against garbage collection. */

@@ -1,5 +1,5 @@
 /** The map commands of bpf(2). Keys and values are bytes here; lengths are the caller's duty, because the kernel is given addresses only. */
-import { bpf, tryBpf } from "./bpf-call.ts";
+import { bpf, bpfSucceedsInBackground, tryBpf } from "./bpf-call.ts";
 import { type BtfFd, Fd, type MapFd } from "./fd.ts";
 
 export interface MapCreate {
@@ -121,6 +121,11 @@ export function mapUpdateBatch(
 ): { result: number; count: number } {
   const { result, read } = tryBpf("MAP_UPDATE_BATCH", { map_fd: map.number, keys, values, count, elem_flags: elementFlags });
   return { result, count: read("count") };
+}
+
+/** As `mapUpdateBatch`, on another thread: false when not all were set, for a reason that calling `mapUpdateBatch` tells. */
+export function updatesBatchInBackground(map: MapFd, keys: Uint8Array, values: Uint8Array, count: number): Promise<boolean> {
+  return bpfSucceedsInBackground("MAP_UPDATE_BATCH", { map_fd: map.number, keys, values, count, elem_flags: 0 });
 }
 
 /** Deletes many keys in one call (Linux 5.6). Returns 0 or a negative errno, and how many were deleted before it. */

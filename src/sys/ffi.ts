@@ -12,6 +12,11 @@ export type Argument = number | bigint | Uint8Array | null;
 
 interface Libc {
   syscall(number: number, ...args: (number | bigint)[]): number | bigint;
+  syscallInBackground(
+    done: (error: unknown, result: number | bigint) => void,
+    number: number,
+    ...args: (number | bigint)[]
+  ): void;
   errno(): number;
   addressOf(memory: Uint8Array): bigint;
   view(address: bigint, length: number): ArrayBuffer;
@@ -46,6 +51,7 @@ function open(): Libc {
     .func("intptr_t syscall(intptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)");
   libc = {
     syscall: (number, ...args) => syscall(number, ...args) as number | bigint,
+    syscallInBackground: (done, number, ...args) => syscall.async(number, ...args, done),
     errno: () => koffi.errno(),
     addressOf: (memory) => koffi.address(memory),
     view: (address, length) => koffi.view(address, length),
@@ -68,6 +74,30 @@ export function syscall(name: SyscallName, ...args: Argument[]): number {
 export function syscallResult(name: SyscallName, ...args: Argument[]): number {
   const result = invoke(name, args);
   return result === -1 || result === -1n ? -open().errno() : Number(result);
+}
+
+/** Memory whose addresses the kernel has while a call runs in the background. */
+const lent = new Set<Argument[]>();
+
+/**
+ * As `syscall`, on another thread, for calls that the kernel lets wait: the event loop goes on. Says only whether it succeeded, because errno is that thread's; who wants to
+ * know more calls again by `syscall`. Nothing may write to the memory meanwhile.
+ */
+export function succeedsInBackground(name: SyscallName, ...args: Argument[]): Promise<boolean> {
+  const words: (number | bigint)[] = args.map(word);
+  while (words.length < 6) words.push(0);
+  lent.add(args);
+  return new Promise((resolve, reject) => {
+    open().syscallInBackground(
+      (error, result) => {
+        lent.delete(args);
+        if (error) reject(error);
+        else resolve(Number(result) >= 0);
+      },
+      syscallNumber(name),
+      ...words,
+    );
+  });
 }
 
 function rawSyscall(name: SyscallName, args: Argument[]): bigint {

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import type { ArrayMap } from "../../runtime/maps/array.ts";
 import { mapFailure } from "../../runtime/maps/failure.ts";
 import type { MapOfMaps } from "../../runtime/maps/map-in-map.ts";
-import { mapById, mapInfo, mapUpdateBatch, unlessGone } from "../../sys/bpf.ts";
+import { mapById, mapInfo, mapUpdateBatch, unlessGone, updatesBatchInBackground } from "../../sys/bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
 
 export type RingMaps = MapOfMaps<number, ArrayMap<number>>;
@@ -80,13 +80,23 @@ export async function writeRings(
     const made: [number, ArrayMap<number>][] = [];
     try {
       for (const ring of some) made.push([ring.service, makeRing(rings, ring)]);
-      rings.setMany(made);
+      if (!(await areSet(rings, made))) rings.setMany(made);
     } finally {
       for (const [, ring] of made) ring.close();
     }
     written(some);
     if (at + AT_ONCE < wanted.length) await new Promise(setImmediate);
   }
+}
+
+/**
+ * Puts them in their places. The kernel then waits until no program uses those that were there, tens of milliseconds on a busy machine; on another thread, because the
+ * service answers and checks meanwhile. False when it did not work, or not in one call.
+ */
+function areSet(rings: RingMaps, made: readonly [number, ArrayMap<number>][]): Promise<boolean> {
+  const keys = Uint32Array.from(made, ([number]) => number);
+  const descriptors = Uint32Array.from(made, ([, ring]) => ring.fd.number);
+  return updatesBatchInBackground(rings.fd, new Uint8Array(keys.buffer), new Uint8Array(descriptors.buffer), made.length);
 }
 
 function makeRing(rings: RingMaps, { name, size, numbers }: Omit<Ring, "service">): ArrayMap<number> {
