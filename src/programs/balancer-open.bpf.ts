@@ -25,8 +25,8 @@ import {
 } from "./balancer-maps.bpf.ts";
 import { flowKey4, flowKey6, Head4, head6At, tcpFlags4, tcpFlags6, unpacked } from "./balancer-packet.bpf.ts";
 
-/** The backend for the packet at `l3`, which has no connection, or one that does not go on. */
-export const choose4 = noinline((ctx: XdpContext, l3: u32): Choice => {
+/** The backend for the packet at `l3`, which has no connection (`mayBeKnown` false), or one that does not go on. */
+export const choose4 = noinline((ctx: XdpContext, l3: u32, mayBeKnown: boolean): Choice => {
   const head = ctx.at(Head4, l3);
   if (!head) return DROP;
   const service = serviceOf4(ctx, l3);
@@ -38,7 +38,8 @@ export const choose4 = noinline((ctx: XdpContext, l3: u32): Choice => {
   const backend = backends.lookup(number);
   if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
   if (backend.mode === Mode.NAT && (source4 === 0 || backend.family !== 4)) return dropped(ctx, service.number, Reason.UNFIT);
-  return admit(ctx, flows4.lookup(flowKey4(head)), number, backend, tcpFlags4(ctx, l3));
+  const known = mayBeKnown ? flows4.lookup(flowKey4(head)) : null;
+  return admit(ctx, known, number, backend, tcpFlags4(ctx, l3));
 });
 
 /** The connection of the packet at `l3` has its backend, and its port, from now on. */
@@ -130,7 +131,7 @@ const refuse4 = noinline((ctx: XdpContext, l3: u32): Choice => {
   return PASS;
 });
 
-export const choose6 = noinline((ctx: XdpContext, packedPlace: u32): Choice => {
+export const choose6 = noinline((ctx: XdpContext, packedPlace: u32, mayBeKnown: boolean): Choice => {
   const place = unpacked(packedPlace);
   const head = head6At(ctx, place);
   if (!head) return DROP;
@@ -145,7 +146,8 @@ export const choose6 = noinline((ctx: XdpContext, packedPlace: u32): Choice => {
   if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
   const unfit = backend.mode === Mode.NAT && (source6.equals(ipv6Address()) || backend.family !== 6);
   if (unfit) return dropped(ctx, service.number, Reason.UNFIT);
-  return admit(ctx, flows6.lookup(flowKey6(head)), number, backend, tcpFlags6(ctx, place));
+  const known = mayBeKnown ? flows6.lookup(flowKey6(head)) : null;
+  return admit(ctx, known, number, backend, tcpFlags6(ctx, place));
 });
 
 export const remember6 = noinline((ctx: XdpContext, place: u32, chosen: Choice): void => {

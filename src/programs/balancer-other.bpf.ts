@@ -20,8 +20,17 @@ import { packed } from "./balancer-packet.bpf.ts";
 const NO_OPTIONS = 5;
 const IS_FRAGMENT = Ipv4Fragment.MORE_FRAGMENTS | Ipv4Fragment.OFFSET;
 
-/** What handles a packet that is not of the usual kind, or the first of its connection (`isNew`). */
-export type Slow = (ctx: XdpContext, isNew: boolean) => XdpAction;
+/** What is known of a packet that `balance4` and `balance6` do not forward. */
+export const Known = {
+  NOTHING: 0,
+  /** It is whole, and its connection does not go on. */
+  OVER: 1,
+  /** It is whole, and has no connection. */
+  NEW: 2,
+} as const;
+
+/** What handles such a packet; `known` is of `Known`. */
+export type Slow = (ctx: XdpContext, known: u32) => XdpAction;
 
 /**
  * What is to be done with a packet: below zero it is done, with the action, negated; from `TO_BE_BALANCED` on it is TCP or UDP, whole, and for IPv6 the

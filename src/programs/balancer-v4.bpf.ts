@@ -37,7 +37,7 @@ import {
   source4,
 } from "./balancer-maps.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
-import { ICMP_TO_VIP, inspect4, isPlain4, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
+import { ICMP_TO_VIP, inspect4, isPlain4, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import { flowKey4, Head4, readdress4, tcpFlags4, wholeFlowKey4 } from "./balancer-packet.bpf.ts";
 import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
@@ -46,15 +46,15 @@ import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
 export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   const l3 = Ethernet.size;
   const head = ctx.at(Head4, l3);
-  if (!head || !isPlain4(head.ip) || l3 + head.ip.totalLength > ctx.length) return slow(ctx, false);
+  if (!head || !isPlain4(head.ip) || l3 + head.ip.totalLength > ctx.length) return slow(ctx, Known.NOTHING);
   const { ip } = head;
   let tcpFlags: u32 = 0;
   if (ip.protocol === IpProtocol.TCP) {
     const tcp = ctx.at(Tcp, l3 + IPv4.size);
-    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return slow(ctx, false);
+    if (!tcp || ip.totalLength < IPv4.size + Tcp.size) return slow(ctx, Known.NOTHING);
     tcpFlags = tcp.flags & (TcpFlag.SYN | CLOSING);
   } else if (ip.protocol !== IpProtocol.UDP || ip.totalLength < Head4.size) {
-    return slow(ctx, false);
+    return slow(ctx, Known.NOTHING);
   }
   const key = wholeFlowKey4(ctx, l3, ip.protocol);
   if (!key) return XDP_DROP;
@@ -65,23 +65,24 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   const now = seconds();
   const flow = flows4.lookup(key);
   const backend = flow && backends.lookup(flow.backend);
-  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, true);
-  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, true);
+  if (!flow) return slow(ctx, Known.NEW);
+  if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
+  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, Known.OVER);
   return forward4(ctx, l3, head, flow.backend, backend, flow.natPort);
 }
 
-/** Any IPv4 packet, with tags in front or without. `isNew`: it is whole, and of no connection that goes on. */
-export const slow4 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
-  const finding = isNew ? TO_BE_BALANCED : inspect4(ctx, l3);
+/** Any IPv4 packet, with tags in front or without. `known` is of `Known`. */
+export const slow4 = noinline((ctx: XdpContext, l3: u32, known: u32): XdpAction => {
+  const finding = known === Known.NOTHING ? inspect4(ctx, l3) : TO_BE_BALANCED;
   if (finding < 0) return actionOf(finding);
   if (finding < TO_BE_BALANCED) {
     const to = icmp4(ctx, l3, finding === ICMP_TO_VIP);
     return to > 0 ? tunnelTo4(ctx, l3, to) : actionOf(to);
   }
-  let chosen = isNew ? NEW : find4(ctx, l3);
+  let chosen = known === Known.NOTHING ? find4(ctx, l3) : NEW;
   if (chosen === ANSWER) return answerToKnown4(ctx, l3);
   if (chosen === NEW) {
-    chosen = choose4(ctx, l3);
+    chosen = choose4(ctx, l3, known !== Known.NEW);
     if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
     if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
     if (!isGuarded(chosen)) remember4(ctx, l3, chosen);

@@ -33,7 +33,7 @@ import {
   source6,
 } from "./balancer-maps.bpf.ts";
 import { choose6, remember6, wantsPort } from "./balancer-open.bpf.ts";
-import { ICMP_TO_VIP, inspect6, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
+import { ICMP_TO_VIP, inspect6, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import {
   Address6,
   flowKey6,
@@ -53,11 +53,11 @@ export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
   const l3 = Ethernet.size;
   const l4 = l3 + IPv6.size;
   const ip = ctx.at(IPv6, l3);
-  if (!ip) return slow(ctx, false);
+  if (!ip) return slow(ctx, Known.NOTHING);
   const { version, payloadLength, nextHeader: protocol } = ip;
   const least = protocol === IpProtocol.TCP ? Tcp.size : Udp.size;
-  if (version !== 6 || payloadLength < least || l4 + payloadLength > ctx.length) return slow(ctx, false);
-  if (protocol !== IpProtocol.TCP && protocol !== IpProtocol.UDP) return slow(ctx, false);
+  if (version !== 6 || payloadLength < least || l4 + payloadLength > ctx.length) return slow(ctx, Known.NOTHING);
+  if (protocol !== IpProtocol.TCP && protocol !== IpProtocol.UDP) return slow(ctx, Known.NOTHING);
   const place = { l3, l4, protocol };
   const head = head6At(ctx, place);
   if (!head) return XDP_DROP;
@@ -70,13 +70,14 @@ export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
   const tcpFlags = tcpFlags6(ctx, place);
   const flow = flows6.lookup(key);
   const backend = flow && backends.lookup(flow.backend);
-  if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, true);
-  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return slow(ctx, true);
+  if (!flow) return slow(ctx, Known.NEW);
+  if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
+  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return slow(ctx, Known.OVER);
   return forward6(ctx, place, head, flow.backend, backend, flow.natPort);
 }
 
 /** As `slow4`. */
-export const slow6 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAction => {
+export const slow6 = noinline((ctx: XdpContext, l3: u32, known: u32): XdpAction => {
   const found = inspect6(ctx, l3);
   if (found < 0) return actionOf(found);
   if (found < TO_BE_BALANCED) {
@@ -84,10 +85,10 @@ export const slow6 = noinline((ctx: XdpContext, l3: u32, isNew: boolean): XdpAct
     return to > 0 ? tunnelTo6(ctx, l3, to) : actionOf(to);
   }
   const place = u32(found);
-  let chosen = isNew ? NEW : find6(ctx, place);
+  let chosen = known === Known.NOTHING ? find6(ctx, place) : NEW;
   if (chosen === ANSWER) return answerToKnown6(ctx, place);
   if (chosen === NEW) {
-    chosen = choose6(ctx, place);
+    chosen = choose6(ctx, place, known !== Known.NEW);
     if (chosen > 0 && wantsPort(chosen)) chosen = takePort6(ctx, place, chosen);
     if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
     if (!isGuarded(chosen)) remember6(ctx, place, chosen);
