@@ -26,12 +26,13 @@ import {
 import { flowKey4, flowKey6, Head4, head6At, tcpFlags4, tcpFlags6, unpacked } from "./balancer-packet.bpf.ts";
 
 /** The backend for the packet at `l3`, which has no connection (`mayBeKnown` false), or one that does not go on. */
-export const choose4 = noinline((ctx: XdpContext, l3: u32, mayBeKnown: boolean): Choice => {
+export function choose4(ctx: XdpContext, l3: u32, mayBeKnown: boolean): Choice {
   const head = ctx.at(Head4, l3);
   if (!head) return DROP;
-  const service = serviceOf4(ctx, l3);
-  if (!service) return refuse4(ctx, l3);
   const { ip, udp } = head;
+  const key = { address: ip.dst, port: udp.destinationPort, protocol: ip.protocol, prefixLength: 32 };
+  const service = services4.lookup(key) ?? widerServiceOf4(ctx, l3);
+  if (!service) return refuse4(ctx, l3);
   const affine = (service.flags & ServiceFlag.SOURCE_AFFINITY) !== 0;
   const hash = affine ? flowHash4(ip.src, 0, 0) : flowHash4(ip.src, udp.sourcePort, udp.destinationPort);
   const number = slotOf(service, hash);
@@ -40,14 +41,14 @@ export const choose4 = noinline((ctx: XdpContext, l3: u32, mayBeKnown: boolean):
   if (backend.mode === Mode.NAT && (source4 === 0 || backend.family !== 4)) return dropped(ctx, service.number, Reason.UNFIT);
   const known = mayBeKnown ? flows4.lookup(flowKey4(head)) : null;
   return admit(ctx, known, number, backend, tcpFlags4(ctx, l3));
-});
+}
 
 /** The connection of the packet at `l3` has its backend, and its port, from now on. */
-export const remember4 = noinline((ctx: XdpContext, l3: u32, chosen: Choice): void => {
+export function remember4(ctx: XdpContext, l3: u32, chosen: Choice): void {
   const head = ctx.at(Head4, l3);
   const flow = flowOf(chosen);
   if (head && flow && flows4.update(flowKey4(head), flow)) countFlow(flow.backend);
-});
+}
 
 /** Whether the backend's packets need a port of NAT. */
 export function wantsPort(chosen: Choice): boolean {
@@ -94,14 +95,12 @@ function isMoved({ backend, generation }: Flow, number: u32, chosen: Backend): b
   return backend !== number || generation !== chosen.generation;
 }
 
-/** The service of the packet at `l3`, the most specific one. */
-const serviceOf4 = noinline((ctx: XdpContext, l3: u32): Service | null => {
+/** The service of all ports, or of a prefix, that the packet at `l3` is for: the most specific one. */
+const widerServiceOf4 = noinline((ctx: XdpContext, l3: u32): Service | null => {
   const head = ctx.at(Head4, l3);
   if (!head) return null;
   const { ip, udp } = head;
   const key = { address: ip.dst, port: udp.destinationPort, protocol: ip.protocol, prefixLength: 32 };
-  const exact = services4.lookup(key);
-  if (exact) return exact;
   const vip = vips4.lookup({ prefixLength: 32, address: ip.dst });
   if (!vip) return null;
   key.port = 0;

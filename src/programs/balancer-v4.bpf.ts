@@ -65,11 +65,27 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   const now = seconds();
   const flow = flows4.lookup(key);
   const backend = flow && backends.lookup(flow.backend);
-  if (!flow) return slow(ctx, Known.NEW);
+  if (!flow) return begin4(ctx);
   if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
   if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, Known.OVER);
   return forward4(ctx, l3, head, flow.backend, backend, flow.natPort);
 }
+
+/** The first packet of a connection, without tags. In one piece, since calls are dear, and floods are made of these. */
+const begin4 = noinline((ctx: XdpContext): XdpAction => {
+  const l3 = Ethernet.size;
+  let chosen = choose4(ctx, l3, false);
+  if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
+  if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
+  if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
+  const number = u32(chosen);
+  const head = ctx.at(Head4, l3);
+  const backend = backends.lookup(number);
+  return head && backend ? forward4(ctx, l3, head, number, backend, natPortOf(chosen)) : XDP_DROP;
+});
+
+const chooseAnew4 = noinline((ctx: XdpContext, l3: u32): Choice => choose4(ctx, l3, true));
+const rememberAnew4 = noinline(remember4);
 
 /** Any IPv4 packet, with tags in front or without. `known` is of `Known`. */
 export const slow4 = noinline((ctx: XdpContext, l3: u32, known: u32): XdpAction => {
@@ -82,10 +98,10 @@ export const slow4 = noinline((ctx: XdpContext, l3: u32, known: u32): XdpAction 
   let chosen = known === Known.NOTHING ? find4(ctx, l3) : NEW;
   if (chosen === ANSWER) return answerToKnown4(ctx, l3);
   if (chosen === NEW) {
-    chosen = choose4(ctx, l3, known !== Known.NEW);
+    chosen = chooseAnew4(ctx, l3);
     if (chosen > 0 && wantsPort(chosen)) chosen = takePort4(ctx, l3, chosen);
     if (chosen < 0) return chosen === PASS ? XDP_PASS : XDP_DROP;
-    if (!isGuarded(chosen)) remember4(ctx, l3, chosen);
+    if (!isGuarded(chosen)) rememberAnew4(ctx, l3, chosen);
   }
   return forwardAsChosen4(ctx, l3, chosen);
 });
