@@ -213,7 +213,7 @@ class RecordCheck {
   }
 
   #leak(record: Ssa, end: Span | null): void {
-    this.#report(record.span, "WS2070", { line: end?.line ?? "?" }, end, "the path goes by here");
+    this.#report(record.span, "WS2070", { line: (end ?? record.span)?.line ?? "?" }, end, "the path goes through here");
   }
 
   #tooMany(): void {

@@ -196,7 +196,7 @@ export const VALUES = {
   },
 
   WS2070: {
-    what: "This record is neither submitted nor discarded on the path by line {line}.",
+    what: "This record is neither submitted nor discarded on the path through line {line}.",
     why: "Its room in the ring buffer would be lost, and what comes after it would never be read: the kernel refuses such a program.",
     fix: "Call `submit(record)` or `discard(record)` before every `return`, and in the same round of a loop.",
     example: `const events = ringBuffer({ value: u64, bytes: 4096 });\n${program("const e = events.reserve();\n  if (!e) return XDP_PASS;\n  if (ctx.length > 99) return XDP_DROP;\n  events.submit(e);")}`,
