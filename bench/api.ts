@@ -127,16 +127,19 @@ export function apiReport({ pace, times, malformed }: ApiResults): string {
     ...[p50, p99, most].map((each) => `${each.toFixed(1)} ms`),
     `${refused}`,
   ]);
-  const failed = Object.entries(malformed.statuses)
-    .filter(([status]) => Number(status) >= 500 || status === "0")
-    .reduce((sum, [, count]) => sum + count, 0);
-  const statuses = Object.entries(malformed.statuses).map(([status, count]) => `${count} × ${status}`);
+  const count = (isIt: (status: number) => boolean) =>
+    Object.entries(malformed.statuses).reduce((sum, [status, count]) => sum + (isIt(Number(status)) ? count : 0), 0);
+  const [failed, closed] = [count((status) => status >= 500), count((status) => status === 0)];
+  const statuses = Object.entries(malformed.statuses)
+    .filter(([status]) => status !== "0")
+    .map(([status, count]) => `${count} × ${status}`);
   return [
     `${clients} clients at once, ${clients * perSecond} requests a second for ${seconds} s, counted from when they were due`,
     "",
     table(["request", "requests", "median", "99 %", "slowest", "refused"], rows),
     "",
-    `${malformed.asked} malformed requests in ${malformed.seconds.toFixed(0)} s: ${failed} errors of ours (${statuses.join(", ")})`,
+    `${malformed.asked} malformed requests in ${malformed.seconds.toFixed(0)} s: ${failed} errors of ours, ${closed} connections closed before the answer was read`,
+    `answers: ${statuses.join(", ")}`,
     `heap behind each tenth of them: ${malformed.heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")} MiB`,
   ].join("\n");
 }

@@ -4,7 +4,7 @@
  *
  * With `--counts` it only counts: seconds instead of minutes, no clock and no comparison of behaviour (which test/bench.test.ts has
  * too), for daily work on the compiler; with `--maps` it measures how fast maps are read instead (map-speed.ts); with `--balancer` the
- * balancer beside others (tunnel-contest.ts, balancer-rates.ts). Names of programs leave out the others.
+ * balancer beside others (tunnel-contest.ts, balancer-rates.ts); with `--api` its API under many clients (api.ts). Names of programs leave out the others.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
