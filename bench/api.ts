@@ -21,7 +21,7 @@ import { describeHost, type Host } from "./machine.ts";
 import { enterNetwork } from "./network.ts";
 import { table } from "./table.ts";
 
-const PACE: Pace = { clients: 100, perSecond: 5, seconds: 20, services: 100 };
+const PACE: Pace = { clients: 100, perSecond: 2, seconds: 20, services: 100 };
 const MALFORMED = 100_000;
 const SEED = 20_261_121;
 const SMALL = { flows4: 65_536, flows6: 4096, origins4: 65_536, origins6: 4096 };
