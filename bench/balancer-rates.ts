@@ -19,7 +19,7 @@ import { CLIENT, MeasuringWire, NEAR, PORT, SERVICE } from "./wire.ts";
 import { findXdpBench, loadXdpBenchTx } from "./xdp-bench.ts";
 
 const CONNECTIONS = 1024;
-const ROUNDS = 7;
+const ROUNDS = 9;
 /** A round should take about a quarter of a second. */
 const PACKETS = { balancer: 250_000, nftables: 50_000, xdpBenchTx: 300_000 } as const;
 type Contender = keyof typeof PACKETS;
@@ -34,14 +34,19 @@ const BACKENDS = [11, 12, 13, 14].map((number) => ({
 }));
 const [CLIENT_ADDRESS, VIP] = [CLIENT, SERVICE].map(({ ipv4 }) => formatIp(Uint8Array.from(ipv4)));
 
+export interface Ratio {
+  median: number;
+  quartiles: [number, number];
+}
+
 /** Packets per second, the median of the rounds. */
 export interface Rates {
   wire: "veth";
   connections: number;
   frameBytes: number;
   packetsPerSecond: Record<Contender, number>;
-  /** The balancer's rate by that of each other; of the rounds, the median. */
-  ratio: { nftables: number; xdpBenchTx: number };
+  /** The balancer's rate by that of each other: of the rounds, the median and the quartiles. */
+  ratio: { nftables: Ratio; xdpBenchTx: Ratio };
 }
 
 /** Why it cannot be measured here; null when it can. */
@@ -77,15 +82,18 @@ export async function measureRates(progress: (text: string) => Promise<void>): P
     const order = round % 2 === 0 ? names : [...names].reverse();
     for (const name of order) rates[name].push(contenders[name](() => rateOf(wire, name)));
   }
-  const against = (other: Contender) => median(rates.balancer.map((rate, round) => rate / (rates[other][round] ?? Number.NaN)));
+  const against = (other: Contender): Ratio => {
+    const ratios = rates.balancer.map((rate, round) => rate / (rates[other][round] ?? Number.NaN));
+    return { median: quantile(ratios, 0.5), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
+  };
   return {
     wire: "veth",
     connections: CONNECTIONS,
     frameBytes: wire.frameBytes,
     packetsPerSecond: {
-      balancer: median(rates.balancer),
-      nftables: median(rates.nftables),
-      xdpBenchTx: median(rates.xdpBenchTx),
+      balancer: quantile(rates.balancer, 0.5),
+      nftables: quantile(rates.nftables, 0.5),
+      xdpBenchTx: quantile(rates.xdpBenchTx, 0.5),
     },
     ratio: { nftables: against("nftables"), xdpBenchTx: against("xdpBenchTx") },
   };
@@ -180,20 +188,21 @@ function run(command: string, ...args: string[]): void {
   if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${error?.message ?? stderr}`);
 }
 
-function median(values: readonly number[]): number {
+function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
 }
 
 export function ratesReport({ packetsPerSecond, ratio, connections, frameBytes }: Rates): string {
-  const row = (name: string, rate: number, by: number | null) => [
+  const row = (name: string, rate: number, by: Ratio | null) => [
     name,
     (rate / 1e6).toFixed(2),
-    by === null ? "" : by.toFixed(2),
+    by === null ? "" : by.median.toFixed(2),
+    by === null ? "" : by.quartiles.map((each) => each.toFixed(2)).join(" to "),
   ];
   return [
     table(
-      [`UDP over veth, frames of ${frameBytes} bytes`, "million packets/s", "the balancer's by it"],
+      [`UDP over veth, frames of ${frameBytes} bytes`, "million packets/s", "the balancer's by it", "half of the rounds"],
       [
         row("the balancer's NAT", packetsPerSecond.balancer, null),
         row("the same NAT by nftables", packetsPerSecond.nftables, ratio.nftables),
