@@ -33,12 +33,12 @@ const FILES: Partial<Record<ProgramName, string>> = {
   "metadata-tc": "metadata",
 };
 
-/** The program's file in bench/c/, and for most of them in src/programs/, without its ending. */
+/** The program's file in bench/c/, and, but for the balancer, in src/programs/, without its ending. */
 export function fileOf(program: ProgramName): string {
   return FILES[program] ?? program;
 }
 
 export function sourceOf(program: ProgramName): string {
-  const path = program === "balancer" ? "balancer/datapath" : `programs/${fileOf(program)}`;
-  return fileURLToPath(new URL(`../src/${path}.bpf.ts`, import.meta.url));
+  const path = program === "balancer" ? "small-balancer" : `../src/programs/${fileOf(program)}`;
+  return fileURLToPath(new URL(`${path}.bpf.ts`, import.meta.url));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends what comes for a service to one of its backends: the counterpart of src/balancer/datapath.bpf.ts. */
+/* Sends what comes for a service to one of its backends: the counterpart of bench/small-balancer.bpf.ts. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>

@@ -1,5 +1,6 @@
 /**
- * A layer-4 load balancer's packets: what comes for a service goes on to one of its backends, always the same for a connection.
+ * A small load balancer, to compare compilers by: it has a counterpart in C that does the same to the byte. The one to use is
+ * src/programs/balancer.bpf.ts. What comes for a service goes on to one of its backends, always the same for a connection.
  *
  * A service is an address, a port and a protocol (`services`). A connection that is new takes its backend from the service's part of
  * `ring`, where user space has spread the backends as Maglev does (NSDI 2016, section 3.4), by a hash of the client; from then on

@@ -1,26 +1,13 @@
-/** The balancer's datapath, packet by packet: what a client sends, what the backend gets, and what comes back. */
+/** The benchmark's small balancer, packet by packet: what a client sends, what the backend gets, and what comes back. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { noKernel } from "../../test/kernel.ts";
-import {
-  checksum,
-  ETHERTYPE,
-  frame,
-  HOST,
-  ipv4,
-  join,
-  PEER,
-  PROTOCOL,
-  pattern,
-  tcp,
-  u16,
-  udp,
-} from "../../test/packets/index.ts";
-import { compile } from "../compiler/compile.ts";
-import { loadSpec } from "../runtime/load.ts";
-import type { LoadedObject } from "../runtime/loaded-object.ts";
-import { PerCpuArrayMap } from "../runtime/maps/array.ts";
-import { TableMap } from "../runtime/maps/table.ts";
+import { compile } from "../../src/compiler/compile.ts";
+import { loadSpec } from "../../src/runtime/load.ts";
+import type { LoadedObject } from "../../src/runtime/loaded-object.ts";
+import { PerCpuArrayMap } from "../../src/runtime/maps/array.ts";
+import { TableMap } from "../../src/runtime/maps/table.ts";
+import { noKernel } from "../kernel.ts";
+import { checksum, ETHERTYPE, frame, HOST, ipv4, join, PEER, PROTOCOL, pattern, tcp, u16, udp } from "../packets/index.ts";
 
 const { IPV4 } = ETHERTYPE;
 const { TCP, UDP } = PROTOCOL;
@@ -33,8 +20,8 @@ const BACKEND = { number: 7, address: [192, 168, 0, 7], port: 8080, mac: [2, 0, 
 
 const word = (address: readonly number[]) => address.reduce((value, byte) => value * 256 + byte, 0);
 
-describe.skipIf(noKernel)(`the balancer's datapath${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
-  const { spec } = compile(fileURLToPath(new URL("datapath.bpf.ts", import.meta.url)));
+describe.skipIf(noKernel)(`the benchmark's small balancer${noKernel === null ? "" : ` (skipped: ${noKernel})`}`, () => {
+  const { spec } = compile(fileURLToPath(new URL("../../bench/small-balancer.bpf.ts", import.meta.url)));
   let object: LoadedObject;
 
   beforeEach(() => {
