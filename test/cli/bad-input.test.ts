@@ -222,12 +222,25 @@ export const ${unique} = xdp(() => { const n = ${unique}h.lookup(0); return n ? 
       }
     });
 
-    test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s in the middle of the demo", async (signal) => {
+    test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s in the middle of the demo of an echo", async (signal) => {
       for (const text of ["A TypeScript program", "1. A lab", "2. ", "3. Pings"]) {
-        const child = box.start("demo");
+        const child = box.start("demo", "echo");
         const end = ended(child);
         await printed(child, text);
         child.kill(signal);
+        const { status, stderr } = await end;
+        expect({ text, status, stderr }).toMatchObject({ status: EXIT_STATUS.INTERRUPTED });
+        expect(stderr).toMatch(/^error: [\s\S]*^ {2}why: [\s\S]*^ {2}fix: /m);
+        await expect.poll(() => box.state(unique, "demo-")).toEqual(before);
+      }
+    });
+
+    test("in the middle of the demo of a balancer", async () => {
+      for (const text of ["One address", "1. A lab", "2. ", "4. "]) {
+        const child = box.start("demo");
+        const end = ended(child);
+        await printed(child, text);
+        child.kill("SIGINT");
         const { status, stderr } = await end;
         expect({ text, status, stderr }).toMatchObject({ status: EXIT_STATUS.INTERRUPTED });
         expect(stderr).toMatch(/^error: [\s\S]*^ {2}why: [\s\S]*^ {2}fix: /m);
