@@ -109,9 +109,8 @@ async function show(lab: TrafficLab, balancer: RunningBalancer, interruption: In
   sayCounters(end);
   const flows = backendsOf(end).reduce((sum, { counters }) => sum + counters.flows, 0);
   const opened = [spread, without, again, kept].reduce((sum, { connections }) => sum + connections, 0);
-  say(
-    `     ${count(flows)} connections. The client opened ${count(opened)}; what ${victim.name} had open is begun anew when it is spread again.`,
-  );
+  const begunAnew = `The client opened ${count(opened)}; what ${victim.name} had open is begun anew when it is spread again.`;
+  say(`     ${count(flows)} connections. ${flows === opened ? "The client opened exactly as many." : begunAnew}`);
   demand(flows >= opened, `The balancer counted ${flows} connections, and the client opened ${opened}.`, kept);
 }
 
