@@ -26,6 +26,16 @@ export const ask = xdp((ctx) => {
   question.result = fibLookup(ctx, params, question.flags);
   question.params.words = params.words;
   return XDP_PASS;
+});
+const Lookup = struct({ before: u64, tries: arrayOf(Params, 2), after: u64 });
+export const askInPart = xdp((ctx) => {
+  const question = ctx.at(Question);
+  if (!question) return XDP_DROP;
+  const lookup = local(Lookup);
+  lookup.tries[1].words = question.params.words;
+  question.result = fibLookup(ctx, lookup.tries[1], question.flags);
+  question.params.words = lookup.tries[1].words;
+  return lookup.before === 0 && lookup.tries[0].words[0] === 0 && lookup.after === 0 ? XDP_PASS : XDP_DROP;
 });`;
 
 const file = resolve("ask.bpf.ts");
@@ -89,6 +99,17 @@ describe.skipIf(noKernel !== null)(`bpf_fib_lookup${noKernel === null ? "" : ` (
   test("a family that is none, and flags that are none", () => {
     expectSame(question({ family: 7 }));
     expectSame(question({ flags: 0x40 }));
+  });
+
+  test("parameters that are a part of something larger", () => {
+    using object = loadSpec(spec);
+    const vm = new Vm(spec, { fibLookup: fibLookupBy(exit) });
+    const packet = question({});
+    const answered = hex(object.program("ask").run(packet).packet);
+    expect(answered).not.toBe(hex(packet));
+    for (const { action, packet: given } of [object.program("askInPart").run(packet), vm.run("askInPart", packet)]) {
+      expect([action, hex(given)]).toEqual([2, answered]);
+    }
   });
 
   function expectSame(packet: Uint8Array): void {

@@ -4,7 +4,7 @@ import type { Value as Ssa } from "../ir/ir.ts";
 import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
-import { store, storeZeros, viewOf } from "./memory.ts";
+import { addressOf, store, storeZeros, viewOf } from "./memory.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
 import ts from "./typescript.ts";
 import { type BytesPlaceValue, type BytesValue, describeValue, I64, type Memory, type Value } from "./values.ts";
@@ -79,5 +79,5 @@ export function lookUpRoute(l: Lowering, node: ts.CallExpression): Value {
   }
   const flags = lowerInt(l, argument(l, node, 2), "fibLookup").ssa;
   const size = l.builder.const(FIB_LOOKUP_SIZE);
-  return { kind: "int", ssa: l.call("fib_lookup", [l.context, params.memory.pointer, size, flags]), type: I64 };
+  return { kind: "int", ssa: l.call("fib_lookup", [l.context, addressOf(l, params.memory), size, flags]), type: I64 };
 }

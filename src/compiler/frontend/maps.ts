@@ -6,7 +6,7 @@ import { lowerExpression, lowerInt, present } from "./expressions.ts";
 import { type SizedLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { BPF_F_RDONLY_PROG } from "./map-kinds.ts";
-import { store, viewOf } from "./memory.ts";
+import { addressOf, store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
 import { callRingBuffer } from "./ring-buffers.ts";
 import { argument } from "./schemas.ts";
@@ -136,8 +136,7 @@ export function withAddress<T>(
   if (place !== null) l.assertAlive(place);
   // Before Linux 6.0, helpers did not take the address of a ring buffer's record for a key or a value.
   const isTaken = place?.region === "packet" ? takesPacket : place?.region !== "record";
-  if (place !== null && isTaken)
-    return use(place.offset === 0 ? place.pointer : l.binary("add", place.pointer, l.builder.const(place.offset)));
+  if (place !== null && isTaken) return use(addressOf(l, place));
   return l.withSlot(layout.size, (slot) => {
     store(l, node, { pointer: slot, offset: 0, region: "stack" }, layout, value);
     return use(slot);

@@ -24,6 +24,11 @@ import {
 /** Byte arrays longer than this are not copied or compared: each copy is unrolled. */
 const LONGEST_COPY = 256;
 
+/** The address of the first byte of `memory`, for helpers that take one. */
+export function addressOf(l: Lowering, { pointer, offset }: Memory): Ssa {
+  return offset === 0 ? pointer : l.binary("add", pointer, l.builder.const(offset));
+}
+
 export function intTypeOfLayout({ size, signed, boolean }: ScalarLayout): IntType {
   return boolean ? BOOL : { bits: (size * 8) as 8 | 16 | 32 | 64, signed };
 }
