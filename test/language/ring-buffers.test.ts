@@ -229,6 +229,46 @@ describe.skipIf(noKernel)(`a record of a ring buffer that may not be there, with
   });
 });
 
+describe.skipIf(noKernel)(
+  `a record may be held while arrays are read at an index, with each pass and without${withoutKernel}`,
+  () => {
+    const declarations = `import { arrayOf, local } from "wirescript/kernel";
+    const List = struct({ words: arrayOf(be16, 6), pairs: arrayOf(struct({ low: u8, high: u8 }), 4) });
+    export const events = ringBuffer({ value: u64, bytes: 4096 });`;
+    test.each([
+      ["the packet", "e.value = list.words[i];"],
+      ["a struct of the packet", "const pair = list.pairs[i % 4]; pair.low = 7; e.value = pair.low + pair.high;"],
+      ["memory of its own", "const own = local(List); own.words = list.words; e.value = own.words[i];"],
+      ["the packet twice", "e.value = list.words[i] + list.words[(i + 1) % 6];"],
+      [
+        "in a long loop",
+        "for (let k = 0; k < 150; k++) { e.value += list.words[(i + k) % 6]; if (e.value & 1) e.value ^= k; }",
+      ],
+      ["where a record was given away already", "if (i > 2) { events.discard(e); return XDP_TX; } e.value = list.words[i];"],
+    ])("%s", (_, text) => {
+      const module = `${declarations}
+      export const p = xdp((ctx) => {
+        const list = ctx.at(List, 16);
+        if (!list) return XDP_DROP;
+        let i = list.words[5] % 6;
+        const e = ctx.length > 60 ? events.reserve() : null;
+        if (!e) return list.words[i] === 1 ? XDP_TX : XDP_DROP;
+        ${text}
+        events.submit(e);
+        return XDP_PASS;
+      });`;
+      const packet = (index: number, length: number) => {
+        const bytes = frame([0x0202_0102_0302n, 0x0009_0004_0007n], length);
+        bytes[16 + 11] = index;
+        return bytes;
+      };
+      for (const disabled of [[], ...PASSES.map(({ name }) => [name]), PASSES.map(({ name }) => name)]) {
+        bothRuns(build(module, disabled), [packet(0, 64), packet(1, 64), packet(5, 64), packet(3, 40)]);
+      }
+    });
+  },
+);
+
 test.skipIf(noKernel)(`a function that gives a record away is built in, however large the program is${withoutKernel}`, () => {
   // Each costs the compiler something, and the program nothing.
   const lines = Array.from({ length: 1600 }, (_, k) => `sum += ${k};`);

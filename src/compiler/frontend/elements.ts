@@ -4,7 +4,7 @@
  * comparisons, so what follows a failure is only something that ends.
  */
 import type ts from "typescript";
-import type { Value as Ssa } from "../ir/ir.ts";
+import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { boundOf } from "./bounds.ts";
 import { type BytesLayout, SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
@@ -74,23 +74,30 @@ function indexed(
   const { most, verified } = boundOf(l, ssa);
   if (most > last) return l.fail(node, "WS2080", { length, last: length - 1 });
   l.assertAlive(memory);
-  if (verified > last) demand(l, l.compare("ule", ssa, l.builder.const(last)));
+  const never = verified > last ? demand(l, l.compare("ule", ssa, l.builder.const(last))) : null;
   const distance = size === 1 ? ssa : l.binary("mul", ssa, l.builder.const(size));
   const pointer = l.binary("add", memory.pointer, distance);
+  if (never !== null) l.demands.set(never, { of: "index", taker: size === 1 ? pointer : distance });
   // A packet address plus a variable is a new address to the verifier, of which it has checked nothing yet.
   if (memory.region === "packet") {
     const end = l.binary("add", pointer, l.builder.const(memory.offset + size));
-    demand(l, l.compare("ule", end, memory.metadata === true ? l.data : l.dataEnd));
+    const outside = demand(l, l.compare("ule", end, memory.metadata === true ? l.data : l.dataEnd));
+    if (outside !== null) l.demands.set(outside, { of: "address", pointer, end });
   }
   return { ...memory, pointer };
 }
 
-/** Tells the verifier what is always true: on the other path, which no packet takes, the program ends. */
-function demand(l: Lowering, condition: Ssa): void {
+/**
+ * Tells the verifier what is always true: on the other path, which no packet takes, the program ends. Gives the block in which it does;
+ * `null` where nothing of this can be reached.
+ */
+function demand(l: Lowering, condition: Ssa): Block | null {
   const there = l.builder.newBlock();
   const never = l.builder.newBlock();
   l.builder.branch(condition, there, never);
   l.builder.enter(never);
-  if (!l.unreachable) l.builder.return(l.builder.const(0));
+  const reached = l.builder.block;
+  if (reached !== null) l.builder.return(l.builder.const(0));
   l.builder.enter(there);
+  return reached;
 }

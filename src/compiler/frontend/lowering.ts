@@ -46,6 +46,12 @@ export interface Frame {
   loops: LoopTarget[];
 }
 
+/**
+ * What the verifier learns on the other way: that an index is within the array, which `taker` makes an address of, or that `pointer` lies
+ * before the packet's end, of which `end` is made to be compared.
+ */
+export type Demand = { of: "index"; taker: Ssa } | { of: "address"; pointer: Ssa; end: Ssa };
+
 /** Calls that a diagnostic shows. */
 const LONGEST_CALL_CHAIN = 4;
 
@@ -75,6 +81,8 @@ export class Lowering {
   #node: ts.Node | null = null;
   /** Calls that submit or discard a record, and the name of the ring buffer that the source says; `null` when it has none. */
   readonly releases = new Map<Ssa, string | null>();
+  /** Blocks that no packet reaches: the program ends there so that the verifier learns what is always true. */
+  readonly demands = new Map<Block, Demand>();
   readonly #entry: Block;
   /** Stack slots that no call in flight uses, by size. */
   readonly #freeSlots = new Map<number, Ssa[]>();

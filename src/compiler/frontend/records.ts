@@ -62,6 +62,8 @@ class RecordCheck {
   readonly #liveIn: Map<Block, Set<Ssa>>;
   readonly #seen = new Set<string>();
   #pending: Path[] = [];
+  /** Where the program must not end, since the verifier would miss a record there: see `Lowering.demands`. */
+  readonly #mustGoOn = new Set<Block>();
 
   constructor(l: Lowering, fn: Function) {
     this.#l = l;
@@ -79,6 +81,7 @@ class RecordCheck {
       if (this.#seen.size > MOST_PATHS) return this.#tooMany();
       this.#walk(path, path.block.instructions);
     }
+    for (const block of this.#mustGoOn) goOn(this.#l, this.#fn, block);
   }
 
   /** Goes on with `rest`, the instructions of the path's block that are not done yet, and leads on to the next blocks. */
@@ -123,7 +126,9 @@ class RecordCheck {
     const { terminator } = path.block;
     const span = terminator.span ?? path.span;
     if (terminator.op === "return") {
-      for (const record of path.held) this.#leak(record, span);
+      const isDemand = this.#l.demands.has(path.block);
+      if (isDemand && path.held.size > 0) this.#mustGoOn.add(path.block);
+      for (const record of isDemand ? [] : path.held) this.#leak(record, span);
       return;
     }
     if (terminator.op === "jump") return this.#enter({ ...path, span }, terminator.targets[0]);
@@ -308,4 +313,28 @@ function ids(values: ReadonlySet<Ssa>): string[] {
 
 function show(content: Known): string {
   return content === null || typeof content === "bigint" ? String(content) : `v${content.record.id}+${content.offset}`;
+}
+
+/**
+ * Makes `never`, where a demand of `l` ends the program, go on as if the demand were met, with what is within its bounds. The other way has
+ * been walked already: nothing that hangs on a record differs between the two.
+ */
+function goOn(l: Lowering, fn: Function, never: Block): void {
+  const demand = l.demands.get(never);
+  const check = never.predecessors[0]?.terminator;
+  if (demand === undefined || check?.op !== "branch") throw new Error(`b${never.id} is no demand's`);
+  const [there] = check.targets;
+  // What is compared with the last index; what a distance was added to.
+  const checked = demand.of === "index" ? (check.args[0].args[0] as Ssa) : demand.pointer;
+  const zero: Ssa = { op: "const", id: fn.nextId++, type: "int", args: [], value: 0n, span: null };
+  const instead = demand.of === "index" ? zero : (demand.pointer.args[0] as Ssa);
+  never.instructions = instead === zero ? [zero] : [];
+  never.terminator = { op: "jump", args: [], targets: [there], span: never.terminator.span };
+  there.predecessors.push(never);
+  const either: Ssa = { op: "phi", id: fn.nextId++, type: checked.type, args: [checked, instead], span: null };
+  for (const use of fn.blocks.flatMap(({ instructions }) => instructions)) {
+    const isTold = demand.of === "index" ? use === demand.taker : use !== demand.end;
+    if (isTold) use.args = use.args.map((argument) => (argument === checked ? either : argument));
+  }
+  there.instructions.unshift(either);
 }
