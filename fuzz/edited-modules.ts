@@ -1,6 +1,6 @@
 /** Valid modules with a few random edits: what a person's half-typed, mistyped or damaged file may look like. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import ts from "typescript";
 import type { Random } from "./random.ts";
 
@@ -15,19 +15,42 @@ export interface EditedModule {
 interface Original {
   name: string;
   text: string;
+  /** How often it is edited beside the others. */
+  weight: number;
 }
+
+/** Characters, imported modules included, of which one edit is worth as many of smaller modules. */
+const LONGEST = 130_000;
 
 /** The ready-made programs, the modules of wirescript/net with a program of their own, and the documentation's examples. */
 export function validModules(): Original[] {
   const folder = "src/programs";
-  const programs = readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
+  const files = readdirSync(folder).filter((name) => name.endsWith(".bpf.ts"));
+  const programs = files.map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
   const documented = readFileSync("docs/language.md", "utf8").matchAll(/^```ts\n([\s\S]*?)^```/gm);
   const examples = [...documented].map(([, text = ""], index) => ({ name: `docs/language.md, example ${index + 1}`, text }));
   // Imports of neighbours go on working wherever the edited text is said to be.
   return [...programs, ...examples].map(({ name, text }) => ({
     name,
-    text: text.replaceAll(/"\.\/([\w-]+\.bpf\.ts)"/g, (_, file: string) => JSON.stringify(resolve(folder, file))),
+    text: text.replaceAll(NEIGHBOUR, (_, file: string) => JSON.stringify(resolve(folder, file))),
+    // What is long takes long to compile, and an edit tries one place of it: as many places are tried in a minute of each.
+    weight: Math.ceil(LONGEST / lengthOf(join(folder, name), text)),
   }));
+}
+
+/** An import of a module in the same folder. */
+const NEIGHBOUR = /"\.\/([\w-]+\.bpf\.ts)"/g;
+
+/** Characters of a module and of those that it imports from its folder, each once. */
+function lengthOf(file: string, text: string, seen = new Set<string>()): number {
+  let length = text.length;
+  for (const [, name = ""] of text.matchAll(NEIGHBOUR)) {
+    const neighbour = join(dirname(file), name);
+    if (seen.has(neighbour)) continue;
+    seen.add(neighbour);
+    length += lengthOf(neighbour, readFileSync(neighbour, "utf8"), seen);
+  }
+  return length;
 }
 
 type Edit = (text: string, tokens: readonly Token[], random: Random) => string;
@@ -122,7 +145,7 @@ const EDITS: Readonly<Record<string, Edit>> = {
 
 /** One to three edits, most often one: what is left is then mostly right. */
 export function editedModule(originals: readonly Original[], random: Random): EditedModule {
-  const { name, text } = random.pick(originals);
+  const { name, text } = random.weighted(originals.map((original) => [original.weight, original]));
   const count = random.weighted([
     [7, 1],
     [2, 2],

@@ -1,5 +1,6 @@
 /** The command line of the editing fuzzer: `node fuzz/edits.js --help`. A process of its own does the work, so that a hang is seen. */
 import { fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type EditVerdict, runEdit } from "./edit-case.ts";
 import { type EditedModule, editedModule, validModules } from "./edited-modules.ts";
@@ -16,10 +17,12 @@ Each must give diagnostics or a program, and the kernel must take the programs.
   --case SEED    only this one, and print its text
 `;
 
-/** Seconds without any progress that count as a hang. */
+/** Seconds of processor time without any progress that count as a hang: a busy machine is none. */
 const HANG = 60;
 
 type Tally = Record<EditVerdict["kind"], number>;
+/** `after`: seconds of processor time that the process had used before. */
+type Begun = { begun: number; after: number };
 type Progress = { at: number; tally: Tally };
 type Finding = { seed: number; what: string };
 
@@ -69,7 +72,7 @@ function work(originals: ReturnType<typeof validModules>, first: number, end: nu
   const tally: Tally = { diagnosed: 0, accepted: 0, loaded: 0, tooComplex: 0, failed: 0 };
   let accepted = 0;
   for (let seed = first; seed < end; seed++) {
-    process.send?.({ begun: seed });
+    process.send?.({ begun: seed, after: processorTime(process.pid) });
     const { text, name, edits } = moduleOf(originals, seed);
     const verdict = runEdit(text, load > 0 && accepted % load === 0);
     if (verdict.kind !== "diagnosed") accepted++;
@@ -113,17 +116,14 @@ function workUntilItEnds(seed: number, count: number, load: number, found: (find
   const child = fork(script, ["--seed", String(seed), "--count", String(count), "--load", String(load)]);
   let tally: Tally = { diagnosed: 0, accepted: 0, loaded: 0, tooComplex: 0, failed: 0 };
   let current = seed;
-  let hung = false;
-  const alarm = () => {
-    hung = true;
-    child.kill("SIGKILL");
-  };
-  let timer = setTimeout(alarm, HANG * 1000);
+  let [begun, hung] = [0, false];
+  const look = setInterval(() => {
+    hung = child.pid !== undefined && processorTime(child.pid) - begun > HANG;
+    if (hung) child.kill("SIGKILL");
+  }, 1000);
   return new Promise((resolve) => {
-    child.on("message", (message: { begun: number } | Progress | Finding) => {
-      clearTimeout(timer);
-      timer = setTimeout(alarm, HANG * 1000);
-      if ("begun" in message) current = message.begun;
+    child.on("message", (message: Begun | Progress | Finding) => {
+      if ("begun" in message) [current, begun] = [message.begun, message.after];
       else if ("what" in message) found(message);
       else {
         tally = { ...message.tally };
@@ -132,10 +132,24 @@ function workUntilItEnds(seed: number, count: number, load: number, found: (find
       }
     });
     child.on("exit", (status, signal) => {
-      clearTimeout(timer);
+      clearInterval(look);
       if (status === 0) return resolve({ tally, done: true });
-      const what = hung ? `it hung for ${HANG} seconds` : `the process ended with ${signal ?? `status ${status}`}`;
+      const what = hung
+        ? `it hung for ${HANG} seconds of processor time`
+        : `the process ended with ${signal ?? `status ${status}`}`;
       resolve({ tally, done: false, seed: current, what });
     });
   });
+}
+
+/** Seconds that a process has used so far; `utime` and `stime` of proc_pid_stat(5), in hundredths. 0 when it has ended. */
+function processorTime(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
 }
