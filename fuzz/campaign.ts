@@ -22,6 +22,8 @@ export interface Campaign {
   shrinkTries: number;
   /** Called after each case. */
   progress?: () => void;
+  /** Called with each finding as soon as it is small. */
+  found?: (finding: Finding) => void;
 }
 
 export interface Tally {
@@ -85,7 +87,11 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
       } else {
         failures++;
         const { signature } = verdict.failure;
-        if (!findings.has(signature)) findings.set(signature, finding(seed, each, way, verdict.failure, campaign));
+        if (!findings.has(signature)) {
+          const small = finding(seed, each, way, verdict.failure, campaign);
+          findings.set(signature, small);
+          campaign.found?.(small);
+        }
         break;
       }
     }

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { addTally, type Campaign, type Finding, runCampaign, type Tally } from "./campaign.ts";
 import { printCoverage } from "./coverage.ts";
+import { type Narrator, narrate } from "./narrator.ts";
 
 const HELP = `Usage: npm run fuzz -- [options]
 
@@ -23,6 +24,9 @@ interface Outcome {
   findings: Finding[];
   failures: number;
 }
+
+/** What a process that runs a share of the cases tells the one that started it. */
+type Message = { outcome: Outcome } | { finding: Finding } | { progress: 1 };
 
 /** Returns the exit status: 0 when everything agreed, 1 when not, 2 when the command line is wrong. */
 export async function main(): Promise<number> {
@@ -62,13 +66,15 @@ export async function main(): Promise<number> {
   }
   const campaign: Campaign = { seed, count, packets, otherWays: !values["usual-only"], kernel, shrinkTries: 3000 };
   if (values.share !== undefined) {
-    const progress = () => process.send?.({ progress: 1 });
-    process.send?.({ outcome: runCampaign({ ...campaign, first: Number(values.share), stride: jobs, progress }) });
+    const tell = (message: Message) => void process.send?.(message);
+    const progress = () => tell({ progress: 1 });
+    const found = (finding: Finding) => tell({ finding });
+    tell({ outcome: runCampaign({ ...campaign, first: Number(values.share), stride: jobs, progress, found }) });
     return 0;
   }
-  const started = performance.now();
-  const outcome = jobs === 1 ? runCampaign(campaign) : await share(campaign, jobs);
-  report(outcome, (performance.now() - started) / 1000);
+  const narrator = narrate(count, console);
+  const outcome = jobs === 1 ? runCampaign({ ...campaign, ...narrator }) : await share(jobs, narrator);
+  report(outcome, narrator.seconds());
   return outcome.failures === 0 ? 0 : 1;
 }
 
@@ -76,12 +82,8 @@ function isCount(value: number | undefined): value is number {
   return value !== undefined && Number.isInteger(value) && value > 0;
 }
 
-async function share(campaign: Campaign, jobs: number): Promise<Outcome> {
-  let done = 0;
-  const progress = () => {
-    if (++done % 500 === 0) console.error(`${done} of ${campaign.count} modules`);
-  };
-  const outcomes = await Promise.all(Array.from({ length: jobs }, (_, index) => worker(index, progress)));
+async function share(jobs: number, narrator: Narrator): Promise<Outcome> {
+  const outcomes = await Promise.all(Array.from({ length: jobs }, (_, index) => worker(index, narrator)));
   const [first, ...others] = outcomes;
   if (first === undefined) throw new Error("no processes");
   for (const { tally, findings, failures } of others) {
@@ -92,16 +94,17 @@ async function share(campaign: Campaign, jobs: number): Promise<Outcome> {
   return first;
 }
 
-function worker(index: number, progress: () => void): Promise<Outcome> {
+function worker(index: number, narrator: Narrator): Promise<Outcome> {
   const [, script = ""] = process.argv;
   const child = spawn(process.execPath, [script, ...process.argv.slice(2), "--share", String(index)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   return new Promise((resolve, reject) => {
     let outcome: Outcome | null = null;
-    child.on("message", (message: { outcome: Outcome } | { progress: number }) => {
+    child.on("message", (message: Message) => {
       if ("outcome" in message) outcome = message.outcome;
-      else progress();
+      else if ("finding" in message) narrator.found(message.finding);
+      else narrator.progress();
     });
     child.on("exit", (code) => {
       if (outcome !== null) resolve(outcome);
@@ -111,7 +114,6 @@ function worker(index: number, progress: () => void): Promise<Outcome> {
 }
 
 function report({ tally, findings, failures }: Outcome, seconds: number): void {
-  for (const finding of findings) console.log(`${"=".repeat(100)}\n${finding.report}\n`);
   const { programs, runs, executed, leftOut, coverage } = tally;
   for (const line of printCoverage(coverage)) console.log(line);
   console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
