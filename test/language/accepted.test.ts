@@ -162,6 +162,35 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     expect(runOnce(body, frame([], 64), declarations, { disabledPasses: PASSES.map(({ name }) => name) }).action).toBe(3);
   });
 
+  test("an index that is the same in all rounds of a long loop, which is left where it was compared", () => {
+    const declarations = `import { arrayOf } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(u32, 4) });
+      let which: u32 = 0;`;
+    for (const [condition, index] of [
+      ["d < 4", "d"],
+      ["d > 2 && d < 7", "d - 3"],
+    ]) {
+      const body = `const list = ctx.at(List, 14);
+        if (!list) return XDP_DROP;
+        const d = which;
+        let sum = 0;
+        for (let i = 0; i < 400; i++) {
+          if (sum & 1) sum += i;
+          if (sum & 2) sum ^= 5;
+          if (${condition}) {
+            if (sum === 7_777_777 + i) break;
+            if (i > 300) return list.words[${index}] === 0 ? XDP_TX : XDP_ABORTED;
+          }
+          sum += 1;
+        }
+        return XDP_PASS;`;
+      for (const disabled of [[], PASSES.map(({ name }) => name)]) {
+        const { action } = runOnce(body, frame([], 64), declarations, { disabledPasses: disabled });
+        expect(action, `${index} without ${disabled}`).toBe(index === "d" ? 3 : 2);
+      }
+    }
+  });
+
   test("an index that is less than the counter of a long loop, on a way out of it", () => {
     const declarations = `import { arrayOf } from "wirescript/kernel";
       const List = struct({ words: arrayOf(u32, 5) });`;

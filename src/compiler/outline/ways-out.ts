@@ -4,9 +4,9 @@
  */
 import { Dominators } from "../ir/dominators.ts";
 import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
-import type { Block, Function, Value } from "../ir/ir.ts";
+import { type Block, type Function, isCompare, type Value } from "../ir/ir.ts";
 import { type Exit, exitsOf, type NaturalLoop } from "../ir/loops.ts";
-import { U64_MAX } from "../ir/range.ts";
+import { U64_MAX, upperBound } from "../ir/range.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import { type Bounds, boundsAt } from "./known-bounds.ts";
 import type { LoopFrame } from "./loop-frame.ts";
@@ -25,6 +25,8 @@ export class WaysOut {
   readonly #groups: readonly Exit[][];
   /** What those numbers can be of which the verifier must know it when they are used behind it, by the way out. */
   readonly #bounds = new Map<readonly Exit[], ReadonlyMap<Value, Bounds>>();
+  /** The same for numbers from before the loop, with which it compares: the comparison is in the callback, and the caller's copy is as it was. */
+  readonly #compared = new Map<readonly Exit[], readonly [Value, Bounds][]>();
   /** What is in the frame when the loop is left that way. */
   readonly #leaving = new Map<readonly Exit[], Value[]>();
 
@@ -46,17 +48,35 @@ export class WaysOut {
     this.#home = home;
     this.#groups = this.#grouped();
     this.#liveOut = this.#usedBehind();
+    const fromBefore = this.#fromBefore();
     for (const group of this.#groups) {
       const leaving = this.#leavingBy(group);
       const boundOf = boundsAt(group, loop.blocks, dominators, counted);
-      const found = leaving.flatMap((value): [Value, Bounds][] => {
+      const bounded = (value: Value): [Value, Bounds][] => {
         if (value.type !== "int" || !proving.has(value)) return [];
         const { least, most } = boundOf(value);
         return [[value, { least: lessened.has(value) ? least : 0n, most }]];
-      });
+      };
+      const found = leaving.flatMap(bounded);
       this.#leaving.set(group, leaving);
       this.#bounds.set(group, new Map(found));
+      this.#compared.set(group, fromBefore.flatMap(bounded));
     }
+  }
+
+  /** Numbers from before the loop that are compared in it and used behind it. */
+  #fromBefore(): Value[] {
+    const { blocks, header } = this.#loop;
+    const compared = new Set<Value>();
+    for (const { instructions } of blocks) {
+      for (const { op, args } of instructions) {
+        const [left] = args;
+        if (isCompare(op) && left !== undefined && !this.#home.has(left) && left.op !== "const") compared.add(left);
+      }
+    }
+    const behind = this.#fn.blocks.filter((block) => !blocks.has(block) && this.#dominators.dominates(header, block));
+    const used = new Set(behind.flatMap(({ instructions }) => instructions.flatMap(({ args }) => args)));
+    return [...compared].filter((value) => used.has(value));
   }
 
   #grouped(): Exit[][] {
@@ -142,6 +162,10 @@ export class WaysOut {
         const told = most === U64_MAX ? (frame.forgottenBound(value) ?? most) : most;
         if (told < frame.bound(value)) goOnUnless("ugt", copy, told);
         if (least > 0n) goOnUnless("ult", copy, least);
+      }
+      for (const [value, { least, most }] of this.#compared.get(exits) ?? []) {
+        if (most < upperBound(value)) goOnUnless("ugt", value, most);
+        if (least > 0n) goOnUnless("ult", value, least);
       }
       for (const [value, copy] of loaded) definitions.get(value)?.set(end, copy);
       const [{ from, which, target }] = exits as [Exit];
