@@ -79,7 +79,7 @@ async function show(lab: TrafficLab, balancer: RunningBalancer, interruption: In
   const held = await lab.hold(URL_OF_SERVICE, HELD);
   const killed = performance.now();
   await lab.killServer(victim);
-  await balancer.until(interruption, (backends) => backends.get(victim.name)?.health === "down");
+  await balancer.until(interruption, (backends) => isKnownDown(backends.get(victim.name)));
   const slots = backendsOf(started).find(({ name }) => name === victim.name)?.slots ?? 0;
   say(`     its health check noticed within ${took(killed)}; its ${count(slots)} slots of the table go to the other three`);
   const without = await lab.request(URL_OF_SERVICE, REQUESTS);
@@ -91,7 +91,7 @@ async function show(lab: TrafficLab, balancer: RunningBalancer, interruption: In
   step(5, `${victim.name} comes back`);
   const restarted = performance.now();
   await lab.startServer(victim);
-  await balancer.until(interruption, (backends) => backends.get(victim.name)?.health === "up");
+  await balancer.until(interruption, (backends) => isKnownUp(backends.get(victim.name)));
   say(`     its health check found it up within ${took(restarted)}`);
   const again = await lab.request(URL_OF_SERVICE, REQUESTS);
   sayShares(again, all);
@@ -137,10 +137,7 @@ class RunningBalancer implements AsyncDisposable {
         this.#said = `${this.#said}${data}`.slice(-4000);
       });
     }
-    await this.until(
-      interruption,
-      (backends) => backends.size > 0 && [...backends.values()].every(({ health }) => health === "up"),
-    );
+    await this.until(interruption, (backends) => backends.size > 0 && [...backends.values()].every(isKnownUp));
     return await this.status();
   }
 
@@ -216,6 +213,15 @@ ${this.#lab.servers.map(({ name, host }) => `      - { name: ${name}, address: $
 
 function backendsOf({ services }: Status): BackendStatus[] {
   return services.find(({ name }) => name === SERVICE)?.backends ?? [];
+}
+
+/** Found down, and gone from the table too, which the kernel has a moment later. */
+function isKnownDown(backend: BackendStatus | undefined): boolean {
+  return backend?.health === "down" && backend.slots === 0;
+}
+
+function isKnownUp(backend: BackendStatus | undefined): boolean {
+  return backend?.health === "up" && backend.slots > 0;
 }
 
 function sayShares({ answers }: Tally, servers: readonly string[]): void {
