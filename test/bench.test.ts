@@ -36,13 +36,12 @@ import {
   u16,
   udp,
 } from "./packets/index.ts";
+import { SEED } from "./property.ts";
 
 const clang = findClang();
 const missing = isRoot ? missingForC(clang) : "loading programs needs root on Linux";
 const skipped = missing === null ? "" : ` (skipped: ${missing.split("\n")[0]})`;
 
-/** Always the same packets: a failure that cannot be repeated is of no use. */
-const SEED = 20_240_607;
 const MUTANTS = 20_000;
 
 /** Clang's levels say the same, so ours is compared with one of them; the bench counts them all. */

@@ -1,6 +1,7 @@
 /** The paper's own table, and what it promises of tables: balance, little disruption, and that nothing but names and weights counts. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import { fillTable, isPrime, maglevTable, USUAL_SIZE, type WeightedName } from "./maglev.ts";
 
 const SIZE = 4093;
@@ -39,7 +40,7 @@ describe("a table", () => {
     .filter((list) => list.some(({ weight }) => weight > 0));
 
   it("gives every slot to a backend with a weight, in any order of the same", () => {
-    fc.assert(
+    assertProperty(
       fc.property(someBackends, fc.array(fc.nat()), (list, keys) => {
         const shuffled = list.map((each, index) => ({ each, key: keys[index] ?? 0 })).sort((a, b) => a.key - b.key);
         const table = owners(list, 1021);
@@ -56,7 +57,7 @@ describe("a table", () => {
   });
 
   it("spreads slots by weight, within a slot or two for each round", () => {
-    fc.assert(
+    assertProperty(
       fc.property(someBackends, (list) => {
         const total = list.reduce((sum, { weight }) => sum + weight, 0);
         const table = owners(list, SIZE);

@@ -1,6 +1,7 @@
 /** From one desired state to another: what changes, and what moves. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import type { State } from "./contract.ts";
 import { readDocument } from "./document.ts";
 import { planChanges } from "./plan.ts";
@@ -115,7 +116,7 @@ describe("a plan", () => {
 
   it("back is as far as there", () => {
     const weights = fc.array(fc.nat(3), { minLength: 1, maxLength: 6 });
-    fc.assert(
+    assertProperty(
       fc.property(weights, weights, (there, back) => {
         const state = (each: number[]) =>
           two(each.map((weight, index) => `{ address: 10.0.0.${index + 1}, weight: ${weight} }`).join());

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import { readDocument } from "./document.ts";
 import { type Accepted, Store } from "./store.ts";
 
@@ -79,7 +80,7 @@ describe("a store", () => {
     await store.save(accepted(2));
     copyFileSync(file("state"), file("whole"));
     const whole = readFileSync(file("whole"));
-    await fc.assert(
+    await assertProperty(
       fc.asyncProperty(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
         const damaged = Buffer.from(whole);
         damaged[at] = (damaged[at] as number) ^ change;

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import Value from "typebox/value";
 import { expect, it } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import type { Problem } from "./contract.ts";
 import { State } from "./state.ts";
 import { validate } from "./validate.ts";
@@ -66,7 +67,7 @@ const state = fc.record(
 );
 
 it("takes what TypeBox takes of it, once it is complete, and nothing else", () => {
-  fc.assert(
+  assertProperty(
     fc.property(state, (generated) => {
       const problems: Problem[] = [];
       // With a prototype, as others have.
@@ -88,7 +89,7 @@ it("takes what TypeBox takes of it, once it is complete, and nothing else", () =
 });
 
 it("names each field that does not fit by its JSON pointer", () => {
-  fc.assert(
+  assertProperty(
     fc.property(state, (value) => {
       const problems: Problem[] = [];
       validate(State, value, problems);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import { countSlots, decode, encode, unlinked } from "./encoding.ts";
 import type { Instruction } from "./instruction.ts";
 import { OPCODE } from "./opcodes.ts";
@@ -33,7 +34,7 @@ describe("encoding", () => {
   });
 
   it("is undone by decoding, for all instructions", () => {
-    fc.assert(
+    assertProperty(
       fc.property(fc.array(fc.oneof(narrow, wide)), (instructions: Instruction[]) => {
         const bytes = encode(instructions);
         expect(bytes.length).toBe(countSlots(instructions) * 8);
@@ -43,7 +44,7 @@ describe("encoding", () => {
   });
 
   it("is what decoding undoes, for all bytes that decode", () => {
-    fc.assert(
+    assertProperty(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         let instructions: Instruction[];
         try {

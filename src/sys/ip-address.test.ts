@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { assertProperty } from "../../test/property.ts";
 import { formatIp, parseIp, prefixesOverlap } from "./ip-address.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -37,7 +38,7 @@ test("what is written is an address and reads back as the same bytes", () => {
     fc.uint8Array({ minLength: 16, maxLength: 16 }),
     fc.array(fc.constantFrom(0, 0, 0, 1, 0xff), { minLength: 16, maxLength: 16 }).map((bytes) => Uint8Array.from(bytes)),
   );
-  fc.assert(
+  assertProperty(
     fc.property(address, (bytes) => {
       const text = formatIp(bytes);
       expect(isIP(text)).toBe(bytes.length === 4 ? 4 : 6);

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen } from "../../src/balancer/api/listen.ts";
 import { type App, makeApi } from "../../src/balancer/api/server.ts";
 import { noKernel, withoutKernel } from "../kernel.ts";
+import { SEED } from "../property.ts";
 import { askRaw, malformedRequests, wireForm } from "./malformed.ts";
 import { TestBalancers } from "./test-balancer.ts";
 
 const COUNT = 3000;
-const SEED = 20_261_121;
 
 describe.skipIf(noKernel)(`malformed requests${withoutKernel}`, () => {
   let balancers: TestBalancers;

@@ -22,11 +22,11 @@ import { mapCodecs } from "../../src/runtime/maps/codecs.ts";
 import { relocate } from "../../src/runtime/relocate.ts";
 import type { MapFd } from "../../src/sys/bpf.ts";
 import { lacking } from "../foreign-tools.ts";
+import { SEED } from "../property.ts";
 import { CLANGS, compiledBytes } from "./against-libbpf.ts";
 import { mutated, Random } from "./mutations.ts";
 
 const COUNT = Number(process.env.WIRESCRIPT_MUTATIONS ?? 2500);
-const SEED = Number(process.env.WIRESCRIPT_SEED ?? 20_261_121);
 
 const OBJECTS: [string, ...string[]][] = [
   ["maps"],

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { noKernel, withoutKernel } from "../../../test/kernel.ts";
+import { assertProperty } from "../../../test/property.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { BackendState, Mode } from "../../programs/balancer-maps.bpf.ts";
 import { readDocument } from "../document.ts";
@@ -282,7 +283,7 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
         .map(([key, { number, ringSize, flags }]) => JSON.stringify({ key, ringSize, flags, ring: ring(number).map(name) }))
         .sort();
     };
-    await fc.assert(
+    await assertProperty(
       fc.asyncProperty(fc.array(some, { minLength: 1, maxLength: 4 }), fc.boolean(), async (states, restart) => {
         for (const state of states) await write(state);
         if (restart) {

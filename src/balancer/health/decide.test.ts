@@ -1,6 +1,7 @@
 /** Who is taken away because of failing checks. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { decide, type Member } from "./decide.ts";
 
 const members = (...failingSince: (number | null)[]): Member[] =>
@@ -34,7 +35,7 @@ describe("who is out", () => {
 
   it("never leaves fewer than the share, and never takes one that is well", () => {
     const some = fc.array(fc.option(fc.nat(100), { nil: null }), { maxLength: 30 });
-    fc.assert(
+    assertProperty(
       fc.property(some, fc.double({ min: 0, max: 1, noNaN: true }), (failing, minimumUp) => {
         const all = members(...failing);
         const decision = decide(all, minimumUp);
@@ -50,7 +51,7 @@ describe("who is out", () => {
 
   it("who is out stays out when another one fails later", () => {
     const times = fc.uniqueArray(fc.nat(1000), { minLength: 2, maxLength: 10 });
-    fc.assert(
+    assertProperty(
       fc.property(times, fc.double({ min: 0, max: 1, noNaN: true }), (since, minimumUp) => {
         const later = Math.max(...since) + 1;
         const before = members(...since, null, null);

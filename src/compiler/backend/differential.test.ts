@@ -4,6 +4,7 @@
  */
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { RandomInKernel } from "../../../test/random-in-kernel.ts";
 import { disassemble } from "../../object/disassemble.ts";
 import { printFunction } from "../ir/print.ts";
@@ -23,7 +24,7 @@ describe.skipIf(!isRoot)("compiled programs do in the kernel what their IR says 
 
   test.each<Cpu>([1, 2, 3, 4])("cpu v%i", { timeout: 1_200_000 }, (cpu) => {
     let spilling = 0;
-    fc.assert(
+    assertProperty(
       fc.property(tapes, packets, (tape, packet) => {
         const fn = randomFunction(tape);
         validate(fn);
@@ -42,7 +43,6 @@ describe.skipIf(!isRoot)("compiled programs do in the kernel what their IR says 
         numRuns: runs / 4,
         interruptAfterTimeLimit: 300_000,
         markInterruptAsFailure: true,
-        seed: process.env.WIRESCRIPT_SEED ? Number(process.env.WIRESCRIPT_SEED) : undefined,
       },
     );
     // The programs are worth the trouble: many need more registers than there are.

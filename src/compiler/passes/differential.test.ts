@@ -1,16 +1,16 @@
 /** Random functions mean the same before and after every pass, the kernel takes them still, and the passes come to an end. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { printFunction } from "../ir/print.ts";
 import { findBrokenLaws } from "../ir/validate.ts";
 import { interpreted, packets, randomFunction, tapes } from "../testing/random-function.ts";
 import { optimise, PASSES } from "./pipeline.ts";
 
 const runs = Number(process.env.WIRESCRIPT_RUNS ?? 300);
-const seed = process.env.WIRESCRIPT_SEED === undefined ? {} : { seed: Number(process.env.WIRESCRIPT_SEED) };
 
 function sameMeaning(change: (fn: ReturnType<typeof randomFunction>) => void, numRuns: number): void {
-  fc.assert(
+  assertProperty(
     fc.property(tapes, packets, (tape, packet) => {
       const fn = randomFunction(tape);
       const before = printFunction(fn);
@@ -23,7 +23,7 @@ function sameMeaning(change: (fn: ReturnType<typeof randomFunction>) => void, nu
         throw new Error(`${before}\n${printFunction(fn)}\n${JSON.stringify([expected, outcome])}`);
       }
     }),
-    { numRuns, ...seed },
+    { numRuns },
   );
 }
 
@@ -39,7 +39,7 @@ describe("the pipeline does not change what a function does", () => {
 });
 
 test("the pipeline comes to an end, and running it again changes nothing", () => {
-  fc.assert(
+  assertProperty(
     fc.property(tapes, (tape) => {
       const fn = randomFunction(tape);
       expect(optimise(fn)).toBeLessThan(20);
@@ -47,6 +47,6 @@ test("the pipeline comes to an end, and running it again changes nothing", () =>
       expect(optimise(fn)).toBe(0);
       expect(printFunction(fn)).toBe(once);
     }),
-    { numRuns: runs / 2, ...seed },
+    { numRuns: runs / 2 },
   );
 });

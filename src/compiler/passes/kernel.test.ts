@@ -1,6 +1,7 @@
 /** What the passes make of random functions is still accepted by the verifier, and does in the kernel what the function meant. */
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { RandomInKernel } from "../../../test/random-in-kernel.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { load } from "../../runtime/load.ts";
@@ -13,12 +14,11 @@ import { optimise, PASSES } from "./pipeline.ts";
 const XDP_PASS = 2;
 const isRoot = process.getuid?.() === 0 && process.platform === "linux";
 const runs = Number(process.env.WIRESCRIPT_RUNS ?? 500);
-const seed = process.env.WIRESCRIPT_SEED === undefined ? {} : { seed: Number(process.env.WIRESCRIPT_SEED) };
 
 const kernel = isRoot ? new RandomInKernel() : null;
 
 function sameInKernel(change: (fn: Function) => void, numRuns: number): void {
-  fc.assert(
+  assertProperty(
     fc.property(tapes, packets, (tape, packet) => {
       const fn = randomFunction(tape);
       const before = printFunction(fn);
@@ -31,7 +31,7 @@ function sameInKernel(change: (fn: Function) => void, numRuns: number): void {
         throw new Error(`${before}\n${printFunction(fn)}\n${String(error)}`);
       }
     }),
-    { numRuns, ...seed },
+    { numRuns },
   );
 }
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { allKinds } from "../../../test/fixtures/all-btf-kinds.ts";
 import { isolated, lacking, output, temporaryDirectory } from "../../../test/foreign-tools.ts";
+import { assertProperty } from "../../../test/property.ts";
 import { writeElf } from "../elf/write.ts";
 import type { ObjectSpec } from "../spec.ts";
 import { decodeBtf } from "./decode.ts";
@@ -123,7 +124,7 @@ describe("damaged BTF", () => {
 
   it("is refused or read, but never crashes, whatever bytes change", () => {
     const mutation = fc.record({ at: fc.nat(valid.length - 1), byte: fc.integer({ min: 0, max: 255 }) });
-    fc.assert(
+    assertProperty(
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
         const copy = valid.slice();
         for (const { at, byte } of mutations) copy[at] = byte;

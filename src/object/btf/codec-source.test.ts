@@ -1,6 +1,7 @@
 /** What is decoded by a function made for the type is what is decoded part by part. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { BtfBuilder } from "./builder.ts";
 import { codec } from "./codec.ts";
 import type { BtfMember } from "./types.ts";
@@ -78,7 +79,7 @@ function build(btf: BtfBuilder, type: Shape): [id: number, size: number] {
 }
 
 test("any type reads the same the thousandth time as the first", () => {
-  fc.assert(
+  assertProperty(
     fc.property(shape, fc.uint8Array({ minLength: 64, maxLength: 64 }), (type, noise) => {
       const btf = new BtfBuilder();
       const [id, size] = build(btf, type);
@@ -105,7 +106,7 @@ function oneOfEach(type: Shape, value: unknown): unknown {
 }
 
 test("any type is written the same the thousandth time as the first, and refused with the same words", () => {
-  fc.assert(
+  assertProperty(
     fc.property(shape, fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.nat(), (type, noise, place) => {
       const btf = new BtfBuilder();
       const [id, size] = build(btf, type);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { BtfBuilder } from "./builder.ts";
 import { type Codec, codec } from "./codec.ts";
 import { describe as describeType } from "./describe.ts";
@@ -51,7 +52,7 @@ describe("integers", () => {
     const type = codec(btf, id);
     const low = signed ? -(1n << BigInt(bits - 1)) : 0n;
     const high = (1n << BigInt(signed ? bits - 1 : bits)) - 1n;
-    fc.assert(
+    assertProperty(
       fc.property(fc.bigInt({ min: low, max: high }), (value) => {
         const bytes = bytesOf(type, value);
         expect(bytes.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n)).toBe(BigInt.asUintN(bits, value));

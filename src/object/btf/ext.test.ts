@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countingProgram } from "../../../test/fixtures/counting-program.ts";
+import { assertProperty } from "../../../test/property.ts";
 import { decodeBtf } from "./decode.ts";
 import { encodeBtf } from "./encode.ts";
 import { decodeExt, encodeExt, kernelExt, lineStrings, sectionExt } from "./ext.ts";
@@ -61,7 +62,7 @@ describe("the ELF form", () => {
     for (let length = 0; length < valid.length; length++) {
       expect(() => decodeExt(valid.subarray(0, length), strings)).toThrow(expect.objectContaining({ code: "BAD_FILE" }));
     }
-    fc.assert(
+    assertProperty(
       fc.property(fc.nat(valid.length - 1), fc.integer({ min: 0, max: 255 }), (at, byte) => {
         const copy = valid.slice();
         copy[at] = byte;

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countingProgram } from "../../../test/fixtures/counting-program.ts";
 import { isolated, lacking, temporaryDirectory } from "../../../test/foreign-tools.ts";
+import { assertProperty } from "../../../test/property.ts";
 import { codec } from "../btf/codec.ts";
 import { disassemble } from "../disassemble.ts";
 import { MAP_TYPE, type ObjectSpec } from "../spec.ts";
@@ -331,7 +332,7 @@ describe("damaged and hostile files", () => {
   });
 
   it("with any one byte changed, are read or refused", () => {
-    fc.assert(
+    assertProperty(
       fc.property(fc.nat(counting.length - 1), fc.integer({ min: 0, max: 255 }), (at, byte) => {
         const copy = counting.slice();
         copy[at] = byte;
@@ -343,7 +344,7 @@ describe("damaged and hostile files", () => {
 
   it("with several words changed, are read or refused", () => {
     const word = fc.record({ at: fc.nat(counting.length - 8), value: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }) });
-    fc.assert(
+    assertProperty(
       fc.property(fc.array(word, { minLength: 1, maxLength: 6 }), (words) => {
         const copy = counting.slice();
         const view = new DataView(copy.buffer);

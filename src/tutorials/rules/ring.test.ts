@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { assertProperty } from "../../../test/property.ts";
 import { type RingMember, spread } from "./ring.ts";
 
 const SLOTS = 4096;
@@ -20,7 +21,7 @@ test.each([1, 2, 3, 10, 100])("%d servers get about the same number of slots", (
 });
 
 test("a server that goes moves its own slots only, and one that comes takes from all", () => {
-  fc.assert(
+  assertProperty(
     fc.property(fc.uniqueArray(fc.nat(0xffffffff), { minLength: 2, maxLength: 12 }), fc.nat(), (addresses, pick) => {
       const all = addresses.map((address, index) => ({ number: index + 1, address }));
       const gone = all[pick % all.length]?.number;
