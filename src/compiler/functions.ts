@@ -4,7 +4,6 @@
  */
 import { relative, resolve } from "node:path";
 import type { FunctionSpec } from "../object/spec.ts";
-import { compareCopies } from "./backend/compare-copies.ts";
 import { StackOverflow } from "./backend/frame.ts";
 import { type Cpu, type Generated, generate } from "./backend/generate.ts";
 import { type CompiledFunction, callChainProblems, reachedFrom } from "./call-chains.ts";
@@ -13,10 +12,9 @@ import { type Diagnostic, describe, type SourceRange } from "./diagnostics/diagn
 import type { Function, Span } from "./ir/ir.ts";
 import { readApart } from "./outline/apart.ts";
 import { MOST_ROUNDS } from "./outline/callback.ts";
-import { computeFlags } from "./outline/compute-flags.ts";
-import { forgetFlags } from "./outline/forget-flags.ts";
 import { outlineLoops } from "./outline/outline-loops.ts";
 import { optimise } from "./passes/pipeline.ts";
+import { suitVerifier } from "./suit-verifier.ts";
 import type { ModuleTypes } from "./types.ts";
 
 /** BPF_COMPLEXITY_LIMIT_INSNS. */
@@ -117,9 +115,7 @@ export class Code {
   }
 
   #generate(fn: Function, place: SourceRange, typeId: () => number, lasting?: ReadonlySet<number>): void {
-    computeFlags(fn);
-    forgetFlags(fn);
-    compareCopies(fn);
+    suitVerifier(fn);
     this.functions.push(fn);
     const generated = this.#withinLimits(fn, place, lasting);
     if (generated === null) return;

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { assertProperty } from "../../../test/property.ts";
 import { printFunction } from "../ir/print.ts";
 import { findBrokenLaws } from "../ir/validate.ts";
+import { suitVerifier } from "../suit-verifier.ts";
 import { interpreted, packets, randomFunction, tapes } from "../testing/random-function.ts";
 import { optimise, PASSES } from "./pipeline.ts";
 
@@ -33,6 +34,12 @@ describe("a pass alone does not change what a function does", () => {
 
 describe("the pipeline does not change what a function does", () => {
   test("with all passes", () => sameMeaning((fn) => optimise(fn, { validate: true }), runs));
+  test("with all passes, and what is done for the verifier behind them", () => {
+    sameMeaning((fn) => {
+      optimise(fn);
+      suitVerifier(fn);
+    }, runs);
+  });
   test.each(PASSES.map(({ name }) => name))("without %s", (name) => {
     sameMeaning((fn) => optimise(fn, { disabled: [name], validate: true }), runs / 4);
   });

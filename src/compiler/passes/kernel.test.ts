@@ -8,6 +8,7 @@ import { load } from "../../runtime/load.ts";
 import { compile } from "../compile.ts";
 import type { Function } from "../ir/ir.ts";
 import { printFunction } from "../ir/print.ts";
+import { suitVerifier } from "../suit-verifier.ts";
 import { interpreted, packets, randomFunction, tapes } from "../testing/random-function.ts";
 import { optimise, PASSES } from "./pipeline.ts";
 
@@ -24,6 +25,7 @@ function sameInKernel(change: (fn: Function) => void, numRuns: number): void {
       const before = printFunction(fn);
       const expected = JSON.stringify(interpreted(fn, packet));
       change(fn);
+      suitVerifier(fn);
       try {
         const outcome = JSON.stringify(kernel?.run(fn, packet, 3).outcome);
         if (outcome !== expected) throw new Error(`${expected}\n${outcome}`);
