@@ -7,6 +7,7 @@ export default defineConfig({
     // Namespaces and system calls belong to a process's main thread, so every file gets a process of its own.
     pool: "forks",
     maxWorkers: 2,
+    reporters: ["default", "./scripts/failed-reporter.js"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

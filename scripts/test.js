@@ -1,5 +1,5 @@
 /**
- * npm test: type check, lint, then all tests; at the end, which tests were skipped and why. Runs every step even when one before it
+ * npm test: type check, lint, then all tests; at the end, which tests were skipped and why, and which failed. Runs every step even when one before it
  * failed, so that one run tells everything. Arguments go to vitest: npm test -- test/cli
  */
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tool = (name) => join(root, "node_modules", ".bin", name);
+const reporter = (name) => `--reporter=${join(root, "scripts", `${name}-reporter.js`)}`;
 
 if (process.platform !== "linux") {
   console.log("This is not Linux: everything that needs its kernel is skipped, and named at the end.\n");
@@ -18,11 +19,7 @@ if (process.platform !== "linux") {
 const steps = [
   ["Type check", tool("tsc"), ["-p", "."]],
   ["Lint", tool("biome"), ["check", "."]],
-  [
-    "Tests",
-    tool("vitest"),
-    ["run", "--reporter=default", `--reporter=${join(root, "scripts", "skipped-reporter.js")}`, ...process.argv.slice(2)],
-  ],
+  ["Tests", tool("vitest"), ["run", "--reporter=default", reporter("skipped"), reporter("failed"), ...process.argv.slice(2)]],
 ];
 
 const failed = [];
