@@ -223,7 +223,7 @@ function answer(ctx: XdpContext, headers: Headers): XdpAction {
 }
 
 /** That of TCP or UDP, which cover the address and the port. False when the packet ends within the header. */
-function updateChecksum(ctx: XdpContext, protocol: u8, changed: u32): boolean {
+function updateChecksum(ctx: XdpContext, protocol: u8, changed: u64): boolean {
   if (protocol === IpProtocol.TCP) {
     const tcp = ctx.at(Tcp, TRANSPORT);
     if (!tcp) return false;

@@ -107,6 +107,34 @@ describe.skipIf(noKernel)(`checksums of whole headers and words${withoutKernel}`
     });
   });
 
+  test("sums of differences are exact up to 2^46, next to each multiple of 0xffff too", () => {
+    const swapped = (value: number) => ((value & 0xff) << 8) | (value >> 8);
+    const expected = (checksum: number, difference: number) => {
+      const total = 0xffff - swapped(checksum) + difference;
+      return swapped(0xffff - (total === 0 ? 0 : ((total - 1) % 0xffff) + 1));
+    };
+    const sums = [0, 1, 2, 3, 0xffff, 0x10000, 0x10001, 2 ** 16 + 1, 2 ** 30 - 1, 2 ** 30 - 0x10000].flatMap((quotient) =>
+      [-0xffff, -0xfffe, -2, -1, 0, 1, 2, 0x7fff, 0x8000, 0xfffe].map((rest) => quotient * 0xffff + rest),
+    );
+    const work = (run: (checksum: number, from: number, to: number) => number, of: typeof expected) => {
+      for (const a of checksums.flatMap((value) => [value, swapped(value)])) {
+        for (const b of sums) if (b >= 0) expect(run(a, b, 0), `${a} ${b}`).toBe(of(a, b));
+      }
+      fc.assert(
+        fc.property(fc.nat(0xffff), fc.maxSafeNat(), (a, b) => run(a, b % 2 ** 46, 0) === of(a, b % 2 ** 46)),
+        { numRuns: 2000, seed: 6 },
+      );
+    };
+    kernel("applyToChecksum(u16(io.checksum), io.from)", (run) => work(run, expected));
+    kernel("applyToUdpChecksum(u16(io.checksum), io.from)", (run) => work(run, (a, b) => asUdp(a, expected(a, b))));
+  });
+
+  test("all words of a remainder", () => {
+    kernel("replaceInUdpChecksum(u16(io.checksum), u16(io.from), 0xff01)", (run) => {
+      for (let a = 0; a < 0x10000; a += 7) expect(run(a, 0xff00, 0), `${a}`).toBe(asUdp(a, updated(a, 0xff00, 0xff01)));
+    });
+  });
+
   test("UDP's none stays none, and none of its checksums becomes it", () => {
     kernel("replaceInUdpChecksum(u16(io.checksum), u16(io.from), u16(io.to))", (run) => {
       for (const a of checksums) {

@@ -31,6 +31,17 @@ describe("constants", () => {
     expect(text).toMatch(new RegExp(`^v\\d+ = const ${result}\nreturn v\\d+$`));
   });
 
+  test("two factors are one where that is part of an instruction, and stay two where it is not", () => {
+    const product = (left: string, right: string) =>
+      transformed(
+        [simplify, removeDead],
+        `v4 = load.2 packet v2\nv5 = const ${left}\nv6 = mul v4, v5
+        v7 = const ${right}\nv8 = mul v6, v7\nreturn v8`,
+      );
+    expect(product("1000", "1001")).toContain("const 1001000\n");
+    expect(product("42009217", "6700417")).toMatch(/const 42009217\n[^]*const 6700417\n/);
+  });
+
   test("sums of sums are one sum, subtraction is addition", () => {
     expect(computed("v4 = const 5\nv5 = sub v10, v4\nv6 = const 12\nv99 = add v5, v6")).toMatch(
       /^v99 = add v10, v\d+\nreturn v99$/,

@@ -111,7 +111,10 @@ export const reassociate: Rule<Binary> = (instruction, make) => {
   if (!make.isUsedOnce(inner) || !make.bounding.maySkip(inner, instruction)) return null;
   if (instruction.op === "add" || ASSOCIATIVE.includes(instruction.op)) {
     const op = instruction.op as BinaryOp; // `isBinary(inner.op)`, and they are the same
-    instruction.args = [base, make.constant(evaluateBinary(op, second.value, right.value))];
+    const both = evaluateBinary(op, second.value, right.value);
+    // Two factors that are parts of their instructions are less than one that is not.
+    if (op === "mul" && BigInt.asIntN(32, both) !== BigInt.asIntN(64, both)) return null;
+    instruction.args = [base, make.constant(both)];
     return instruction;
   }
   if (instruction.op === "shl" || instruction.op === "lshr") {
