@@ -1,5 +1,5 @@
 /** IPv4 (RFC 791) and IPv6 (RFC 8200): headers, extension headers, and where the transport header is. */
-import { be16, be32, bits, bytes, type Infer, type PacketContext, struct, u8, type u16, u32 } from "../kernel/index.ts";
+import { be16, be32, bits, bytes, type Infer, type PacketContext, struct, u8, type u16, u32, viewAs } from "../kernel/index.ts";
 import { EtherType } from "./ethernet.ts";
 
 /** Without options: `ihl` times four is where the payload starts. */
@@ -124,19 +124,17 @@ export function ipv6Payload(ctx: PacketContext, offset: u32): IpPayload | null {
   if (ip?.version !== 6) return null;
   let protocol: u8 = ip.nextHeader;
   let next: u32 = offset + IPv6.size;
-  // Most packets have none: for them no loop begins.
-  if (!isIpv6Extension(protocol)) return { protocol, offset: next, fragment: 0 };
   for (let depth = 0; depth < IPV6_MAX_EXTENSIONS; depth++) {
+    if (!isIpv6Extension(protocol)) break;
     const extension = ctx.at(Ipv6Extension, next);
     if (!extension) return null;
     if (protocol === IpProtocol.FRAGMENT) {
-      const part = ctx.at(Ipv6FragmentHeader, next);
-      if (part && part.offset !== 0)
+      const part = viewAs(extension, Ipv6FragmentHeader);
+      if (part.offset !== 0)
         return { protocol: part.nextHeader, offset: next + Ipv6FragmentHeader.size, fragment: part.offset };
     }
     next += ipv6ExtensionSize(protocol, extension.length);
     protocol = extension.nextHeader;
-    if (!isIpv6Extension(protocol)) break;
   }
   return { protocol, offset: next, fragment: 0 };
 }
