@@ -39,7 +39,7 @@ describe("constants", () => {
         v7 = const ${right}\nv8 = mul v6, v7\nreturn v8`,
       );
     expect(product("1000", "1001")).toContain("const 1001000\n");
-    expect(product("42009217", "6700417")).toMatch(/const 42009217\n[^]*const 6700417\n/);
+    for (const factor of ["42009217", "6700417"]) expect(product("42009217", "6700417")).toContain(`const ${factor}\n`);
   });
 
   test("sums of sums are one sum, subtraction is addition", () => {
