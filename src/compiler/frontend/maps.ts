@@ -10,6 +10,7 @@ import { addressOf, store, viewOf } from "./memory.ts";
 import { callQueue } from "./queues.ts";
 import { callRingBuffer } from "./ring-buffers.ts";
 import { argument } from "./schemas.ts";
+import { stackPhaseOf } from "./stack-phase.ts";
 import { type IntValue, type MapDeclaration, type MapValue, type Memory, U64, type Value } from "./values.ts";
 
 /** The length of a prefix is not kept with its bytes. */
@@ -137,9 +138,11 @@ export function withAddress<T>(
   // Before Linux 6.0, helpers did not take the address of a ring buffer's record for a key or a value.
   const isTaken = place?.region === "packet" ? takesPacket : place?.region !== "record";
   if (place !== null && isTaken) return use(addressOf(l, place));
-  return l.withSlot(layout.size, (slot) => {
-    store(l, node, { pointer: slot, offset: 0, region: "stack" }, layout, value);
-    return use(slot);
+  const phase = stackPhaseOf(layout);
+  return l.withSlot(phase + layout.size, (slot) => {
+    const memory: Memory = { pointer: slot, offset: phase, region: "stack" };
+    store(l, node, memory, layout, value);
+    return use(addressOf(l, memory));
   });
 }
 

@@ -213,7 +213,7 @@ export function load(l: Lowering, memory: Memory, layout: SizedLayout): Value {
 // -- byte arrays --
 
 /** The widest pieces that `length` bytes fall into, up to `most`, each aligned where the first byte is `phase` bytes behind an aligned place. */
-function* pieces(length: number, phase = 0, most = 8): Generator<{ offset: number; size: AccessSize }> {
+export function* pieces(length: number, phase = 0, most = 8): Generator<{ offset: number; size: AccessSize }> {
   for (let offset = 0; offset < length; ) {
     const fits = (size: AccessSize) => size <= most && length - offset >= size && (phase + offset) % size === 0;
     const size = ([8, 4, 2] as const).find(fits) ?? 1;
