@@ -191,6 +191,37 @@ describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
     }
   });
 
+  test("an array of a function's own that a function which it calls writes to, where the program keeps addresses on its stack", () => {
+    const declarations = `import { arrayOf, local, noinline } from "wirescript/kernel";
+      const List = struct({ words: arrayOf(u64, 4) });
+      export const m = array({ value: u64, entries: 4 });
+      const put = noinline((list: View<typeof List>, i: u64): u64 => {
+        list.words[i % 4] = 5;
+        list.words[(i >> 4) % 4] = i;
+        return list.words[(i >> 8) % 4];
+      });
+      const both = noinline((n: u64): u64 => {
+        const list = local(List);
+        return put(list, n) + put(list, n + 1);
+      });`;
+    const body = `const a = m.lookup(0);
+      const b = m.lookup(1);
+      const c = m.lookup(2);
+      const d = m.lookup(3);
+      const e = ctx.at(u64, 8);
+      const f = ctx.at(u64, ctx.length & 7);
+      if (!a || !b || !c || !d || !e || !f) return XDP_DROP;
+      const n = both(ctx.length);
+      a.value = n;
+      b.value = n;
+      c.value = n;
+      d.value = n;
+      e.value = n;
+      f.value = n;
+      return XDP_TX;`;
+    expect(runOnce(body, frame([], 64), declarations).action).toBe(3);
+  });
+
   test("an index that is less than the counter of a long loop, on a way out of it", () => {
     const declarations = `import { arrayOf } from "wirescript/kernel";
       const List = struct({ words: arrayOf(u32, 5) });`;

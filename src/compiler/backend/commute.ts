@@ -1,7 +1,8 @@
 /**
  * `d = a; d op= b` costs the copy when `a` cannot have the register of `d`. The other order may save it: when `a` is read later and
  * `b` is not; when both end here, but `d` goes on to become `b` again (a loop's accumulator); or when only `a` lives in the few
- * registers that survive calls. The verifier takes "scalar += pointer" as well as "pointer += scalar".
+ * registers that survive calls. The verifier takes "scalar += pointer" as well as "pointer += scalar",
+ * unless the pointer points into the stack (`mayBeOnStack`).
  */
 import { liveness, walkBackwards } from "./liveness.ts";
 import { FIRST_VIRTUAL, type MachineFunction, type Register } from "./machine.ts";
@@ -21,7 +22,7 @@ export function commute(fn: MachineFunction): void {
       const copy = block.instructions[index - 1];
       if (operation?.op !== "alu" || copy?.op !== "mov" || copy.dst !== operation.dst || operation.src === null) return;
       if (!COMMUTATIVE.includes(operation.code) || operation.src === copy.dst || operation.src < FIRST_VIRTUAL) return;
-      if (live.has(operation.src)) return;
+      if (operation.ordered === true || live.has(operation.src)) return;
       if (!live.has(copy.src) && fits(copy.dst, copy.src) >= fits(copy.dst, operation.src)) return;
       [copy.src, operation.src] = [operation.src, copy.src];
     });

@@ -2,7 +2,7 @@
  * Small questions about IR values that instruction selection asks: what fits an immediate, what has a zero upper half, and how
  * far an address can be folded into a load or store.
  */
-import { isCompare, type Value } from "../ir/ir.ts";
+import { isBinary, isCompare, type Value } from "../ir/ir.ts";
 
 export const U32_MAX = 0xffff_ffffn;
 
@@ -54,6 +54,24 @@ export function fitsU32(value: Value, depth = 4): boolean {
     default:
       return false;
   }
+}
+
+/**
+ * Whether a pointer may point into the stack. "number += pointer" would make the verifier forget whose: it takes what comes out for an address in
+ * the program's own frame, also in a function that the program calls (`adjust_ptr_min_max_vals` in kernel/bpf/verifier.c).
+ */
+export function mayBeOnStack(pointer: Value): boolean {
+  const seen = new Set<Value>();
+  const waiting = [pointer];
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (seen.has(value) || value.type !== "ptr") continue;
+    seen.add(value);
+    if (value.op === "slot" || value.op === "argument") return true;
+    // An address that waits in the frame of a loop that became a function.
+    if (value.op === "load" && value.region === "stack") return true;
+    if (value.op === "phi" || isBinary(value.op)) waiting.push(...value.args);
+  }
+  return false;
 }
 
 /**

@@ -73,8 +73,8 @@ export type MachineInstruction = Placed &
     | { op: "address"; dst: Register; reference: Reference }
     /** Address of a stack slot: two instructions in the end. */
     | { op: "frame"; dst: Register; slot: Slot; offset: number }
-    /** `src` null: the operand is `imm`. */
-    | { op: "alu"; code: AluCode; width: 32 | 64; dst: Register; src: Register | null; imm: number }
+    /** `src` null: the operand is `imm`. `ordered`: what is in `dst` must stay on the left (`mayBeOnStack`). */
+    | { op: "alu"; code: AluCode; width: 32 | 64; dst: Register; src: Register | null; imm: number; ordered?: true }
     /** Copies and zero- or sign-extends the low `bits`. */
     | { op: "extend"; signed: boolean; bits: 8 | 16 | 32; dst: Register; src: Register }
     /** Host to big endian, in place. */

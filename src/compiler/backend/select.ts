@@ -11,7 +11,7 @@ import { isBinary, isCompare } from "../ir/ir.ts";
 import { type Chains, findChains, inherited } from "./chains.ts";
 import { type Condition, conditionOf, isTrue } from "./conditions.ts";
 import { type Operand, signedDivision } from "./division.ts";
-import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, peelAddress, U32_MAX } from "./facts.ts";
+import { constant, fitsImmediate, fitsOffset, fitsU32, lowHalf, mayBeOnStack, peelAddress, U32_MAX } from "./facts.ts";
 import { findHomes, type Home, type Homes } from "./homes.ts";
 import { findKeptAddresses, type KeptAddress, keyOfAddress } from "./kept.ts";
 import {
@@ -422,8 +422,9 @@ class Selection {
     if (op === "sub" && constant(left) === 0n) return this.#alu("neg", this.#copyOf(value, right), null, 0);
     if (operand === null) {
       if (op === "sdiv" || op === "smod") return this.#signedDivision(value, op, left, { register: this.register(right) });
-      const source = this.register(right);
-      return this.#alu(ALU_CODE[op], this.#copyOf(value, left), source, 0);
+      const isOrdered = op === "add" && mayBeOnStack(left);
+      const body = { op: "alu", code: ALU_CODE[op], width: 64, src: this.register(right), imm: 0 } as const;
+      return this.#emit({ ...body, dst: this.#copyOf(value, left), ...(isOrdered && { ordered: true }) });
     }
     if (operand === 0n && (op === "udiv" || op === "sdiv")) {
       return this.#emit({ op: "const", dst: this.#registerOf(value), value: 0n });
