@@ -31,6 +31,7 @@ import { shareSlots } from "./share-slots.ts";
 import { simplify } from "./simplify.ts";
 import { sinkOperations } from "./sink-operations.ts";
 import { skipEmpty } from "./skip-empty.ts";
+import { splitStores } from "./split-stores.ts";
 import { threadJumps } from "./thread-jumps.ts";
 import { useKnownConditions } from "./use-known-conditions.ts";
 import { widenStores } from "./widen-stores.ts";
@@ -50,6 +51,7 @@ export const PASSES: readonly Pass[] = [
   { name: "gather-constants", run: gatherConstants, description: "keeps constants in one place" },
   { name: "number-values", run: numberValues, description: "computes equal things once" },
   { name: "forward-loads", run: forwardLoads, description: "reads memory once, and not what was just written" },
+  { name: "split-stores", run: splitStores, description: "writes halves that were put together only to be written" },
   { name: "merge-copies", run: mergeCopies, description: "copies neighbouring bytes with wider loads and stores" },
   { name: "merge-stores", run: mergeStores, description: "writes neighbouring constants with wider stores" },
   { name: "use-known-conditions", run: useKnownConditions, description: "removes tests that follow from earlier ones" },
