@@ -17,6 +17,7 @@ import type { Cpu } from "./machine.ts";
 import { narrow } from "./narrow.ts";
 import { removeOverwritten } from "./overwritten.ts";
 import { presetHomes, presetRegisters } from "./preset.ts";
+import { readThrough } from "./read-through.ts";
 import { select } from "./select.ts";
 import { sweep } from "./sweep.ts";
 import { mergeTails } from "./tails.ts";
@@ -98,6 +99,7 @@ function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hois
   }
   allocate(machine, options.lasting);
   removeCopies(machine);
+  readThrough(machine);
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);
   while (removeKnown(machine) || mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
