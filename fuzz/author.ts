@@ -2,7 +2,15 @@
  * Writes a random module that is well-typed: TypeScript accepts it, and so must the compiler and the verifier. What the language leaves
  * open is avoided: element views after the table was changed, numbers that differ from kernel to kernel.
  */
-import { PREFIX, randomGlobal, randomMap, randomSetting, randomStruct, scalarStruct } from "./declarations.ts";
+import {
+  PREFIX,
+  randomGlobal,
+  randomMap,
+  randomSetting,
+  randomSpecialMap,
+  randomStruct,
+  scalarStruct,
+} from "./declarations.ts";
 import { Expressions } from "./expressions.ts";
 import { MOST_TAILS } from "./hooks.ts";
 import { Random } from "./random.ts";
@@ -23,6 +31,11 @@ import {
   type Statement,
   type Struct,
 } from "./tree.ts";
+
+/** Whether the module of `seed` has maps that are no tables, and does with them what can be done: one module in eight. */
+function hasSpecialMaps(seed: number): boolean {
+  return seed % 8 === 0;
+}
 
 /** The module that `seed` decides on. */
 export function randomModule(seed: number): Module {
@@ -51,6 +64,11 @@ export function randomModule(seed: number): Module {
     module.globals.push(randomGlobal(random, `global${index}`, structs, sizes));
   const keys = structs.filter(({ size }) => size <= 64);
   for (let index = 0; index < random.between(0, 3); index++) module.maps.push(randomMap(random, `map${index}`, keys));
+
+  if (hasSpecialMaps(seed)) {
+    for (let index = 0; index < random.between(1, 3); index++)
+      module.maps.push(randomSpecialMap(random, `special${index}`, keys, hook));
+  }
 
   const top = new Scope();
   for (const setting of module.settings) {

@@ -10,6 +10,8 @@ import { OTHERS, USUAL } from "./ways.ts";
 export interface Campaign {
   /** The first case's seed; the others follow. */
   seed: number;
+  /** How far seeds lie apart; 1 unless given. */
+  every?: number;
   count: number;
   packets: number;
   /** Compile each module in one more way, in turn: another instruction set, or without a pass. */
@@ -66,9 +68,9 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
   const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, leftOut: {}, coverage: emptyCoverage() };
   const findings = new Map<string, Finding>();
   let failures = 0;
-  const { stride = 1, first = 0 } = campaign;
+  const { stride = 1, first = 0, every = 1 } = campaign;
   for (let index = first; index < campaign.count; index += stride) {
-    const seed = campaign.seed + index;
+    const seed = campaign.seed + index * every;
     const each: Case = { module: randomModule(seed), packets: randomPackets(seed, campaign.packets) };
     const other = OTHERS[index % OTHERS.length];
     const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];

@@ -1,9 +1,11 @@
 /** Statements with others in them: branches and loops. */
+
+import { holdsOverlay } from "./field-types.ts";
 import { PacketWriter } from "./packet-statements.ts";
 import { leaves } from "./reachability.ts";
 import { literal, type Scope } from "./scope.ts";
-import { mapOf, type Place } from "./statement-writer.ts";
-import { type Bool, type FieldPlace, flavourOf, type Int, isSigned, type Statement } from "./tree.ts";
+import { mapOf, type Place, RECORDS } from "./statement-writer.ts";
+import { type Bool, type FieldPlace, flavourOf, type Int, isSigned, type Statement, type Struct } from "./tree.ts";
 
 export abstract class ControlWriter extends PacketWriter {
   abstract block(scope: Scope, count: number, place: Place): Statement[];
@@ -19,7 +21,7 @@ export abstract class ControlWriter extends PacketWriter {
   protected branch(scope: Scope, most: number, place: Place): Statement[] {
     const inner = scope.inner();
     const statements = this.nested(() => this.block(inner, this.random.between(0, most), place));
-    if (this.random.chance(15) && !leaves(statements)) statements.push(this.returning(inner, place.returns));
+    if (this.random.chance(15) && !leaves(statements)) statements.push(...this.leaving(inner, place.returns));
     return statements;
   }
 
@@ -86,8 +88,9 @@ export abstract class ControlWriter extends PacketWriter {
   protected loop(scope: Scope, place: Place): Statement {
     const random = this.random;
     const name = this.name("n");
-    // Now and then a loop that is not unrolled, and that the verifier need not walk through.
-    const rounds = random.chance(15) ? random.between(20, random.chance(30) ? 1000 : 150) : random.between(0, 6);
+    // Now and then a loop that is not unrolled, and that the verifier need not walk through; around none of these a record may be held.
+    const rounds =
+      scope.held.length === 0 && random.chance(15) ? random.between(20, random.chance(30) ? 1000 : 150) : random.between(0, 6);
     const inner = scope.inner();
     const down = random.chance(25);
     const step = (down ? -1 : 1) * random.pick([1, 1, 1, 2, 3]);
@@ -113,7 +116,8 @@ export abstract class ControlWriter extends PacketWriter {
 
   protected jump(scope: Scope, place: Place): Statement[] {
     const leave: Statement = { s: place.switches === true || this.random.chance(50) ? "continue" : "break" };
-    return [{ s: "if", condition: this.e.bool(scope, 2), then: [leave], otherwise: [] }];
+    const condition = this.e.bool(scope, 2);
+    return [{ s: "if", condition, then: [...this.releases(scope, place.loops ?? 0), leave], otherwise: [] }];
   }
 
   protected ifView(scope: Scope, place: Place): Statement {
@@ -129,6 +133,26 @@ export abstract class ControlWriter extends PacketWriter {
       then: this.nested(() => this.block(inner, this.random.between(1, 4), place)),
       otherwise,
     };
+  }
+
+  /** A record of a ring buffer, all of which is set; what is done with it, and that it is given back wherever that ends. */
+  protected reserve(scope: Scope, place: Place): Statement[] {
+    const { random, e } = this;
+    const { name: map, value, untyped } = random.pick(e.rings);
+    const isOpen = (struct: Struct) => !holdsOverlay({ kind: "struct", struct });
+    const named = untyped === true || !isOpen(value) || random.chance(30);
+    const schemas = named ? e.structs.filter(isOpen) : [value];
+    if (schemas.length === 0) return [];
+    const struct = random.pick(schemas);
+    const name = this.name("v");
+    const fields = struct.fields.map((field) => ({ field, value: e.pure(() => e.content(scope, field.type, false, 1)) }));
+    const inner = scope.inner();
+    inner.views.push({ name, struct, map: RECORDS, life: { alive: true } });
+    inner.held.push({ name, map, loops: place.loops ?? 0 });
+    const body = this.nested(() => this.block(inner, random.between(0, 4), place));
+    if (!leaves(body)) body.push(this.release(map, name));
+    const otherwise = random.chance(40) ? this.branch(scope, 2, place) : [];
+    return [{ s: "reserve", name, map, struct, named, fields, body, otherwise }];
   }
 
   /** A variable that holds one of two views: both in the packet, or both of one map. */

@@ -18,6 +18,7 @@ import type {
   MapKindName,
   Module,
   Parameter,
+  RedirectTo,
   Statement,
   Target,
   Value,
@@ -61,6 +62,8 @@ const STATEMENTS: Names<Statement["s"]> = {
   guard: 0,
   "if-view": 0,
   "let-view": 0,
+  reserve: 0,
+  release: 0,
   move: 0,
   local: 0,
   trace: 0,
@@ -78,6 +81,7 @@ const INTS: Names<Int["k"]> = {
   record: 0,
   length: 0,
   context: 0,
+  query: 0,
   cursor: 0,
   nothing: 0,
   byteSwap: 0,
@@ -106,6 +110,9 @@ const BOOLS: Names<Bool["b"]> = {
   update: 0,
   delete: 0,
   push: 0,
+  "put-in": 0,
+  has: 0,
+  output: 0,
   "store-bytes": 0,
   present: 0,
 };
@@ -129,6 +136,7 @@ const TARGETS: Names<Target["t"]> = { name: 0, field: 0, byte: 0, record: 0, con
 const PARAMETERS: Names<Parameter["p"]> = { int: 0, view: 0, record: 0 };
 const GLOBALS: Names<Global["g"]> = { int: 0, bool: 0, bytes: 0, struct: 0 };
 const CURSORS: Names<Cursor["c"]> = { ethernetPayload: 0, ipPayload: 0, ipv4Payload: 0, ipv6Payload: 0 };
+const ACTIONS: Names<RedirectTo["r"]> = { "redirect-map": 0 };
 const FIELDS: Names<FieldType["kind"]> = { scalar: 0, bool: 0, bits: 0, bytes: 0, struct: 0, array: 0 };
 const MAPS: Names<MapKindName> = {
   array: 0,
@@ -140,15 +148,17 @@ const MAPS: Names<MapKindName> = {
   lpmTrie: 0,
   queue: 0,
   stack: 0,
+  bloomFilter: 0,
+  ringBuffer: 0,
+  devMap: 0,
+  devMapHash: 0,
+  cpuMap: 0,
 };
 const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0, setting: 0, noinline: 0, inline: 0 };
 
 /** What the language has and the tree has not: it is never generated. */
 const ABSENT = {
-  "ring buffers": 0,
-  "Bloom filters": 0,
   "maps of maps": 0,
-  "redirect maps": 0,
   lookupPerCpu: 0,
   "fib lookups": 0,
   "helpers of TC but storeBytes": 0,
@@ -168,6 +178,7 @@ const KINDS: Readonly<Record<string, { title: string; names: Record<string, 0> }
   p: { title: "parameters", names: PARAMETERS },
   g: { title: "variables of the module", names: GLOBALS },
   c: { title: "cursors", names: CURSORS },
+  r: { title: "actions", names: ACTIONS },
 };
 
 const OPS: Names<Exclude<Op, (typeof COMPARE_OPS)[number]>> = {

@@ -7,6 +7,7 @@ import {
   type FieldType,
   FLAVOURS,
   type Global,
+  type Hook,
   type MapDeclaration,
   type MapKindName,
   type ScalarName,
@@ -304,6 +305,39 @@ export function randomMap(random: Random, name: string, structs: readonly Struct
   }
   return { d: "map", name, kind, key, value, entries, contents: [...contents.values()] };
 }
+
+/** Of the maps that are no tables: one that has something to do on `hook`. */
+export function randomSpecialMap(random: Random, name: string, structs: readonly Struct[], hook: Hook): MapDeclaration {
+  const kinds: readonly MapKindName[] = ["ringBuffer", "ringBuffer", "bloomFilter"];
+  const kind = random.pick<MapKindName>(hook === "tc" ? kinds : [...kinds, "devMap", "devMapHash", "cpuMap"]);
+  const number = scalarStruct("u32");
+  const value = structs.length > 0 && random.chance(70) ? random.pick(structs) : scalarStruct(random.pick(SCALARS));
+  const map = { d: "map" as const, name, kind };
+  if (kind === "ringBuffer") {
+    const untyped = random.chance(25);
+    return { ...map, key: number, value, entries: RING_BYTES, contents: [], ...(untyped && { untyped }) };
+  }
+  if (kind === "bloomFilter") {
+    const values = Array.from({ length: random.between(0, 3) }, () => smallKey(random, value));
+    const contents = values.map((bytes) => ({ key: new Uint8Array(), value: bytes }));
+    return { ...map, key: value, value, entries: FILTER_VALUES, contents };
+  }
+  const entries = random.pick([1, 2, 4]);
+  const [target, most] = kind === "cpuMap" ? [FRAMES_A_CPU, 1] : [LOOPBACK, entries];
+  const keys = Array.from({ length: most }, (_, index) => (kind === "devMapHash" ? random.below(8) : index));
+  const chosen = [...new Set(keys)].filter(() => random.chance(70));
+  const contents = chosen.map((key) => ({ key: Uint8Array.of(key, 0, 0, 0), value: Uint8Array.of(target, 0, 0, 0) }));
+  return { ...map, key: number, value: number, entries, contents };
+}
+
+/** A page: few enough for programs to meet its end. */
+const RING_BYTES = 4096;
+/** So many that no program comes near, and the filter does not err. */
+const FILTER_VALUES = 20_000;
+/** The loopback device's number. */
+const LOOPBACK = 1;
+/** How many frames may wait for a CPU. */
+const FRAMES_A_CPU = 16;
 
 /** Keys are few, so that programs find some of them: the first number is small, and all else is zero. */
 function smallKey(random: Random, key: Struct): Uint8Array {

@@ -2,11 +2,14 @@
  * What expressions mean: the part of the evaluation that is below statements. Names are unique and there is no recursion, so that one
  * table of names is enough.
  */
+
+import { FilterModel } from "./filter-model.ts";
 import { Frame } from "./frame.ts";
 import { MapModel } from "./map-model.ts";
 import { canonical, copyOf, readInt, type View, writeInt } from "./memory.ts";
 import { binary, compare, wrap } from "./operators.ts";
 import { QueueModel } from "./queue-model.ts";
+import { RingModel } from "./ring-model.ts";
 import {
   type Argument,
   type Bool,
@@ -18,6 +21,7 @@ import {
   type Hook,
   type Int,
   isQueue,
+  type MapDeclaration,
   type Module,
   type Path,
   type Statement,
@@ -40,12 +44,12 @@ const CONTEXTS: Readonly<Record<Hook, Readonly<Record<ContextField, bigint>>>> =
 export abstract class ExpressionEvaluator {
   protected readonly names = new Map<string, Named>();
   protected readonly frame: Frame;
-  protected readonly maps: ReadonlyMap<string, MapModel | QueueModel>;
+  protected readonly maps: ReadonlyMap<string, Model>;
   readonly #context: Record<ContextField, bigint>;
 
   constructor(module: Module, packet: Uint8Array) {
     this.frame = new Frame(packet);
-    this.maps = new Map(module.maps.map((map) => [map.name, isQueue(map) ? new QueueModel(map) : new MapModel(map)]));
+    this.maps = new Map(module.maps.map((map) => [map.name, modelOf(map)]));
     this.#context = { ...CONTEXTS[module.hook] };
   }
 
@@ -76,6 +80,8 @@ export abstract class ExpressionEvaluator {
         return BigInt(this.frame.length);
       case "context":
         return this.#context[e.field];
+      case "query":
+        return BigInt(e.what === "ringSize" ? this.ring(e.map).size : this.ring(e.map).unread);
       case "cursor":
         return this.record(e.cursor, [e.field]);
       case "nothing":
@@ -166,6 +172,12 @@ export abstract class ExpressionEvaluator {
         return this.map(e.map).delete(this.value(e.key));
       case "push":
         return this.queue(e.map).push(this.value(e.value), e.overwrite);
+      case "put-in":
+        return this.filter(e.map).push(this.value(e.value));
+      case "has":
+        return this.filter(e.map).has(this.value(e.value));
+      case "output":
+        return this.ring(e.map).output(this.value(e.value));
       case "store-bytes": {
         const offset = BigInt.asUintN(32, this.int(e.offset));
         const content = this.value(e.value);
@@ -330,6 +342,18 @@ export abstract class ExpressionEvaluator {
     return map;
   }
 
+  protected ring(name: string): RingModel {
+    const map = this.maps.get(name);
+    if (!(map instanceof RingModel)) throw new Error(`there is no ring buffer ${name}`);
+    return map;
+  }
+
+  protected filter(name: string): FilterModel {
+    const map = this.maps.get(name);
+    if (!(map instanceof FilterModel)) throw new Error(`there is no filter ${name}`);
+    return map;
+  }
+
   protected record(name: string, [first, second]: readonly string[]): bigint {
     const value = this.get<RecordOfInts>(name).get(first ?? "");
     const field = value instanceof Map ? value.get(second ?? "") : value;
@@ -383,6 +407,14 @@ export abstract class ExpressionEvaluator {
     if (second !== undefined && inner instanceof Map) inner.set(second, value);
     else record.set(first, value);
   }
+}
+
+type Model = MapModel | QueueModel | RingModel | FilterModel;
+
+function modelOf(map: MapDeclaration): Model {
+  if (isQueue(map)) return new QueueModel(map);
+  if (map.kind === "ringBuffer") return new RingModel(map);
+  return map.kind === "bloomFilter" ? new FilterModel(map) : new MapModel(map);
 }
 
 /** A byte array that is spelled out; missing bytes are 0. */

@@ -8,12 +8,15 @@ import type { Contents } from "./map-model.ts";
 import { canonical, copyOf, hex, readInt, type View, writeInt } from "./memory.ts";
 import { wrap } from "./operators.ts";
 import { ethernetPayload, type Found, ipPayload, ipv4Payload, ipv6Payload } from "./payloads.ts";
-import { type Cursor, type Global, type Module, type Statement, sizeOfScalar } from "./tree.ts";
+import { type Action, type Cursor, type Global, isRedirect, type Module, type Statement, sizeOfScalar } from "./tree.ts";
 
 export interface Outcome {
   verdict: number;
   packet: Uint8Array;
+  /** Of all that programs can change. */
   maps: Map<string, Contents>;
+  /** Where the program sends the packet; `null` when it does not. */
+  redirect: string | null;
   /** The module's variables, in hexadecimal. */
   globals: Map<string, string>;
 }
@@ -37,6 +40,7 @@ export function evaluate(module: Module, packet: Uint8Array): Outcome {
 
 class Evaluator extends ExpressionEvaluator {
   readonly #module: Module;
+  #redirect: string | null = null;
 
   constructor(module: Module, packet: Uint8Array) {
     super(module, packet);
@@ -51,10 +55,13 @@ class Evaluator extends ExpressionEvaluator {
   }
 
   run(): Outcome {
+    const verdict = Number(this.#verdict());
+    const changed = this.#module.maps.filter((map) => !isRedirect(map));
     return {
-      verdict: Number(this.#verdict()),
+      verdict,
       packet: this.frame.content,
-      maps: new Map([...this.maps].map(([name, map]) => [name, map.contents()])),
+      maps: new Map(changed.map(({ name }) => [name, this.maps.get(name)?.contents() ?? new Map()])),
+      redirect: this.#redirect,
       globals: new Map(this.#module.globals.map((global) => [global.name, this.#last(global)])),
     };
   }
@@ -261,6 +268,16 @@ class Evaluator extends ExpressionEvaluator {
       }
       case "move":
         return this.frame.move(st.edge, Number(BigInt.asIntN(32, this.int(st.delta)))) ? null : this.block(st.otherwise);
+      case "reserve": {
+        const bytes = this.ring(st.map).reserve(st.struct.size);
+        if (bytes === null) return this.block(st.otherwise);
+        this.names.set(st.name, { bytes, at: 0 });
+        for (const { field, value } of st.fields) this.fill(bytes, field.offset, field.type, value);
+        return this.block(st.body);
+      }
+      case "release":
+        this.ring(st.map).release(this.get<View>(st.record).bytes, st.how);
+        return null;
       case "local":
         this.names.set(st.name, { bytes: this.value(st.value), at: 0 });
         return null;
@@ -277,14 +294,26 @@ class Evaluator extends ExpressionEvaluator {
       case "verdict": {
         const { condition, yes, no } = st.verdict;
         const action = condition === null || this.bool(condition) ? yes : no;
-        const { hook } = this.#module;
-        if (typeof action !== "string") {
-          this.int(action);
-          return { value: REDIRECT[hook] };
-        }
-        return { value: BigInt(VERDICTS[hook].find(({ name }) => name === action)?.number ?? 0) };
+        return { value: this.#action(action) };
       }
     }
+  }
+
+  #action(action: Action): bigint {
+    const { hook } = this.#module;
+    if (typeof action === "string") return BigInt(VERDICTS[hook].find(({ name }) => name === action)?.number ?? 0);
+    if (!("r" in action)) {
+      this.#redirect = `interface ${wrap("u32", this.int(action))}`;
+      return REDIRECT[hook];
+    }
+    const key = wrap("u32", this.int(action.key));
+    const { condition, yes, no } = action.fallback ?? { condition: null, yes: "XDP_ABORTED", no: "XDP_ABORTED" };
+    const fallback = this.#action(condition === null || this.bool(condition) ? yes : no);
+    const bytes = new Uint8Array(4);
+    writeInt(bytes, 0, { kind: "scalar", scalar: "u32" }, key);
+    if (this.map(action.map).lookup(bytes) === null) return fallback;
+    this.#redirect = `${action.map} ${key}`;
+    return REDIRECT[hook];
   }
 
   #cursor(cursor: Cursor): Found | null {

@@ -13,7 +13,9 @@ import {
   type Hook,
   type Int,
   isQueue,
+  isRedirect,
   isSigned,
+  isTable,
   type MapDeclaration,
   type Path,
   type Struct,
@@ -22,9 +24,13 @@ import {
 export abstract class ExpressionWriter {
   readonly random: Random;
   readonly structs: readonly Struct[];
-  /** All; and those with keys, which can be looked up. */
+  /** All; and by what can be done with them. */
   readonly maps: readonly MapDeclaration[];
   readonly tables: readonly MapDeclaration[];
+  readonly queues: readonly MapDeclaration[];
+  readonly filters: readonly MapDeclaration[];
+  readonly rings: readonly MapDeclaration[];
+  readonly redirects: readonly MapDeclaration[];
   readonly hook: Hook;
   protected readonly sizes: Set<number>;
   /** Keys and values are built without changing anything meanwhile. */
@@ -37,7 +43,11 @@ export abstract class ExpressionWriter {
     this.random = random;
     this.structs = structs;
     this.maps = maps;
-    this.tables = maps.filter((map) => !isQueue(map));
+    this.tables = maps.filter(isTable);
+    this.queues = maps.filter(isQueue);
+    this.filters = maps.filter(({ kind }) => kind === "bloomFilter");
+    this.rings = maps.filter(({ kind }) => kind === "ringBuffer");
+    this.redirects = maps.filter(isRedirect);
     this.hook = hook;
     this.sizes = sizes;
   }

@@ -16,6 +16,7 @@ import {
   FLAVOURS,
   flavourOf,
   type Int,
+  type RedirectTo,
   type Target,
   type Verdict,
 } from "./tree.ts";
@@ -54,6 +55,7 @@ export class Expressions extends ViewExpressions {
       [scope.cursors.length > 0 ? 2 : 0, () => this.cursor(scope, CURSOR_FIELDS)],
       [1, () => ({ k: "length", signed: false, flavour: "u32" })],
       [random.chance(10) ? 1 : 0, () => this.#circumstance()],
+      [this.rings.length > 0 ? 1 : 0, () => this.#query()],
       [this.hasBytes(scope) ? 1 : 0, () => this.#byte(scope)],
       [deep * 12, () => this.#binary(scope, depth)],
       [deep * 2, () => this.#unary(scope, depth)],
@@ -115,6 +117,11 @@ export class Expressions extends ViewExpressions {
   #record(scope: Scope): Int {
     const path = this.random.pick([["a"], ["b"], ["inner", "c"]]);
     return { k: "record", record: this.random.pick(scope.records), path, signed: false, flavour: null };
+  }
+
+  #query(): Int {
+    const what = this.random.pick(["availableData", "availableData", "ringSize"] as const);
+    return { k: "query", map: this.random.pick(this.rings).name, what, signed: false, flavour: "u64" };
   }
 
   #byte(scope: Scope): Int {
@@ -262,6 +269,7 @@ export class Expressions extends ViewExpressions {
       [2, () => ({ b: "truth", operand: this.variable(scope, depth - 1) })],
       [this.hasBytes(scope) ? 2 : 0, () => this.#equals(scope)],
       [2, () => this.#same(scope, depth)],
+      [this.filters.length > 0 ? 4 : 0, () => this.ofFilter(scope, "has")],
       [deep, () => ({ b: "present", source: this.source(scope, depth - 1) })],
     ]);
     return make();
@@ -298,8 +306,21 @@ export class Expressions extends ViewExpressions {
 
   verdict(scope: Scope): Verdict {
     const { random } = this;
-    const action = (): Action => (random.chance(5) ? into(this.int(scope, 1), "u32") : random.pick(VERDICTS[this.hook]).name);
+    const action = (): Action => {
+      if (this.redirects.length > 0 && random.chance(40)) return this.#redirectTo(scope);
+      return random.chance(5) ? into(this.int(scope, 1), "u32") : random.pick(VERDICTS[this.hook]).name;
+    };
     return { condition: random.chance(50) ? this.bool(scope, 2) : null, yes: action(), no: action() };
+  }
+
+  #redirectTo(scope: Scope): RedirectTo {
+    const { random } = this;
+    const { name } = random.pick(this.redirects);
+    const key = into(random.chance(70) ? this.small(scope) : this.int(scope, 2), "u32");
+    if (random.chance(20)) return { r: "redirect-map", map: name, key, fallback: null };
+    const fallback = () => random.pick(VERDICTS.xdp).name;
+    const condition = random.chance(30) ? this.bool(scope, 1) : null;
+    return { r: "redirect-map", map: name, key, fallback: { condition, yes: fallback(), no: fallback() } };
   }
 }
 

@@ -1,22 +1,38 @@
 /** The maps of a loaded module, in bytes: set to what the module declares, and read back. */
-import type { LoadedObject } from "../src/index.ts";
+import { type LoadedObject, RingBufferMap, type RingBufferReader } from "../src/index.ts";
 import { type MapFd, mapDelete, mapLookup, mapNextKey, mapTake, mapUpdate } from "../src/sys/bpf.ts";
 import { possibleCpus } from "../src/sys/cpus.ts";
 import { type Contents, element } from "./map-model.ts";
 import { hex } from "./memory.ts";
 import { placeOf } from "./queue-model.ts";
-import { isQueue, type MapDeclaration, type Module } from "./tree.ts";
+import { isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
 
 export class KernelMaps {
   readonly #maps: { map: MapDeclaration; fd: MapFd }[];
 
+  readonly #readers = new Map<MapDeclaration, RingBufferReader<Uint8Array>>();
+
+  /** Fills what stays as it is. */
   constructor(module: Module, object: LoadedObject) {
     this.#maps = module.maps.map((map) => ({ map, fd: object.map(map.name).fd }));
+    for (const map of module.maps) {
+      if (map.kind !== "ringBuffer") continue;
+      this.#readers.set(map, object.map(map.name, RingBufferMap).reader({ decode: (bytes) => bytes }));
+    }
+    for (const { map, fd } of this.#maps) {
+      if (!isRedirect(map) && map.kind !== "bloomFilter") continue;
+      for (const { key, value } of map.contents) put(map, fd, isRedirect(map) ? key : null, value);
+    }
   }
 
-  /** Contents as before each packet. */
+  /** Contents as before each packet, but for Bloom filters, out of which nothing can be taken. */
   reset(): void {
     for (const { map, fd } of this.#maps) {
+      if (isRedirect(map) || map.kind === "bloomFilter") continue;
+      if (map.kind === "ringBuffer") {
+        this.#records(map);
+        continue;
+      }
       if (isQueue(map)) {
         takeAll(map, fd);
         for (const { value } of map.contents) mapUpdate(fd, null, value, 0);
@@ -29,8 +45,7 @@ export class KernelMaps {
       for (const { key, value } of map.contents) {
         const bytes = new Uint8Array(bytesOf(map));
         for (let at = 0; at < bytes.length; at += stride(map)) bytes.set(value, at);
-        const result = mapUpdate(fd, key, bytes, 0);
-        if (result < 0) throw new Error(`${map.name} does not take ${hex(key)}: errno ${-result}`);
+        put(map, fd, key, bytes);
       }
     }
   }
@@ -41,8 +56,13 @@ export class KernelMaps {
    */
   describe(wanted: ReadonlyMap<string, Contents>): string[] {
     return this.#maps.flatMap(({ map, fd }) => {
-      if (isQueue(map)) {
-        const values = takeAll(map, fd);
+      if (isRedirect(map)) return [];
+      if (map.kind === "bloomFilter") {
+        const values = [...(wanted.get(map.name)?.keys() ?? [])].filter((value) => hasValue(fd, Buffer.from(value, "hex")));
+        return values.map((value) => element(map.name, value, { own: value, others: null })).sort();
+      }
+      if (map.kind === "ringBuffer" || isQueue(map)) {
+        const values = map.kind === "ringBuffer" ? this.#records(map) : takeAll(map, fd);
         if (map.kind === "stack") values.reverse();
         return values.map((value, index) => element(map.name, placeOf(index), { own: hex(value), others: null }));
       }
@@ -59,6 +79,13 @@ export class KernelMaps {
     });
   }
 
+  /** What programs have submitted, in its order. */
+  #records(map: MapDeclaration): Uint8Array[] {
+    const records: Uint8Array[] = [];
+    this.#readers.get(map)?.drain((record) => records.push(record));
+    return records;
+  }
+
   #keys(map: MapDeclaration, fd: MapFd): Uint8Array[] {
     const keys: Uint8Array[] = [];
     let last: Uint8Array | null = null;
@@ -69,6 +96,16 @@ export class KernelMaps {
       last = next;
     }
   }
+}
+
+function put({ name }: MapDeclaration, fd: MapFd, key: Uint8Array | null, value: Uint8Array): void {
+  const result = mapUpdate(fd, key, value, 0);
+  if (result < 0) throw new Error(`${name} does not take ${hex(key ?? value)}: errno ${-result}`);
+}
+
+/** Of a Bloom filter, which is asked with the value. */
+function hasValue(fd: MapFd, value: Uint8Array): boolean {
+  return mapLookup(fd, null, value) >= 0;
 }
 
 /** In the order in which they come out. */

@@ -13,6 +13,7 @@ Compiles random modules, and compares what the kernel, the reference interpreter
   --count N       modules (10000)
   --packets N     packets for each (16)
   --seed N        seed of the first module (1); the others follow
+  --every N       of these seeds every N-th only (1); from 8 on, 8 gives modules with ring buffers and their like
   --usual-only    compile each module once; otherwise each is compiled in one more way: another instruction set, or a pass off
   --no-kernel     leave the kernel out: needs neither root nor Linux
   --jobs N        processes (one for each CPU)
@@ -35,6 +36,7 @@ export async function main(): Promise<number> {
       count: { type: "string", default: "10000" },
       packets: { type: "string", default: "16" },
       seed: { type: "string", default: "1" },
+      every: { type: "string", default: "1" },
       "usual-only": { type: "boolean", default: false },
       "no-kernel": { type: "boolean", default: false },
       jobs: { type: "string", default: String(availableParallelism()) },
@@ -49,13 +51,21 @@ export async function main(): Promise<number> {
     return 0;
   }
   const single = values.case !== undefined;
-  const [count, packets, seed, jobs] = [
+  const [count, packets, seed, jobs, every] = [
     single ? 1 : values.count,
     values.packets,
     values.case ?? values.seed,
     single ? 1 : values.jobs,
+    values.every,
   ].map(Number);
-  if (!isCount(count) || !isCount(packets) || !isCount(jobs) || seed === undefined || !Number.isInteger(seed)) {
+  if (
+    !isCount(count) ||
+    !isCount(packets) ||
+    !isCount(jobs) ||
+    !isCount(every) ||
+    seed === undefined ||
+    !Number.isInteger(seed)
+  ) {
     console.error(`What is given is not a whole number.\n\n${HELP}`);
     return 2;
   }
@@ -64,7 +74,7 @@ export async function main(): Promise<number> {
     console.error("Loading programs needs Linux and root. Run it as root, or with --no-kernel to compare the other two.");
     return 2;
   }
-  const campaign: Campaign = { seed, count, packets, otherWays: !values["usual-only"], kernel, shrinkTries: 3000 };
+  const campaign: Campaign = { seed, every, count, packets, otherWays: !values["usual-only"], kernel, shrinkTries: 3000 };
   if (values.share !== undefined) {
     const tell = (message: Message) => void process.send?.(message);
     const progress = () => tell({ progress: 1 });

@@ -10,6 +10,15 @@ export abstract class MapWriter extends VariableWriter {
     return this.result(scope, { b: "push", map: map.name, value, overwrite: this.random.chance(40) });
   }
 
+  protected putIn(scope: Scope): Statement {
+    return this.result(scope, this.e.ofFilter(scope, "put-in"));
+  }
+
+  protected output(scope: Scope, map: MapDeclaration): Statement {
+    const value = this.e.pure(() => this.e.value(scope, map.value));
+    return this.result(scope, { b: "output", map: map.name, value, wakeUp: this.wakeUp() });
+  }
+
   /** Changing a table ends the views of its elements; in a loop they would be used again. */
   protected mayChange(scope: Scope, map: string, { loops = 0 }: Place): boolean {
     const views = scope.living();

@@ -12,7 +12,7 @@ export abstract class PacketWriter extends MapWriter {
     const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
     const delta = random.chance(edge === "meta" ? 90 : 50) ? minus : amount;
     for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
-    return { s: "move", edge, delta, otherwise: [this.returning(scope, returns)] };
+    return { s: "move", edge, delta, otherwise: this.leaving(scope, returns) };
   }
 
   /** Goes from the Ethernet header to the IP header and behind it. */
@@ -25,7 +25,7 @@ export abstract class PacketWriter extends MapWriter {
   /** The next cursor: that of the frame, or that of the IP packet in it. */
   protected cursor(scope: Scope, returns: Returns): Statement[] {
     const random = this.random;
-    const otherwise = [this.returning(scope, returns)];
+    const otherwise = this.leaving(scope, returns);
     const name = this.name("at");
     const frame = scope.cursors.find(({ isPacket }) => !isPacket);
     const packet = scope.cursors.find(({ isPacket }) => isPacket);

@@ -1,5 +1,5 @@
 /** Expressions of the tree as TypeScript. */
-import type { Argument, Bool, Bytes, Content, Int, Path, Target, Value, ViewSource } from "./tree.ts";
+import type { Argument, Bool, Bytes, Content, Int, Path, Target, Value, ViewSource, WakeUp } from "./tree.ts";
 
 export function literal(value: bigint): string {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? `u64(0x${value.toString(16)}n)` : String(value);
@@ -21,6 +21,8 @@ export function int(e: Int): string {
       return "ctx.length";
     case "context":
       return `ctx.${e.field}`;
+    case "query":
+      return `${e.map}.query("${e.what}")`;
     case "cursor":
       return `${e.cursor}.${e.field}`;
     case "nothing":
@@ -72,6 +74,12 @@ export function bool(e: Bool): string {
       return `equals(${part(e.left)}, ${part(e.right)})`;
     case "push":
       return `${e.map}.push(${value(e.value)}${e.overwrite ? ', "overwrite"' : ""})`;
+    case "put-in":
+      return `${e.map}.push(${value(e.value)})`;
+    case "has":
+      return `${e.map}.has(${value(e.value)})`;
+    case "output":
+      return `${e.map}.output(${value(e.value)}${wakeUp(e.wakeUp)})`;
     case "store-bytes":
       return `ctx.storeBytes(${int(e.offset)}, ${e.struct.name}, ${value(e.value)})`;
     case "update":
@@ -81,6 +89,11 @@ export function bool(e: Bool): string {
     case "present":
       return `(${source(e.source)} !== null)`;
   }
+}
+
+/** As the last argument of a call. */
+export function wakeUp(which: WakeUp | null): string {
+  return which === null ? "" : `, "${which}"`;
 }
 
 /** A plus keeps `a << b … > (c)` from being read as a call with type arguments, which is how TypeScript reads it. */

@@ -1,6 +1,6 @@
 /** A tree as TypeScript. Everything is in parentheses: precedence is the parser's business, and TypeScript's parser is not under test. */
 import { HOOKS, MOST_TAILS, TAILS } from "./hooks.ts";
-import { bool, bytes, call, content, int, literal, part, source, value } from "./print-expressions.ts";
+import { bool, bytes, call, content, int, literal, part, source, value, wakeUp } from "./print-expressions.ts";
 import {
   type Action,
   type Cursor,
@@ -8,6 +8,7 @@ import {
   type Fn,
   type Global,
   isQueue,
+  isRedirect,
   type MapDeclaration,
   type Module,
   type Parameter,
@@ -18,9 +19,9 @@ import {
 } from "./tree.ts";
 
 const IMPORTS = `import {
-  array, arrayOf, atomicAdd, be16, be32, be64, bits, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
+  array, arrayOf, atomicAdd, be16, be32, be64, bits, bloomFilter, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
   local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View,
-  chain, equals, overlay, type PacketContext, progArray, queue, stack, swap, viewAs,
+  chain, equals, overlay, type PacketContext, progArray, queue, stack, swap, viewAs, cpuMap, devMap, devMapHash, ringBuffer,
   TC_ACT_OK, TC_ACT_PIPE, TC_ACT_SHOT, TC_ACT_UNSPEC, type TcAction, type TcContext, tc, type XdpAction, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
 import { ethernetPayload, ipPayload, ipv4Payload, ipv6Payload } from "wirescript/net";
@@ -114,7 +115,14 @@ function printGlobal(global: Global): string {
 }
 
 function printMap(map: MapDeclaration): string {
-  const { name, kind, key, value, entries } = map;
+  const { name, kind, key, value, entries, untyped } = map;
+  if (kind === "ringBuffer") {
+    return `export const ${name} = ringBuffer({ ${untyped === true ? "" : `value: ${value.name}, `}bytes: ${entries} });`;
+  }
+  if (kind === "bloomFilter") {
+    return `export const ${name} = bloomFilter({ value: ${value.name}, entries: ${entries}, hashes: 15 });`;
+  }
+  if (isRedirect(map)) return `export const ${name} = ${kind}({ entries: ${entries} });`;
   const keys = kind === "array" || kind === "perCpuArray" || isQueue(map) ? "" : `key: ${key.name}, `;
   return `export const ${name} = ${kind}({ ${keys}value: ${value.name}, entries: ${entries} });`;
 }
@@ -249,6 +257,13 @@ function printStatement(st: Statement): string[] {
     }
     case "move":
       return braces(`if (!ctx.adjust${MOVES[st.edge]}(${int(st.delta)}))`, st.otherwise);
+    case "reserve": {
+      const fields = st.fields.map(({ field, value }) => `  ${st.name}.${field.name} = ${content(value)};`);
+      const [head, ...rest] = ifElse(st.name, st.body, st.otherwise);
+      return [`const ${st.name} = ${st.map}.reserve(${st.named ? st.struct.name : ""});`, head ?? "", ...fields, ...rest];
+    }
+    case "release":
+      return [`${st.map}.${st.how}(${st.record}${wakeUp(st.wakeUp)});`];
     case "local":
       return [`const ${st.name} = local(${st.struct.name}, ${value(st.value)});`];
     case "trace":
@@ -269,7 +284,12 @@ function printStatement(st: Statement): string[] {
 const MOVES = { head: "Head", tail: "Tail", meta: "Meta" } as const;
 
 function action(which: Action): string {
-  return typeof which === "string" ? which : `send(ctx, ${int(which)})`;
+  if (typeof which === "string") return which;
+  if (!("r" in which)) return `send(ctx, ${int(which)})`;
+  const { map, key, fallback } = which;
+  if (fallback === null) return `${map}.redirect(${int(key)})`;
+  const { condition, yes, no } = fallback;
+  return `${map}.redirect(${int(key)}, ${condition === null ? yes : `${bool(condition)} ? ${yes} : ${no}`})`;
 }
 
 function cursor(e: Cursor): string {

@@ -14,6 +14,8 @@ export function leaves(statements: readonly Statement[]): boolean {
     case "if":
     case "if-view":
       return leaves(last.then) && leaves(last.otherwise);
+    case "reserve":
+      return leaves(last.body) && leaves(last.otherwise);
     case "switch": {
       const bodies = last.clauses.map(({ body }) => body);
       const exhaustive = last.clauses.some(({ label }) => label === null);
@@ -29,6 +31,7 @@ function breaks(statements: readonly Statement[]): boolean {
   return statements.some((statement) => {
     if (statement.s === "break") return true;
     if (statement.s === "if" || statement.s === "if-view") return breaks(statement.then) || breaks(statement.otherwise);
+    if (statement.s === "reserve") return breaks(statement.body) || breaks(statement.otherwise);
     if (statement.s === "let-view") return breaks(statement.then);
     return false;
   });

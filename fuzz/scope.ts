@@ -38,6 +38,8 @@ export class Scope {
   /** `isPacket`: of an IP packet, with a protocol; otherwise of a frame, with an EtherType. */
   cursors: { name: string; isPacket: boolean }[] = [];
   functions: Callable[] = [];
+  /** Records of ring buffers that must be given back before the function is left; `loops`: how many of its loops are around each. */
+  held: { name: string; map: string; loops: number }[] = [];
 
   /** What is declared in it is unknown outside. */
   inner(): Scope {
@@ -49,12 +51,13 @@ export class Scope {
       records: [...this.records],
       cursors: [...this.cursors],
       functions: [...this.functions],
+      held: [...this.held],
     });
   }
 
-  /** For the body of a closure: views may have died by the time it is called. */
+  /** For the body of a closure: views may have died by the time it is called, and returning from it leaves nothing else. */
   closure(): Scope {
-    return Object.assign(this.inner(), { views: [] });
+    return Object.assign(this.inner(), { views: [], held: [] });
   }
 
   living(): ViewName[] {

@@ -2,7 +2,7 @@
 import type { Expressions } from "./expressions.ts";
 import type { Random } from "./random.ts";
 import { into, type Scope } from "./scope.ts";
-import type { Bool, Finds, Flavour, Statement, ViewSource } from "./tree.ts";
+import type { Bool, Finds, Flavour, Statement, ViewSource, WakeUp } from "./tree.ts";
 
 /** How a function ends: a program with a verdict, others with a value of this type, or with none. */
 export type Returns = Flavour | "verdict" | Finds | null;
@@ -18,6 +18,8 @@ export interface Place {
 /** Where locals lie, and the metadata, in place of the name of a map: a variable's views lie all in one place. */
 export const STACK = "the stack";
 export const METADATA = "the metadata";
+/** Where records of ring buffers lie: they are dead once they were given back. */
+export const RECORDS = "the records";
 
 export function mapOf(source: ViewSource): string | null {
   if (source.w === "meta") return METADATA;
@@ -62,6 +64,29 @@ export abstract class StatementWriter {
     scope.bools.push({ name, mutable: false });
     return { s: "bool", name, keyword: "const", value };
   }
+  /** Leaves the function, and gives back before what it holds. */
+  protected leaving(scope: Scope, returns: Returns): Statement[] {
+    const released = this.releases(scope, 0);
+    if (released.length === 0) return [this.returning(scope, returns)];
+    const behind = scope.inner();
+    behind.views = behind.views.filter(({ map }) => map !== RECORDS);
+    return [...released, this.returning(behind, returns)];
+  }
+
+  /** Gives back the records that were reserved inside of at least `loops` loops. */
+  protected releases(scope: Scope, loops: number): Statement[] {
+    return scope.held.filter((each) => each.loops >= loops).map(({ name, map }) => this.release(map, name));
+  }
+
+  protected release(map: string, record: string): Statement {
+    const how = this.random.pick(["submit", "submit", "submit", "discard"] as const);
+    return { s: "release", map, record, how, wakeUp: this.wakeUp() };
+  }
+
+  protected wakeUp(): WakeUp | null {
+    return this.random.pick([null, null, "auto", "never", "always"] as const);
+  }
+
   protected returning(scope: Scope, returns: Returns): Statement {
     if (returns === "verdict") return { s: "verdict", verdict: this.e.verdict(scope) };
     if (returns === null || typeof returns === "string") {

@@ -5,7 +5,7 @@ import { holdsOverlay } from "./field-types.ts";
 import { leaves } from "./reachability.ts";
 import { binary, literal, type Scope } from "./scope.ts";
 import type { Place, Returns } from "./statement-writer.ts";
-import { FLAVOURS, type Fn, isQueue, type Statement, type ViewSource } from "./tree.ts";
+import { FLAVOURS, type Fn, type Statement, type ViewSource } from "./tree.ts";
 
 export class StatementAuthor extends ControlWriter {
   /** Statements that may still be written: modules stay small. */
@@ -55,7 +55,7 @@ export class StatementAuthor extends ControlWriter {
   }
 
   guard(scope: Scope, name: string, source: ViewSource, returns: Returns): Statement {
-    const otherwise = [this.returning(scope, returns)];
+    const otherwise = this.leaving(scope, returns);
     this.declareView(scope, name, source);
     return { s: "guard", name, source, otherwise };
   }
@@ -74,7 +74,7 @@ export class StatementAuthor extends ControlWriter {
     const mutableBools = scope.bools.filter(({ mutable }) => mutable);
     const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
     const changeable = e.tables.filter((map) => this.mayChange(scope, map.name, place));
-    const queues = e.maps.filter(isQueue);
+    const typed = e.rings.filter(({ untyped }) => untyped !== true);
     const isProgram = loops === 0 && place.returns === "verdict" && !this.inside;
     const counters = scope.ints.filter(({ name, flavour }) => name.startsWith("global") && /4|2/.test(flavour ?? ""));
     const atomics = this.atomics(scope);
@@ -128,9 +128,15 @@ export class StatementAuthor extends ControlWriter {
       [counters.length > 0 ? 2 : 0, () => one(this.addToGlobal(scope, random.pick(counters)))],
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
       [isProgram && e.hook === "xdp" ? 2 : 0, () => one(this.move(scope, place.returns))],
-      [isProgram && this.hasTails ? 3 : 0, () => one({ s: "tail-call", index: binary("&", e.int(scope, 1), literal(3)) })],
+      [
+        isProgram && this.hasTails && scope.held.length === 0 ? 3 : 0,
+        () => one({ s: "tail-call", index: binary("&", e.int(scope, 1), literal(3)) }),
+      ],
       [isProgram || e.hook === "xdp" ? 2 : 0, () => this.storeBytes(scope)],
-      [queues.length > 0 ? 6 : 0, () => one(this.push(scope, random.pick(queues)))],
+      [e.queues.length > 0 ? 6 : 0, () => one(this.push(scope, random.pick(e.queues)))],
+      [e.filters.length > 0 ? 8 : 0, () => one(this.putIn(scope))],
+      [typed.length > 0 ? 5 : 0, () => one(this.output(scope, random.pick(typed)))],
+      [e.rings.length > 0 ? nest * 10 : 0, () => this.reserve(scope, place)],
       [loops === 0 ? 2 : 0, () => this.cursor(scope, place.returns)],
       [3, () => this.swapPlaces(scope)],
       [3, () => this.viewAs(scope)],

@@ -72,6 +72,8 @@ export type Int = IntNode &
     | { k: "record"; record: string; path: string[] }
     | { k: "length" }
     | { k: "context"; field: ContextField }
+    /** What a ring buffer tells of itself that does not depend on earlier packets. */
+    | { k: "query"; map: string; what: "availableData" | "ringSize" }
     /** What a cursor of `wirescript/net` found. */
     | { k: "cursor"; cursor: string; field: CursorField }
     /** A helper whose result differs from run to run, masked to nothing. */
@@ -94,6 +96,9 @@ export type Int = IntNode &
 export type ContextField = "ingressIfindex" | "rxQueueIndex" | "mark" | "priority";
 export type CursorField = "type" | "offset" | "protocol" | "fragment";
 
+/** Whether a reader of a ring buffer is woken, which changes nothing that can be seen here. */
+export type WakeUp = "auto" | "never" | "always";
+
 export type Cursor =
   | { c: "ethernetPayload" }
   | { c: "ipPayload"; type: Int; offset: Int }
@@ -113,6 +118,10 @@ export type Bool =
   | { b: "update"; map: string; key: Key; value: Value; mode: "any" | "noexist" | "exist" }
   | { b: "delete"; map: string; key: Key }
   | { b: "push"; map: string; value: Value; overwrite: boolean }
+  /** Of Bloom filters. */
+  | { b: "put-in" | "has"; map: string; value: Value }
+  /** Of ring buffers. */
+  | { b: "output"; map: string; value: Value; wakeUp: WakeUp | null }
   | { b: "store-bytes"; struct: Struct; offset: Int; value: Value }
   | { b: "present"; source: ViewSource };
 
@@ -218,14 +227,37 @@ export type Statement =
     }
   | { s: "move"; edge: "head" | "tail" | "meta"; delta: Int; otherwise: Statement[] }
   | { s: "local"; name: string; struct: Struct; value: Value }
+  /**
+   * `const name = map.reserve(); if (name) { … } else { otherwise }`: each of `fields` is set, since they begin as whatever was there, and
+   * `body` gives the record back wherever it ends. `named`: the schema is an argument.
+   */
+  | {
+      s: "reserve";
+      name: string;
+      map: string;
+      struct: Struct;
+      named: boolean;
+      fields: FieldValue[];
+      body: Statement[];
+      otherwise: Statement[];
+    }
+  | { s: "release"; map: string; record: string; how: "submit" | "discard"; wakeUp: WakeUp | null }
   | { s: "trace"; values: Int[] }
   | { s: "closure"; fn: Fn }
   | { s: "return"; value: Int | null }
   | { s: "return-view"; source: ViewSource | null }
   | { s: "verdict"; verdict: Verdict };
 
-/** An action by its name, or what `redirect(value)` gives. */
-export type Action = string | Int;
+/** An action by its name, what `redirect(value)` gives, or what a redirect map gives. */
+export type Action = string | Int | RedirectTo;
+/** `map.redirect(key, fallback)`. */
+export interface RedirectTo {
+  r: "redirect-map";
+  map: string;
+  key: Int;
+  /** `condition ? yes : no`; `null` where it is left out. */
+  fallback: { condition: Bool | null; yes: string; no: string } | null;
+}
 export type Verdict = { condition: Bool | null; yes: Action; no: Action };
 
 export type Parameter =
@@ -259,15 +291,23 @@ export type MapKindName =
   | "lruPerCpuHash"
   | "lpmTrie"
   | "queue"
-  | "stack";
+  | "stack"
+  | "bloomFilter"
+  | "ringBuffer"
+  | "devMap"
+  | "devMapHash"
+  | "cpuMap";
 
 export interface MapDeclaration {
   d: "map";
   name: string;
   kind: MapKindName;
-  /** Not used where `isQueue`. */
+  /** Used by tables only. */
   key: Struct;
   value: Struct;
+  /** A ring buffer's declaration does not say what its records are. */
+  untyped?: boolean;
+  /** Of a ring buffer: its bytes. */
   entries: number;
   /** Contents before each packet; of queues and stacks the oldest first. */
   contents: { key: Uint8Array; value: Uint8Array }[];
@@ -313,6 +353,16 @@ export interface Module {
 export interface Program {
   d: "program";
   body: Statement[];
+}
+
+/** Maps with keys, whose values programs reach. */
+export function isTable(map: MapDeclaration): boolean {
+  return !isQueue(map) && !isRedirect(map) && map.kind !== "bloomFilter" && map.kind !== "ringBuffer";
+}
+
+/** Maps that say where packets go on to; programs do not change them. */
+export function isRedirect({ kind }: MapDeclaration): boolean {
+  return kind === "devMap" || kind === "devMapHash" || kind === "cpuMap";
 }
 
 /** Maps without keys, whose values wait to be taken out. */

@@ -3,6 +3,7 @@ import { ExpressionWriter } from "./expression-writer.ts";
 import { holdsOverlay, isSameType } from "./field-types.ts";
 import { binary, into, intoBits, literal, type Scope } from "./scope.ts";
 import {
+  type Bool,
   type Bytes,
   type Content,
   type FieldType,
@@ -41,6 +42,13 @@ export abstract class ValueExpressions extends ExpressionWriter {
     if (map.key.scalar) return { v: "int", struct: map.key, value: this.small(scope) };
     if (map.kind === "lpmTrie") return this.#prefix(scope, map.key);
     return this.literal(scope, map.key, true);
+  }
+
+  /** Puts a value into a Bloom filter, or asks for it: mostly one of few, so that some are in it. */
+  ofFilter(scope: Scope, what: "put-in" | "has"): Bool {
+    const map = this.random.pick(this.filters);
+    const value = this.pure(() => (this.random.chance(60) ? this.key(scope, map) : this.value(scope, map.value)));
+    return { b: what, map: map.name, value };
   }
 
   protected small(scope: Scope): Int {

@@ -1,7 +1,7 @@
 /** Views over what a scope has: of the packet, of elements of maps, and what functions find. */
 import { field } from "./expression-writer.ts";
 import { binary, type Callable, into, literal, type Scope } from "./scope.ts";
-import { type CursorField, type Finds, type Int, isQueue, type MapDeclaration, type Struct, type ViewSource } from "./tree.ts";
+import type { CursorField, Finds, Int, MapDeclaration, Struct, ViewSource } from "./tree.ts";
 import { ValueExpressions } from "./value-expressions.ts";
 
 /** Copies on the stack are no larger, since there are 512 bytes for all of them. */
@@ -22,7 +22,7 @@ export abstract class ViewExpressions extends ValueExpressions {
     if (small.length > 0 && random.chance(6)) {
       return { w: "load-bytes", struct: random.pick(small), offset: into(this.offset(scope, depth), "u32") };
     }
-    const queues = this.pureDepth > 0 ? [] : this.maps.filter((map) => isQueue(map) && map.value.size <= MOST_STACK);
+    const queues = this.pureDepth > 0 ? [] : this.queues.filter(({ value }) => value.size <= MOST_STACK);
     if (queues.length > 0 && random.chance(15)) {
       const { name, value } = random.pick(queues);
       return { w: "take", struct: value, map: name, how: random.pick(["pop", "pop", "peek"]) };
