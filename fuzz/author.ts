@@ -95,7 +95,7 @@ export function randomModule(seed: number): Module {
   else if (kind < 27) for (let index = 0; index < random.between(1, 2); index++) module.chain.push(program());
   author.hasTails = module.tails.length > 0;
   module.body = program().body;
-  const usesPrefix = module.maps.some(({ key }) => key === PREFIX);
+  const usesPrefix = module.maps.some(({ key, inner }) => (inner?.key ?? key) === PREFIX);
   module.structs = [...structs, ...(usesPrefix ? [PREFIX] : []), OUT].map((struct) => ({ ...struct, d: "struct" as const }));
   module.byteSizes = [...sizes];
   return module;

@@ -111,7 +111,8 @@ function finding(seed: number, each: Case, way: Way, failure: Failure, { kernel,
   const last = fails(small) ?? failure;
   const lines = [`seed ${seed}, ${way.name}: ${last.kind}`, "", print(small.module), last.message];
   if (last.packet !== undefined) lines.push("", `packet: ${Buffer.from(last.packet).toString("hex")}`);
-  const contents = small.module.maps.flatMap(({ name, contents }) =>
+  const maps = small.module.maps.flatMap((map) => [map, ...(map.inners ?? [])]);
+  const contents = maps.flatMap(({ name, contents }) =>
     contents.map(
       ({ key, value }) => `${name} begins with ${Buffer.from(key).toString("hex")}: ${Buffer.from(value).toString("hex")}`,
     ),

@@ -138,7 +138,7 @@ export abstract class ControlWriter extends PacketWriter {
   /** A record of a ring buffer, all of which is set; what is done with it, and that it is given back wherever that ends. */
   protected reserve(scope: Scope, place: Place): Statement[] {
     const { random, e } = this;
-    const { name: map, value, untyped } = random.pick(e.rings);
+    const { name: map, value, untyped } = random.pick(e.ringsIn(scope));
     const isOpen = (struct: Struct) => !holdsOverlay({ kind: "struct", struct });
     const named = untyped === true || !isOpen(value) || random.chance(30);
     const schemas = named ? e.structs.filter(isOpen) : [value];
@@ -153,6 +153,20 @@ export abstract class ControlWriter extends PacketWriter {
     if (!leaves(body)) body.push(this.release(map, name));
     const otherwise = random.chance(40) ? this.branch(scope, 2, place) : [];
     return [{ s: "reserve", name, map, struct, named, fields, body, otherwise }];
+  }
+
+  /** Looks a map up in a map of maps, and does something with it. */
+  protected inMap(scope: Scope, place: Place): Statement {
+    const { random, e } = this;
+    const outer = random.pick(e.mapsOfMaps);
+    if (outer.inner === undefined) throw new Error("a map of maps has maps in it");
+    const key = e.pure(() => e.key(scope, outer));
+    const name = this.name("m");
+    const otherwise = random.chance(40) ? this.branch(scope, 2, place) : [];
+    const inner = scope.inner();
+    inner.maps.push({ ...outer.inner, name, outer: outer.name });
+    const then = this.nested(() => this.block(inner, random.between(1, 5), place));
+    return { s: "inner", name, map: outer.name, key, then, otherwise };
   }
 
   /** A variable that holds one of two views: both in the packet, or both of one map. */

@@ -64,6 +64,7 @@ const STATEMENTS: Names<Statement["s"]> = {
   "let-view": 0,
   reserve: 0,
   release: 0,
+  inner: 0,
   move: 0,
   local: 0,
   trace: 0,
@@ -153,12 +154,31 @@ const MAPS: Names<MapKindName> = {
   devMap: 0,
   devMapHash: 0,
   cpuMap: 0,
+  xskMap: 0,
+  arrayOfMaps: 0,
+  hashOfMaps: 0,
+};
+const INNER_MAPS: Partial<Names<MapKindName>> = {
+  array: 0,
+  perCpuArray: 0,
+  hash: 0,
+  perCpuHash: 0,
+  lruHash: 0,
+  lruPerCpuHash: 0,
+  lpmTrie: 0,
+  queue: 0,
+  stack: 0,
+  bloomFilter: 0,
+  ringBuffer: 0,
+  devMap: 0,
+  devMapHash: 0,
+  cpuMap: 0,
+  xskMap: 0,
 };
 const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0, setting: 0, noinline: 0, inline: 0 };
 
 /** What the language has and the tree has not: it is never generated. */
 const ABSENT = {
-  "maps of maps": 0,
   lookupPerCpu: 0,
   "fib lookups": 0,
   "helpers of TC but storeBytes": 0,
@@ -217,6 +237,7 @@ export function emptyCoverage(): Coverage {
   for (const { title, names } of Object.values(KINDS)) coverage[title] = { ...names };
   coverage.fields = { ...FIELDS };
   coverage.maps = { ...MAPS };
+  coverage["in maps of maps"] = { ...INNER_MAPS };
   coverage["operations of the IR"] = { ...OPS, ...Object.fromEntries(COMPARE_OPS.map((op) => [op, 0])) };
   coverage.helpers = {};
   coverage["passes that changed something"] = Object.fromEntries(PASSES.map(({ name }) => [name, 0]));
@@ -244,7 +265,10 @@ export function countModule(coverage: Coverage, module: Module): void {
     if (overlay === true) add(coverage, "modules", "overlay");
     for (const { type } of fields) add(coverage, "fields", type.kind);
   }
-  for (const { kind } of module.maps) add(coverage, "maps", kind);
+  for (const { kind, inner } of module.maps) {
+    add(coverage, "maps", kind);
+    if (inner !== undefined) add(coverage, "in maps of maps", inner.kind);
+  }
   for (const { build } of module.functions) if (build !== null) add(coverage, "modules", build);
   add(coverage, "modules", "setting", module.settings.length);
   countNodes(coverage, [module.settings, module.globals, module.functions, module.chain, module.tails, module.body]);

@@ -297,26 +297,31 @@ export function randomMap(random: Random, name: string, structs: readonly Struct
   const value = schema();
   // Tables that forget must not have to: which elements the kernel forgets is its own affair.
   const entries = kind.startsWith("lru") ? 256 : random.pick([1, 2, 4, 4]);
+  const map: MapDeclaration = { d: "map", name, kind, key, value, entries, contents: [] };
+  return { ...map, contents: randomContents(random, map) };
+}
+
+/** What a table, queue or stack like `map` begins with. */
+function randomContents(random: Random, { kind, key, value, entries }: MapDeclaration): MapDeclaration["contents"] {
+  if (kind === "ringBuffer") return [];
   const contents = new Map<string, { key: Uint8Array; value: Uint8Array }>();
-  const byPlace = indexed || kind === "queue" || kind === "stack";
+  const byPlace = kind === "array" || kind === "perCpuArray" || kind === "queue" || kind === "stack";
   for (let index = 0; index < Math.min(entries, random.between(0, 4)); index++) {
     const bytes = byPlace ? new Uint8Array([index, 0, 0, 0]) : smallKey(random, key);
     contents.set(String(bytes), { key: bytes, value: random.bytes(value.size) });
   }
-  return { d: "map", name, kind, key, value, entries, contents: [...contents.values()] };
+  return [...contents.values()];
 }
 
 /** Of the maps that are no tables: one that has something to do on `hook`. */
 export function randomSpecialMap(random: Random, name: string, structs: readonly Struct[], hook: Hook): MapDeclaration {
+  if (random.chance(40)) return randomMapOfMaps(random, name, structs);
   const kinds: readonly MapKindName[] = ["ringBuffer", "ringBuffer", "bloomFilter"];
-  const kind = random.pick<MapKindName>(hook === "tc" ? kinds : [...kinds, "devMap", "devMapHash", "cpuMap"]);
+  const kind = random.pick<MapKindName>(hook === "tc" ? kinds : [...kinds, "devMap", "devMapHash", "cpuMap", "xskMap"]);
   const number = scalarStruct("u32");
   const value = structs.length > 0 && random.chance(70) ? random.pick(structs) : scalarStruct(random.pick(SCALARS));
   const map = { d: "map" as const, name, kind };
-  if (kind === "ringBuffer") {
-    const untyped = random.chance(25);
-    return { ...map, key: number, value, entries: RING_BYTES, contents: [], ...(untyped && { untyped }) };
-  }
+  if (kind === "ringBuffer") return randomRing(random, name, value);
   if (kind === "bloomFilter") {
     const values = Array.from({ length: random.between(0, 3) }, () => smallKey(random, value));
     const contents = values.map((bytes) => ({ key: new Uint8Array(), value: bytes }));
@@ -325,9 +330,33 @@ export function randomSpecialMap(random: Random, name: string, structs: readonly
   const entries = random.pick([1, 2, 4]);
   const [target, most] = kind === "cpuMap" ? [FRAMES_A_CPU, 1] : [LOOPBACK, entries];
   const keys = Array.from({ length: most }, (_, index) => (kind === "devMapHash" ? random.below(8) : index));
-  const chosen = [...new Set(keys)].filter(() => random.chance(70));
+  // Elements of an `xskMap` are sockets, which there are none of.
+  const chosen = [...new Set(keys)].filter(() => kind !== "xskMap" && random.chance(70));
   const contents = chosen.map((key) => ({ key: Uint8Array.of(key, 0, 0, 0), value: Uint8Array.of(target, 0, 0, 0) }));
   return { ...map, key: number, value: number, entries, contents };
+}
+
+function randomRing(random: Random, name: string, value: Struct): MapDeclaration {
+  const untyped = random.chance(25);
+  const map = { d: "map" as const, name, kind: "ringBuffer" as const, key: scalarStruct("u32"), value };
+  return { ...map, entries: RING_BYTES, contents: [], ...(untyped && { untyped }) };
+}
+
+/** Some of the maps that have room in it are there. */
+function randomMapOfMaps(random: Random, name: string, structs: readonly Struct[]): MapDeclaration {
+  const value = structs.length > 0 && random.chance(60) ? random.pick(structs) : scalarStruct(random.pick(SCALARS));
+  const make = () => (random.chance(20) ? randomRing(random, name, value) : randomMap(random, name, structs));
+  const inner = { ...make(), contents: [] };
+  const kind = random.pick(["arrayOfMaps", "hashOfMaps"] as const);
+  const key = kind === "arrayOfMaps" ? scalarStruct("u32") : random.chance(50) ? scalarStruct(random.pick(SCALARS)) : value;
+  const entries = random.pick([1, 2, 4]);
+  const places = new Map<string, Uint8Array>();
+  for (let index = 0; index < entries; index++) {
+    const at = kind === "arrayOfMaps" ? Uint8Array.of(index, 0, 0, 0) : smallKey(random, key);
+    if (random.chance(80)) places.set(String(at), at);
+  }
+  const inners = [...places.values()].map((at) => ({ ...inner, at, contents: randomContents(random, inner) }));
+  return { d: "map", name, kind, key, value: inner.value, entries, contents: [], inner, inners };
 }
 
 /** A page: few enough for programs to meet its end. */

@@ -6,6 +6,7 @@
 import { FilterModel } from "./filter-model.ts";
 import { Frame } from "./frame.ts";
 import { MapModel } from "./map-model.ts";
+import { MapOfMapsModel } from "./map-of-maps-model.ts";
 import { canonical, copyOf, readInt, type View, writeInt } from "./memory.ts";
 import { binary, compare, wrap } from "./operators.ts";
 import { QueueModel } from "./queue-model.ts";
@@ -20,6 +21,7 @@ import {
   type Fn,
   type Hook,
   type Int,
+  isOfMaps,
   isQueue,
   type MapDeclaration,
   type Module,
@@ -44,12 +46,14 @@ const CONTEXTS: Readonly<Record<Hook, Readonly<Record<ContextField, bigint>>>> =
 export abstract class ExpressionEvaluator {
   protected readonly names = new Map<string, Named>();
   protected readonly frame: Frame;
-  protected readonly maps: ReadonlyMap<string, Model>;
+  protected readonly maps: ReadonlyMap<string, Model | MapOfMapsModel<Model>>;
+  /** Those that were found in others, by the name that they have in the module. */
+  protected readonly found = new Map<string, Model>();
   readonly #context: Record<ContextField, bigint>;
 
   constructor(module: Module, packet: Uint8Array) {
     this.frame = new Frame(packet);
-    this.maps = new Map(module.maps.map((map) => [map.name, modelOf(map)]));
+    this.maps = new Map(module.maps.map((map) => [map.name, isOfMaps(map) ? new MapOfMapsModel(map, modelOf) : modelOf(map)]));
     this.#context = { ...CONTEXTS[module.hook] };
   }
 
@@ -330,26 +334,30 @@ export abstract class ExpressionEvaluator {
     return type.kind === "struct" || type.kind === "array" ? { bytes, at } : readInt(bytes, at, type);
   }
 
+  #named(name: string): Model | MapOfMapsModel<Model> | undefined {
+    return this.found.get(name) ?? this.maps.get(name);
+  }
+
   protected map(name: string): MapModel {
-    const map = this.maps.get(name);
+    const map = this.#named(name);
     if (!(map instanceof MapModel)) throw new Error(`there is no map ${name} with keys`);
     return map;
   }
 
   protected queue(name: string): QueueModel {
-    const map = this.maps.get(name);
+    const map = this.#named(name);
     if (!(map instanceof QueueModel)) throw new Error(`there is no queue ${name}`);
     return map;
   }
 
   protected ring(name: string): RingModel {
-    const map = this.maps.get(name);
+    const map = this.#named(name);
     if (!(map instanceof RingModel)) throw new Error(`there is no ring buffer ${name}`);
     return map;
   }
 
   protected filter(name: string): FilterModel {
-    const map = this.maps.get(name);
+    const map = this.#named(name);
     if (!(map instanceof FilterModel)) throw new Error(`there is no filter ${name}`);
     return map;
   }

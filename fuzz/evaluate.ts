@@ -5,6 +5,7 @@
 import { type Completion, constant, ExpressionEvaluator, type Named, type RecordOfInts } from "./evaluate-expressions.ts";
 import { GOES_ON, REDIRECT, VERDICTS } from "./hooks.ts";
 import type { Contents } from "./map-model.ts";
+import { MapOfMapsModel } from "./map-of-maps-model.ts";
 import { canonical, copyOf, hex, readInt, type View, writeInt } from "./memory.ts";
 import { wrap } from "./operators.ts";
 import { ethernetPayload, type Found, ipPayload, ipv4Payload, ipv6Payload } from "./payloads.ts";
@@ -274,6 +275,14 @@ class Evaluator extends ExpressionEvaluator {
         this.names.set(st.name, { bytes, at: 0 });
         for (const { field, value } of st.fields) this.fill(bytes, field.offset, field.type, value);
         return this.block(st.body);
+      }
+      case "inner": {
+        const outer = this.maps.get(st.map);
+        if (!(outer instanceof MapOfMapsModel)) throw new Error(`there is no map of maps ${st.map}`);
+        const inner = outer.lookup(this.value(st.key));
+        if (inner === null) return this.block(st.otherwise);
+        this.found.set(st.name, inner);
+        return this.block(st.then);
       }
       case "release":
         this.ring(st.map).release(this.get<View>(st.record).bytes, st.how);

@@ -12,6 +12,7 @@ import {
   flavourOf,
   type Hook,
   type Int,
+  isOfMaps,
   isQueue,
   isRedirect,
   isSigned,
@@ -24,13 +25,12 @@ import {
 export abstract class ExpressionWriter {
   readonly random: Random;
   readonly structs: readonly Struct[];
-  /** All; and by what can be done with them. */
+  /** All that the module declares; and by what can be done with them. */
   readonly maps: readonly MapDeclaration[];
   readonly tables: readonly MapDeclaration[];
-  readonly queues: readonly MapDeclaration[];
   readonly filters: readonly MapDeclaration[];
-  readonly rings: readonly MapDeclaration[];
   readonly redirects: readonly MapDeclaration[];
+  readonly mapsOfMaps: readonly MapDeclaration[];
   readonly hook: Hook;
   protected readonly sizes: Set<number>;
   /** Keys and values are built without changing anything meanwhile. */
@@ -44,10 +44,9 @@ export abstract class ExpressionWriter {
     this.structs = structs;
     this.maps = maps;
     this.tables = maps.filter(isTable);
-    this.queues = maps.filter(isQueue);
     this.filters = maps.filter(({ kind }) => kind === "bloomFilter");
-    this.rings = maps.filter(({ kind }) => kind === "ringBuffer");
     this.redirects = maps.filter(isRedirect);
+    this.mapsOfMaps = maps.filter(isOfMaps);
     this.hook = hook;
     this.sizes = sizes;
   }
@@ -57,6 +56,24 @@ export abstract class ExpressionWriter {
   abstract bool(scope: Scope, depth: number): Bool;
   /** `null` when the scope lacks what a parameter wants. */
   abstract args(scope: Scope, callable: Callable, depth: number): Argument[] | null;
+
+  tablesIn(scope: Scope): MapDeclaration[] {
+    return this.#mapsIn(scope, isTable);
+  }
+
+  queuesIn(scope: Scope): MapDeclaration[] {
+    return this.#mapsIn(scope, isQueue);
+  }
+
+  ringsIn(scope: Scope): MapDeclaration[] {
+    return this.#mapsIn(scope, ({ kind }) => kind === "ringBuffer");
+  }
+
+  /** Those that the module declares, and those that were found in others, which are here to be used. */
+  #mapsIn(scope: Scope, wanted: (map: MapDeclaration) => boolean): MapDeclaration[] {
+    const found = scope.maps.filter(wanted);
+    return [...this.maps.filter(wanted), ...found, ...found];
+  }
 
   pure<T>(make: () => T): T {
     this.pureDepth++;

@@ -55,7 +55,7 @@ export class Expressions extends ViewExpressions {
       [scope.cursors.length > 0 ? 2 : 0, () => this.cursor(scope, CURSOR_FIELDS)],
       [1, () => ({ k: "length", signed: false, flavour: "u32" })],
       [random.chance(10) ? 1 : 0, () => this.#circumstance()],
-      [this.rings.length > 0 ? 1 : 0, () => this.#query()],
+      [this.ringsIn(scope).length > 0 ? 1 : 0, () => this.#query(scope)],
       [this.hasBytes(scope) ? 1 : 0, () => this.#byte(scope)],
       [deep * 12, () => this.#binary(scope, depth)],
       [deep * 2, () => this.#unary(scope, depth)],
@@ -119,9 +119,9 @@ export class Expressions extends ViewExpressions {
     return { k: "record", record: this.random.pick(scope.records), path, signed: false, flavour: null };
   }
 
-  #query(): Int {
+  #query(scope: Scope): Int {
     const what = this.random.pick(["availableData", "availableData", "ringSize"] as const);
-    return { k: "query", map: this.random.pick(this.rings).name, what, signed: false, flavour: "u64" };
+    return { k: "query", map: this.random.pick(this.ringsIn(scope)).name, what, signed: false, flavour: "u64" };
   }
 
   #byte(scope: Scope): Int {

@@ -1,23 +1,39 @@
 /** The maps of a loaded module, in bytes: set to what the module declares, and read back. */
-import { type LoadedObject, RingBufferMap, type RingBufferReader } from "../src/index.ts";
+import { type BpfMap, type LoadedObject, MapOfMaps, RingBufferMap, type RingBufferReader } from "../src/index.ts";
 import { type MapFd, mapDelete, mapLookup, mapNextKey, mapTake, mapUpdate } from "../src/sys/bpf.ts";
 import { possibleCpus } from "../src/sys/cpus.ts";
 import { type Contents, element } from "./map-model.ts";
+import { placeInside } from "./map-of-maps-model.ts";
 import { hex } from "./memory.ts";
 import { placeOf } from "./queue-model.ts";
-import { isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
+import { isOfMaps, isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
+
+/** A map of the module, or one that lies in a map of maps. */
+interface Place {
+  map: MapDeclaration;
+  fd: MapFd;
+  /** What the evaluation puts in front of its keys. */
+  prefix: string;
+  /** Of a ring buffer. */
+  reader: RingBufferReader<Uint8Array> | null;
+}
 
 export class KernelMaps {
-  readonly #maps: { map: MapDeclaration; fd: MapFd }[];
-
-  readonly #readers = new Map<MapDeclaration, RingBufferReader<Uint8Array>>();
+  readonly #maps: Place[] = [];
+  readonly #inners: BpfMap[] = [];
 
   /** Fills what stays as it is. */
   constructor(module: Module, object: LoadedObject) {
-    this.#maps = module.maps.map((map) => ({ map, fd: object.map(map.name).fd }));
     for (const map of module.maps) {
-      if (map.kind !== "ringBuffer") continue;
-      this.#readers.set(map, object.map(map.name, RingBufferMap).reader({ decode: (bytes) => bytes }));
+      if (isOfMaps(map)) {
+        const outer = object.map(map.name, MapOfMaps);
+        for (const inner of map.inners ?? []) {
+          const made = outer.create();
+          this.#inners.push(made);
+          put(map, outer.fd, inner.at, new Uint8Array(Uint32Array.of(made.fd.number).buffer));
+          this.#add(inner, made, placeInside(hex(inner.at), ""));
+        }
+      } else this.#add(map, object.map(map.name), "");
     }
     for (const { map, fd } of this.#maps) {
       if (!isRedirect(map) && map.kind !== "bloomFilter") continue;
@@ -25,12 +41,22 @@ export class KernelMaps {
     }
   }
 
+  #add(map: MapDeclaration, loaded: BpfMap, prefix: string): void {
+    const reader = loaded instanceof RingBufferMap ? loaded.reader({ decode: (bytes) => bytes }) : null;
+    this.#maps.push({ map, fd: loaded.fd, prefix, reader });
+  }
+
+  /** The maps in maps of maps; the others are closed with their object. */
+  close(): void {
+    for (const inner of this.#inners) inner.close();
+  }
+
   /** Contents as before each packet, but for Bloom filters, out of which nothing can be taken. */
   reset(): void {
-    for (const { map, fd } of this.#maps) {
+    for (const { map, fd, reader } of this.#maps) {
       if (isRedirect(map) || map.kind === "bloomFilter") continue;
-      if (map.kind === "ringBuffer") {
-        this.#records(map);
+      if (reader !== null) {
+        records(reader);
         continue;
       }
       if (isQueue(map)) {
@@ -55,35 +81,33 @@ export class KernelMaps {
    * CPU that ran, and all others are what it wants of the others, they are reported as that.
    */
   describe(wanted: ReadonlyMap<string, Contents>): string[] {
-    return this.#maps.flatMap(({ map, fd }) => {
-      if (isRedirect(map)) return [];
-      if (map.kind === "bloomFilter") {
-        const values = [...(wanted.get(map.name)?.keys() ?? [])].filter((value) => hasValue(fd, Buffer.from(value, "hex")));
-        return values.map((value) => element(map.name, value, { own: value, others: null })).sort();
-      }
-      if (map.kind === "ringBuffer" || isQueue(map)) {
-        const values = map.kind === "ringBuffer" ? this.#records(map) : takeAll(map, fd);
-        if (map.kind === "stack") values.reverse();
-        return values.map((value, index) => element(map.name, placeOf(index), { own: hex(value), others: null }));
-      }
-      return this.#keys(map, fd)
-        .map((key) => {
-          const bytes = new Uint8Array(bytesOf(map));
-          const result = mapLookup(fd, key, bytes);
-          if (result < 0) throw new Error(`${map.name} has no ${hex(key)}: errno ${-result}`);
-          const copies: string[] = [];
-          for (let at = 0; at < bytes.length; at += stride(map)) copies.push(hex(bytes.subarray(at, at + map.value.size)));
-          return describeElement(map, hex(key), copies, wanted.get(map.name));
-        })
-        .sort();
-    });
+    const lines = new Map<string, string[]>();
+    for (const place of this.#maps) {
+      const { name } = place.map;
+      lines.set(name, [...(lines.get(name) ?? []), ...this.#describe(place, wanted.get(name))]);
+    }
+    return [...lines.values()].flatMap((each) => each.sort());
   }
 
-  /** What programs have submitted, in its order. */
-  #records(map: MapDeclaration): Uint8Array[] {
-    const records: Uint8Array[] = [];
-    this.#readers.get(map)?.drain((record) => records.push(record));
-    return records;
+  #describe({ map, fd, prefix, reader }: Place, wanted: Contents | undefined): string[] {
+    if (isRedirect(map)) return [];
+    if (map.kind === "bloomFilter") {
+      const values = [...(wanted?.keys() ?? [])].filter((value) => hasValue(fd, Buffer.from(value, "hex")));
+      return values.map((value) => element(map.name, value, { own: value, others: null }));
+    }
+    if (reader !== null || isQueue(map)) {
+      const values = reader === null ? takeAll(map, fd) : records(reader);
+      if (map.kind === "stack") values.reverse();
+      return values.map((value, index) => element(map.name, prefix + placeOf(index), { own: hex(value), others: null }));
+    }
+    return this.#keys(map, fd).map((key) => {
+      const bytes = new Uint8Array(bytesOf(map));
+      const result = mapLookup(fd, key, bytes);
+      if (result < 0) throw new Error(`${map.name} has no ${hex(key)}: errno ${-result}`);
+      const copies: string[] = [];
+      for (let at = 0; at < bytes.length; at += stride(map)) copies.push(hex(bytes.subarray(at, at + map.value.size)));
+      return describeElement(map, prefix + hex(key), copies, wanted);
+    });
   }
 
   #keys(map: MapDeclaration, fd: MapFd): Uint8Array[] {
@@ -96,6 +120,13 @@ export class KernelMaps {
       last = next;
     }
   }
+}
+
+/** What programs have submitted, in its order. */
+function records(reader: RingBufferReader<Uint8Array>): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  reader.drain((record) => found.push(record));
+  return found;
 }
 
 function put({ name }: MapDeclaration, fd: MapFd, key: Uint8Array | null, value: Uint8Array): void {

@@ -1,6 +1,6 @@
 /** Statements that change maps. */
 import { type IntName, isInt, placesIn, type Scope } from "./scope.ts";
-import type { Place } from "./statement-writer.ts";
+import { type Place, placeOfElements } from "./statement-writer.ts";
 import { type Bool, type MapDeclaration, type Statement, sizeOfScalar } from "./tree.ts";
 import { VariableWriter } from "./variable-statements.ts";
 
@@ -33,11 +33,10 @@ export abstract class MapWriter extends VariableWriter {
     for (const view of scope.views) if (view.map === map) view.life.alive = false;
   }
 
-  protected change(scope: Scope, name: string): Statement {
+  protected change(scope: Scope, map: MapDeclaration): Statement {
     const random = this.random;
     const e = this.e;
-    const map = e.maps.find((each) => each.name === name);
-    if (map === undefined) throw new Error(`there is no map ${name}`);
+    const { name } = map;
     const indexed = map.kind === "array" || map.kind === "perCpuArray";
     const change: Bool = e.pure(() => {
       const key = e.key(scope, map);
@@ -45,7 +44,7 @@ export abstract class MapWriter extends VariableWriter {
       const mode = random.pick(["any", "any", "noexist", "exist"] as const);
       return { b: "update", map: name, key, value: e.value(scope, map.value), mode };
     });
-    this.changed(scope, name);
+    this.changed(scope, placeOfElements(map));
     if (random.chance(50)) return { s: "effect", value: change };
     const result = this.name("c");
     scope.bools.push({ name: result, mutable: false });
@@ -73,7 +72,7 @@ export abstract class MapWriter extends VariableWriter {
 
   /** A trie's values lie right behind the bytes of their keys, and are aligned as those end. */
   protected distanceInTrie(map: string | null): number {
-    const trie = this.e.maps.find(({ name, kind }) => name === map && kind === "lpmTrie");
+    const trie = this.e.maps.find((each) => each.name === map && (each.inner ?? each).kind === "lpmTrie");
     return trie === undefined ? 0 : BYTES_OF_PREFIX;
   }
 

@@ -21,7 +21,7 @@ import {
 const IMPORTS = `import {
   array, arrayOf, atomicAdd, be16, be32, be64, bits, bloomFilter, bool, byteSwap16, byteSwap32, byteSwap64, bytes, csumDiff, getPrandomU32, getSmpProcessorId, global, hash, i16, i32, i64, i8, inline, ktimeGetNs,
   local, lpmTrie, lruHash, lruPerCpuHash, noinline, perCpuArray, perCpuHash, range, redirect, type Schema, setting, struct, u16, u32, u64, u8, trace, type View,
-  chain, equals, overlay, type PacketContext, progArray, queue, stack, swap, viewAs, cpuMap, devMap, devMapHash, ringBuffer,
+  chain, equals, overlay, type PacketContext, progArray, queue, stack, swap, viewAs, cpuMap, devMap, devMapHash, ringBuffer, arrayOfMaps, hashOfMaps, xskMap,
   TC_ACT_OK, TC_ACT_PIPE, TC_ACT_SHOT, TC_ACT_UNSPEC, type TcAction, type TcContext, tc, type XdpAction, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, type XdpContext, xdp,
 } from "wirescript/kernel";
 import { ethernetPayload, ipPayload, ipv4Payload, ipv6Payload } from "wirescript/net";
@@ -115,16 +115,24 @@ function printGlobal(global: Global): string {
 }
 
 function printMap(map: MapDeclaration): string {
-  const { name, kind, key, value, entries, untyped } = map;
+  return `export const ${map.name} = ${creation(map)};`;
+}
+
+function creation(map: MapDeclaration): string {
+  const { kind, key, value, entries, untyped, inner } = map;
+  if (inner !== undefined) {
+    const keys = kind === "arrayOfMaps" ? "" : `key: ${key.name}, `;
+    return `${kind}({ ${keys}inner: ${creation(inner)}, entries: ${entries} })`;
+  }
   if (kind === "ringBuffer") {
-    return `export const ${name} = ringBuffer({ ${untyped === true ? "" : `value: ${value.name}, `}bytes: ${entries} });`;
+    return `ringBuffer({ ${untyped === true ? "" : `value: ${value.name}, `}bytes: ${entries} })`;
   }
   if (kind === "bloomFilter") {
-    return `export const ${name} = bloomFilter({ value: ${value.name}, entries: ${entries}, hashes: 15 });`;
+    return `bloomFilter({ value: ${value.name}, entries: ${entries}, hashes: 15 })`;
   }
-  if (isRedirect(map)) return `export const ${name} = ${kind}({ entries: ${entries} });`;
+  if (isRedirect(map)) return `${kind}({ entries: ${entries} })`;
   const keys = kind === "array" || kind === "perCpuArray" || isQueue(map) ? "" : `key: ${key.name}, `;
-  return `export const ${name} = ${kind}({ ${keys}value: ${value.name}, entries: ${entries} });`;
+  return `${kind}({ ${keys}value: ${value.name}, entries: ${entries} })`;
 }
 
 function declaration(fn: Fn): string[] {
@@ -262,6 +270,8 @@ function printStatement(st: Statement): string[] {
       const [head, ...rest] = ifElse(st.name, st.body, st.otherwise);
       return [`const ${st.name} = ${st.map}.reserve(${st.named ? st.struct.name : ""});`, head ?? "", ...fields, ...rest];
     }
+    case "inner":
+      return [`const ${st.name} = ${st.map}.lookup(${value(st.key)});`, ...ifElse(st.name, st.then, st.otherwise)];
     case "release":
       return [`${st.map}.${st.how}(${st.record}${wakeUp(st.wakeUp)});`];
     case "local":

@@ -13,6 +13,7 @@ export function leaves(statements: readonly Statement[]): boolean {
       return true;
     case "if":
     case "if-view":
+    case "inner":
       return leaves(last.then) && leaves(last.otherwise);
     case "reserve":
       return leaves(last.body) && leaves(last.otherwise);
@@ -30,7 +31,8 @@ export function leaves(statements: readonly Statement[]): boolean {
 function breaks(statements: readonly Statement[]): boolean {
   return statements.some((statement) => {
     if (statement.s === "break") return true;
-    if (statement.s === "if" || statement.s === "if-view") return breaks(statement.then) || breaks(statement.otherwise);
+    if (statement.s === "if" || statement.s === "if-view" || statement.s === "inner")
+      return breaks(statement.then) || breaks(statement.otherwise);
     if (statement.s === "reserve") return breaks(statement.body) || breaks(statement.otherwise);
     if (statement.s === "let-view") return breaks(statement.then);
     return false;

@@ -6,18 +6,20 @@ import { resolve } from "node:path";
 import { type CompileOptions, compile } from "../src/compiler/compile.ts";
 import { CompileError } from "../src/compiler/diagnostics/diagnostic.ts";
 import { type LoadedObject, loadSpec, type ObjectSpec, ProgArray, VerifierError, WirescriptError } from "../src/index.ts";
-import { Vm, VmFault, type VmResult } from "../src/vm/index.ts";
+import { Vm, VmFault, type VmMap, type VmResult } from "../src/vm/index.ts";
+import { VmMapOfMaps } from "../src/vm/maps/map-in-map.ts";
 import { VmBloomFilter, VmQueue } from "../src/vm/maps/queue.ts";
 import { type Coverage, countFunctions, countingPasses } from "./coverage.ts";
 import { evaluate, type Outcome } from "./evaluate.ts";
 import { TAILS } from "./hooks.ts";
 import { KernelMaps } from "./kernel-maps.ts";
 import { element } from "./map-model.ts";
+import { placeInside } from "./map-of-maps-model.ts";
 import { hex } from "./memory.ts";
 import { forSocketBuffer } from "./packets.ts";
 import { print } from "./print.ts";
 import { resetSections, sectionInKernel, sectionInVm, variables } from "./sections.ts";
-import { isRedirect, type Module } from "./tree.ts";
+import { isRedirect, type MapDeclaration, type Module } from "./tree.ts";
 
 export interface Case {
   module: Module;
@@ -135,7 +137,7 @@ class Loaded {
   #reset(): KernelMaps {
     const forgets = this.#module.maps.every(({ kind }) => kind !== "bloomFilter");
     if (this.#maps !== null && !forgets) {
-      this.#object.close();
+      this.close();
       this.#object = loadSpec(this.#spec);
       this.#maps = null;
     }
@@ -150,6 +152,7 @@ class Loaded {
   }
 
   close(): void {
+    this.#maps?.close();
     this.#object.close();
   }
 }
@@ -193,14 +196,19 @@ function runPackets(module: Module, packets: readonly Uint8Array[], spec: Object
 }
 
 function fillVm(module: Module, vm: Vm): void {
-  for (const { name, contents } of module.maps) {
-    const map = vm.map(name);
-    for (const { key, value } of contents) {
-      if (map instanceof VmQueue || map instanceof VmBloomFilter) map.push(value, 0n);
-      else map.set(key, value);
-    }
+  for (const declaration of module.maps) {
+    const map = vm.map(declaration.name);
+    if (map instanceof VmMapOfMaps) for (const inner of declaration.inners ?? []) fillVmMap(inner, map.create(inner.at));
+    else fillVmMap(declaration, map);
   }
   for (const index of module.tails.keys()) vm.setProgram(TAILS, index, `tail${index}`);
+}
+
+function fillVmMap({ contents }: MapDeclaration, map: VmMap): void {
+  for (const { key, value } of contents) {
+    if (map instanceof VmQueue || map instanceof VmBloomFilter) map.push(value, 0n);
+    else map.set(key, value);
+  }
 }
 
 function head(verdict: number, packet: Uint8Array, redirect: string | null): string[] {
@@ -222,17 +230,26 @@ function describe(outcome: Outcome): string {
 
 function describeVm(module: Module, vm: Vm, { action, packet, redirect }: VmResult): string[] {
   const changed = module.maps.filter((map) => !isRedirect(map));
-  const contents = changed.flatMap(({ name, kind }) =>
-    [...(vm.maps.get(name)?.elements() ?? [])]
-      .map(({ key, copies }) => {
-        const [own = "", others] = copies.map(({ bytes }) => hex(bytes));
-        return element(name, kind === "bloomFilter" ? own : hex(key), { own, others: others ?? null });
-      })
-      .sort(),
-  );
+  const contents = changed.flatMap((declaration) => {
+    const map = vm.map(declaration.name);
+    if (!(map instanceof VmMapOfMaps)) return describeVmMap(declaration, map, "").sort();
+    const lines = (declaration.inners ?? []).flatMap((inner) => {
+      const found = map.inner(inner.at);
+      return found === null ? [] : describeVmMap(inner, found, placeInside(hex(inner.at), ""));
+    });
+    return lines.sort();
+  });
   const target =
     redirect === null ? null : "map" in redirect ? `${redirect.map} ${redirect.key}` : `interface ${redirect.ifindex}`;
   return [...head(action, packet, target), ...contents];
+}
+
+/** `prefix`: what stands in front of keys. */
+function describeVmMap({ name, kind }: MapDeclaration, map: VmMap, prefix: string): string[] {
+  return [...map.elements()].map(({ key, copies }) => {
+    const [own = "", others] = copies.map(({ bytes }) => hex(bytes));
+    return element(name, prefix + (kind === "bloomFilter" ? own : hex(key)), { own, others: others ?? null });
+  });
 }
 
 function firstLine(error: unknown): string {

@@ -1,5 +1,14 @@
 /** What a name stands for where the generator writes a statement. */
-import { type FieldPlace, type FieldType, type Flavour, type Fn, type Int, type Struct, sizeOfScalar } from "./tree.ts";
+import {
+  type FieldPlace,
+  type FieldType,
+  type Flavour,
+  type Fn,
+  type Int,
+  type MapDeclaration,
+  type Struct,
+  sizeOfScalar,
+} from "./tree.ts";
 
 export interface IntName {
   name: string;
@@ -38,6 +47,8 @@ export class Scope {
   /** `isPacket`: of an IP packet, with a protocol; otherwise of a frame, with an EtherType. */
   cursors: { name: string; isPacket: boolean }[] = [];
   functions: Callable[] = [];
+  /** Maps that were found in maps of maps. */
+  maps: MapDeclaration[] = [];
   /** Records of ring buffers that must be given back before the function is left; `loops`: how many of its loops are around each. */
   held: { name: string; map: string; loops: number }[] = [];
 
@@ -51,6 +62,7 @@ export class Scope {
       records: [...this.records],
       cursors: [...this.cursors],
       functions: [...this.functions],
+      maps: [...this.maps],
       held: [...this.held],
     });
   }

@@ -2,7 +2,7 @@
 import type { Expressions } from "./expressions.ts";
 import type { Random } from "./random.ts";
 import { into, type Scope } from "./scope.ts";
-import type { Bool, Finds, Flavour, Statement, ViewSource, WakeUp } from "./tree.ts";
+import type { Bool, Finds, Flavour, MapDeclaration, Statement, ViewSource, WakeUp } from "./tree.ts";
 
 /** How a function ends: a program with a verdict, others with a value of this type, or with none. */
 export type Returns = Flavour | "verdict" | Finds | null;
@@ -28,6 +28,14 @@ export function mapOf(source: ViewSource): string | null {
   return source.w === "choice" ? mapOf(source.yes) : null;
 }
 
+/**
+ * What a view of an element of `map` says of where it lies. Two lookups in a map of maps may give the same map, so that elements of all maps
+ * in it lie in one place.
+ */
+export function placeOfElements({ name, outer }: MapDeclaration): string {
+  return outer ?? name;
+}
+
 export abstract class StatementWriter {
   protected readonly random: Random;
   protected readonly e: Expressions;
@@ -46,7 +54,14 @@ export abstract class StatementWriter {
   }
 
   protected declareView(scope: Scope, name: string, source: ViewSource): void {
-    scope.views.push({ name, struct: source.struct, map: mapOf(source), life: { alive: true } });
+    const map = mapOf(source);
+    const found = scope.maps.find((each) => each.name === map);
+    scope.views.push({
+      name,
+      struct: source.struct,
+      map: found === undefined ? map : placeOfElements(found),
+      life: { alive: true },
+    });
   }
 
   protected nested<T>(make: () => T): T {

@@ -4,7 +4,7 @@ import { ControlWriter } from "./control-statements.ts";
 import { holdsOverlay } from "./field-types.ts";
 import { leaves } from "./reachability.ts";
 import { binary, literal, type Scope } from "./scope.ts";
-import type { Place, Returns } from "./statement-writer.ts";
+import { type Place, placeOfElements, type Returns } from "./statement-writer.ts";
 import { FLAVOURS, type Fn, type Statement, type ViewSource } from "./tree.ts";
 
 export class StatementAuthor extends ControlWriter {
@@ -73,8 +73,10 @@ export class StatementAuthor extends ControlWriter {
     const flags = e.places(scope, (type) => type.kind === "bool", "write");
     const mutableBools = scope.bools.filter(({ mutable }) => mutable);
     const mutableBytes = scope.bytes.filter(({ mutable }) => mutable);
-    const changeable = e.tables.filter((map) => this.mayChange(scope, map.name, place));
-    const typed = e.rings.filter(({ untyped }) => untyped !== true);
+    const changeable = e.tablesIn(scope).filter((map) => this.mayChange(scope, placeOfElements(map), place));
+    const queues = e.queuesIn(scope);
+    const rings = e.ringsIn(scope);
+    const typed = rings.filter(({ untyped }) => untyped !== true);
     const isProgram = loops === 0 && place.returns === "verdict" && !this.inside;
     const counters = scope.ints.filter(({ name, flavour }) => name.startsWith("global") && /4|2/.test(flavour ?? ""));
     const atomics = this.atomics(scope);
@@ -124,7 +126,7 @@ export class StatementAuthor extends ControlWriter {
       [4, () => one(this.guard(scope, this.name("v"), e.source(scope, 2), place.returns))],
       [nest * 5, () => one(this.ifView(scope, place))],
       [nest * 3, () => one(this.letView(scope, place))],
-      [changeable.length > 0 ? 7 : 0, () => one(this.change(scope, random.pick(changeable).name))],
+      [changeable.length > 0 ? 7 : 0, () => one(this.change(scope, random.pick(changeable)))],
       [counters.length > 0 ? 2 : 0, () => one(this.addToGlobal(scope, random.pick(counters)))],
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
       [isProgram && e.hook === "xdp" ? 2 : 0, () => one(this.move(scope, place.returns))],
@@ -133,10 +135,11 @@ export class StatementAuthor extends ControlWriter {
         () => one({ s: "tail-call", index: binary("&", e.int(scope, 1), literal(3)) }),
       ],
       [isProgram || e.hook === "xdp" ? 2 : 0, () => this.storeBytes(scope)],
-      [e.queues.length > 0 ? 6 : 0, () => one(this.push(scope, random.pick(e.queues)))],
+      [queues.length > 0 ? 6 : 0, () => one(this.push(scope, random.pick(queues)))],
       [e.filters.length > 0 ? 8 : 0, () => one(this.putIn(scope))],
       [typed.length > 0 ? 5 : 0, () => one(this.output(scope, random.pick(typed)))],
-      [e.rings.length > 0 ? nest * 10 : 0, () => this.reserve(scope, place)],
+      [rings.length > 0 ? nest * 10 : 0, () => this.reserve(scope, place)],
+      [e.mapsOfMaps.length > 0 ? nest * 15 : 0, () => one(this.inMap(scope, place))],
       [loops === 0 ? 2 : 0, () => this.cursor(scope, place.returns)],
       [3, () => this.swapPlaces(scope)],
       [3, () => this.viewAs(scope)],

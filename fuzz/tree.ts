@@ -241,6 +241,8 @@ export type Statement =
       body: Statement[];
       otherwise: Statement[];
     }
+  /** `const name = map.lookup(key); if (name) { then } else { otherwise }` of a map of maps: `name` is a map in `then`. */
+  | { s: "inner"; name: string; map: string; key: Key; then: Statement[]; otherwise: Statement[] }
   | { s: "release"; map: string; record: string; how: "submit" | "discard"; wakeUp: WakeUp | null }
   | { s: "trace"; values: Int[] }
   | { s: "closure"; fn: Fn }
@@ -296,7 +298,10 @@ export type MapKindName =
   | "ringBuffer"
   | "devMap"
   | "devMapHash"
-  | "cpuMap";
+  | "cpuMap"
+  | "xskMap"
+  | "arrayOfMaps"
+  | "hashOfMaps";
 
 export interface MapDeclaration {
   d: "map";
@@ -311,6 +316,11 @@ export interface MapDeclaration {
   entries: number;
   /** Contents before each packet; of queues and stacks the oldest first. */
   contents: { key: Uint8Array; value: Uint8Array }[];
+  /** Of a map of maps: what those in it look like, and those that are there, each `at` its key. */
+  inner?: MapDeclaration;
+  inners?: (MapDeclaration & { at: Uint8Array })[];
+  /** The map of maps that this one was found in. */
+  outer?: string;
 }
 
 export type Setting = { d: "setting"; name: string } & (
@@ -357,12 +367,16 @@ export interface Program {
 
 /** Maps with keys, whose values programs reach. */
 export function isTable(map: MapDeclaration): boolean {
-  return !isQueue(map) && !isRedirect(map) && map.kind !== "bloomFilter" && map.kind !== "ringBuffer";
+  return !isQueue(map) && !isRedirect(map) && map.kind !== "bloomFilter" && map.kind !== "ringBuffer" && !isOfMaps(map);
 }
 
 /** Maps that say where packets go on to; programs do not change them. */
 export function isRedirect({ kind }: MapDeclaration): boolean {
-  return kind === "devMap" || kind === "devMapHash" || kind === "cpuMap";
+  return kind === "devMap" || kind === "devMapHash" || kind === "cpuMap" || kind === "xskMap";
+}
+
+export function isOfMaps({ kind }: MapDeclaration): boolean {
+  return kind === "arrayOfMaps" || kind === "hashOfMaps";
 }
 
 /** Maps without keys, whose values wait to be taken out. */

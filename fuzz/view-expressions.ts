@@ -22,12 +22,13 @@ export abstract class ViewExpressions extends ValueExpressions {
     if (small.length > 0 && random.chance(6)) {
       return { w: "load-bytes", struct: random.pick(small), offset: into(this.offset(scope, depth), "u32") };
     }
-    const queues = this.pureDepth > 0 ? [] : this.queues.filter(({ value }) => value.size <= MOST_STACK);
+    const queues = this.pureDepth > 0 ? [] : this.queuesIn(scope).filter(({ value }) => value.size <= MOST_STACK);
     if (queues.length > 0 && random.chance(15)) {
       const { name, value } = random.pick(queues);
       return { w: "take", struct: value, map: name, how: random.pick(["pop", "pop", "peek"]) };
     }
-    const map = this.tables.length > 0 && random.chance(40) ? random.pick(this.tables) : null;
+    const tables = this.tablesIn(scope);
+    const map = tables.length > 0 && random.chance(40) ? random.pick(tables) : null;
     return this.sourceOf(scope, depth, map === null ? random.pick(this.structs) : map.value, map);
   }
 

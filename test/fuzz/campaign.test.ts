@@ -19,12 +19,19 @@ describe(`random modules${reason}`, () => {
     expect(tally.runs).toBe(tally.programs * 16);
   });
 
-  test("with ring buffers, Bloom filters and redirect maps do so too", { timeout: 180_000 }, () => {
+  test("with ring buffers, Bloom filters, redirect maps and maps of maps do so too", { timeout: 180_000 }, () => {
     const campaign = { seed: 16, every: 8, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
     const { tally, findings } = runCampaign({ ...campaign, count: 6 });
     expect(findings.map(({ report }) => report).join("\n")).toBe("");
     const { statements, booleans, actions } = tally.coverage;
-    const counts = [statements?.reserve, statements?.release, booleans?.output, booleans?.["put-in"], booleans?.has];
+    const counts = [
+      statements?.inner,
+      statements?.reserve,
+      statements?.release,
+      booleans?.output,
+      booleans?.["put-in"],
+      booleans?.has,
+    ];
     for (const count of [...counts, actions?.["redirect-map"]]) expect(count).toBeGreaterThan(0);
   });
 
