@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Hands a number from XDP to TC: the counterpart of src/programs/metadata.bpf.ts. */
+/*
+ * Hands a number from XDP to TC: the counterpart of src/programs/metadata.bpf.ts. The answers of helpers are numbers below zero when they fail, and
+ * asked for as the kernel's sample (samples/bpf/xdp2skb_meta_kern.c) asks for them.
+ */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -13,8 +16,10 @@ int xdp_mark(struct xdp_md *ctx)
 {
 	struct meta *meta;
 	void *data;
+	int ret;
 
-	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta)))
+	ret = bpf_xdp_adjust_meta(ctx, -(int)sizeof(*meta));
+	if (ret < 0)
 		return XDP_ABORTED;
 	data = (void *)(long)ctx->data;
 	meta = (void *)(long)ctx->data_meta;
