@@ -8,7 +8,8 @@ import { backendCounters, serviceCounters } from "./datapath/counters.ts";
 import type { Datapath } from "./datapath/datapath.ts";
 import { type BackendRecord, hopOf } from "./datapath/records.ts";
 import { backendName } from "./names.ts";
-import { backendIdentity, serviceIdentity, slotCounts, tableOf, tableSizeOf } from "./table.ts";
+import { SlotCounts } from "./slot-counts.ts";
+import { backendIdentity, serviceIdentity, tableSizeOf } from "./table.ts";
 
 /** What is known of a backend's health. */
 export interface HealthStatus {
@@ -29,8 +30,7 @@ export interface StatusSources {
 const AT_ONCE = 50;
 
 export class ServiceStatuses {
-  /** By service: tables are made anew only when the ring is another one. */
-  readonly #slots = new Map<string, { ring: string | null; counts: Map<string, number> }>();
+  readonly #slots = new SlotCounts();
 
   async read(sources: StatusSources): Promise<ServiceStatus[]> {
     const { services } = sources.state;
@@ -44,14 +44,15 @@ export class ServiceStatuses {
       statuses.push(this.#service(service, sources, deviceOf));
       if ((index + 1) % AT_ONCE === 0) await new Promise(setImmediate);
     }
-    this.#forget(services);
+    this.#slots.retain(services);
     return statuses;
   }
 
   #service(service: Service, sources: StatusSources, deviceOf: (ifindex: number) => string | undefined): ServiceStatus {
     const { datapath, state } = sources;
     const numbers = datapath.tables.numbersOf(serviceIdentity(service));
-    const counts = this.#slotsOf(service, numbers?.ring ?? null, sources);
+    const slots = tableSizeOf(service, state);
+    const counts = this.#slots.of(service, slots, numbers, (backend) => sources.isUp(service, backend));
     const backends = service.backends.map((backend): BackendStatus => {
       const identity = backendIdentity(backend, service);
       const entry = numbers?.backends.get(identity);
@@ -70,7 +71,6 @@ export class ServiceStatuses {
     });
     const { name, address, port, protocol, mode } = service;
     const failOpen = sources.isFailOpen(service);
-    const slots = tableSizeOf(service, state);
     return {
       name,
       address,
@@ -82,23 +82,6 @@ export class ServiceStatuses {
       ...serviceCounters(datapath.maps, numbers?.number),
       backends,
     };
-  }
-
-  #slotsOf(service: Service, ring: string | null, { state, isUp }: StatusSources): Map<string, number> {
-    const identity = serviceIdentity(service);
-    const known = this.#slots.get(identity);
-    if (known !== undefined && known.ring === ring) return known.counts;
-    const table = tableOf(service, tableSizeOf(service, state), (backend) => isUp(service, backend));
-    const slots = slotCounts(table, service.backends.length);
-    const counts = new Map(service.backends.map((backend, index) => [backendIdentity(backend, service), slots[index] ?? 0]));
-    this.#slots.set(identity, { ring, counts });
-    return counts;
-  }
-
-  #forget(services: readonly Service[]): void {
-    if (this.#slots.size <= services.length) return;
-    const there = new Set(services.map(serviceIdentity));
-    for (const identity of this.#slots.keys()) if (!there.has(identity)) this.#slots.delete(identity);
   }
 }
 
