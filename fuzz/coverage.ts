@@ -125,6 +125,7 @@ const SOURCES: Names<ViewSource["w"]> = {
   at: 0,
   either: 0,
   lookup: 0,
+  "lookup-cpu": 0,
   meta: 0,
   take: 0,
   "load-bytes": 0,
@@ -179,7 +180,6 @@ const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0
 
 /** What the language has and the tree has not: it is never generated. */
 const ABSENT = {
-  lookupPerCpu: 0,
   "fib lookups": 0,
   "helpers of TC but storeBytes": 0,
 };

@@ -263,6 +263,10 @@ export abstract class ExpressionEvaluator {
       }
       case "lookup":
         return this.map(e.map).lookup(this.value(e.key));
+      case "lookup-cpu": {
+        const key = this.value(e.key);
+        return this.bool(e.nowhere) ? null : this.map(e.map).lookup(key);
+      }
       case "meta":
         return this.frame.metadata(e.struct.size);
       case "take": {

@@ -31,6 +31,8 @@ export abstract class ExpressionWriter {
   readonly filters: readonly MapDeclaration[];
   readonly redirects: readonly MapDeclaration[];
   readonly mapsOfMaps: readonly MapDeclaration[];
+  /** The module has maps that are no tables, and does what other modules, which stay as they are, do not. */
+  readonly isSpecial: boolean;
   readonly hook: Hook;
   protected readonly sizes: Set<number>;
   /** Keys and values are built without changing anything meanwhile. */
@@ -47,6 +49,7 @@ export abstract class ExpressionWriter {
     this.filters = maps.filter(({ kind }) => kind === "bloomFilter");
     this.redirects = maps.filter(isRedirect);
     this.mapsOfMaps = maps.filter(isOfMaps);
+    this.isSpecial = maps.some((map) => !isTable(map) && !isQueue(map));
     this.hook = hook;
     this.sizes = sizes;
   }

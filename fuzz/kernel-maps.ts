@@ -6,7 +6,7 @@ import { type Contents, element } from "./map-model.ts";
 import { placeInside } from "./map-of-maps-model.ts";
 import { hex } from "./memory.ts";
 import { placeOf } from "./queue-model.ts";
-import { isOfMaps, isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
+import { isOfMaps, isPerCpu, isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
 
 /** A map of the module, or one that lies in a map of maps. */
 interface Place {
@@ -172,10 +172,6 @@ function fits(
 
 function isIndexed({ kind }: MapDeclaration): boolean {
   return kind === "array" || kind === "perCpuArray";
-}
-
-function isPerCpu({ kind }: MapDeclaration): boolean {
-  return kind.toLowerCase().includes("percpu");
 }
 
 /** Bytes from one CPU's copy to the next. */

@@ -1,6 +1,9 @@
 /** Expressions of the tree as TypeScript. */
 import type { Argument, Bool, Bytes, Content, Int, Path, Target, Value, ViewSource, WakeUp } from "./tree.ts";
 
+/** More than any kernel is built for. */
+const NO_CPU = 1_000_000;
+
 export function literal(value: bigint): string {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? `u64(0x${value.toString(16)}n)` : String(value);
 }
@@ -150,6 +153,8 @@ export function source(e: ViewSource): string {
       return `either(ctx, ${e.struct.name}, ${int(e.first)}, ${int(e.second)})`;
     case "lookup":
       return `${e.map}.lookup(${value(e.key)})`;
+    case "lookup-cpu":
+      return `${e.map}.lookupPerCpu(${value(e.key)}, ${bool(e.nowhere)} ? ${NO_CPU} : getSmpProcessorId())`;
     case "meta":
       return `ctx.meta(${e.struct.name})`;
     case "take":

@@ -24,7 +24,7 @@ export const RECORDS = "the records";
 export function mapOf(source: ViewSource): string | null {
   if (source.w === "meta") return METADATA;
   if (source.w === "take" || source.w === "load-bytes") return STACK;
-  if (source.w === "lookup" || source.w === "call" || source.w === "view") return source.map;
+  if (source.w === "lookup" || source.w === "lookup-cpu" || source.w === "call" || source.w === "view") return source.map;
   return source.w === "choice" ? mapOf(source.yes) : null;
 }
 

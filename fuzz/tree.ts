@@ -156,6 +156,8 @@ export type ViewSource =
   /** The first of two places that the packet reaches. */
   | { w: "either"; struct: Struct; first: Int; second: Int }
   | { w: "lookup"; struct: Struct; map: string; key: Key }
+  /** The copy of the CPU that asks, or, where `nowhere`, that of one that no machine has. */
+  | { w: "lookup-cpu"; struct: Struct; map: string; key: Key; nowhere: Bool }
   | { w: "meta"; struct: Struct }
   /** A copy of a value of a queue or stack. */
   | { w: "take"; struct: Struct; map: string; how: "pop" | "peek" }
@@ -377,6 +379,11 @@ export function isRedirect({ kind }: MapDeclaration): boolean {
 
 export function isOfMaps({ kind }: MapDeclaration): boolean {
   return kind === "arrayOfMaps" || kind === "hashOfMaps";
+}
+
+/** Tables of which each CPU has a copy. */
+export function isPerCpu({ kind }: MapDeclaration): boolean {
+  return kind === "perCpuArray" || kind === "perCpuHash" || kind === "lruPerCpuHash";
 }
 
 /** Maps without keys, whose values wait to be taken out. */

@@ -1,7 +1,7 @@
 /** Views over what a scope has: of the packet, of elements of maps, and what functions find. */
 import { field } from "./expression-writer.ts";
 import { binary, type Callable, into, literal, type Scope } from "./scope.ts";
-import type { CursorField, Finds, Int, MapDeclaration, Struct, ViewSource } from "./tree.ts";
+import { type CursorField, type Finds, type Int, isPerCpu, type MapDeclaration, type Struct, type ViewSource } from "./tree.ts";
 import { ValueExpressions } from "./value-expressions.ts";
 
 /** Copies on the stack are no larger, since there are 512 bytes for all of them. */
@@ -49,7 +49,12 @@ export abstract class ViewExpressions extends ValueExpressions {
 
   #fresh(scope: Scope, depth: number, struct: Struct, map: MapDeclaration | null): ViewSource {
     if (map === null) return this.#at(scope, depth, struct);
-    return { w: "lookup", struct, map: map.name, key: this.pure(() => this.key(scope, map)) };
+    const key = this.pure(() => this.key(scope, map));
+    if (this.isSpecial && isPerCpu(map) && this.random.chance(50)) {
+      const nowhere = this.pure(() => this.bool(scope, 1));
+      return { w: "lookup-cpu", struct, map: map.name, key, nowhere };
+    }
+    return { w: "lookup", struct, map: map.name, key };
   }
 
   #at(scope: Scope, depth: number, struct: Struct): ViewSource {

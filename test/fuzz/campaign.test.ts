@@ -23,8 +23,9 @@ describe(`random modules${reason}`, () => {
     const campaign = { seed: 16, every: 8, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
     const { tally, findings } = runCampaign({ ...campaign, count: 6 });
     expect(findings.map(({ report }) => report).join("\n")).toBe("");
-    const { statements, booleans, actions } = tally.coverage;
+    const { statements, booleans, actions, views } = tally.coverage;
     const counts = [
+      views?.["lookup-cpu"],
       statements?.inner,
       statements?.reserve,
       statements?.release,
