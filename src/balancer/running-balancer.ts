@@ -170,11 +170,18 @@ export class RunningBalancer implements Balancer {
     this.#logger.error({ err: cause }, "The datapath did not take the new state; the old one holds.");
     this.#deadlines = last.deadlines;
     this.#health.set(last.state);
-    await this.#store.save(last);
     try {
       await this.#installation.all(last.state);
     } catch (error) {
       this.#logger.error({ err: error }, "The datapath did not take the old state either.");
+    }
+    try {
+      await this.#store.save(last);
+    } catch (error) {
+      this.#logger.error(
+        { err: error },
+        "The disk did not take the old state: a restart before the next change would begin with the new one.",
+      );
     }
   }
 

@@ -1,4 +1,5 @@
 /** The state on disk: after every step of a save, and after every damage, what is found is whole. */
+import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,8 @@ const accepted = (revision: number): Accepted => ({
   state: state(1000 + revision),
   deadlines: { "tcp 192.0.2.1 80 10.0.0.1 80": 7 },
 });
+
+const cannotMount = process.platform !== "linux" || process.getuid?.() !== 0;
 
 describe("a store", () => {
   let directory: string;
@@ -116,6 +119,31 @@ describe("a store", () => {
     store.close();
     store.close();
     store = new Store(directory);
+  });
+
+  it.skipIf(cannotMount)("says when the disk is full, and keeps what it has", async () => {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", directory]);
+    try {
+      await reopened();
+      await store.save(accepted(1));
+      const large = {
+        ...accepted(2),
+        deadlines: Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`${index}`, 0])),
+      };
+      await expect(store.save(large)).rejects.toMatchObject({
+        code: "KERNEL",
+        message: `The balancer's state could not be saved in ${directory}.`,
+        why: expect.stringContaining("ENOSPC"),
+        fix: expect.stringContaining(`df ${directory}`),
+      });
+      expect(readdirSync(directory)).toEqual(["state"]);
+      expect((await reopened()).accepted).toEqual(accepted(1));
+      await store.save(accepted(2));
+      expect((await reopened()).accepted).toEqual(accepted(2));
+    } finally {
+      store.close();
+      execFileSync("umount", [directory]);
+    }
   });
 
   it("says when its directory cannot be made", () => {

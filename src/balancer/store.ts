@@ -6,7 +6,7 @@
  * One process at a time has a directory, by a lock that ends with the process.
  */
 import { createHash } from "node:crypto";
-import { closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { link, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WirescriptError } from "../errors.ts";
@@ -120,19 +120,35 @@ export class Store {
     });
   }
 
-  /** When the promise is fulfilled, this state is on disk, and the one before it is the previous one. */
+  /**
+   * When the promise is fulfilled, this state is on disk, and the one before it is the previous one. When it is not, the last state is what it was.
+   *
+   * @throws WirescriptError KERNEL when the disk does not take it: it is full, or mounted read-only.
+   */
   async save(accepted: Accepted): Promise<void> {
     const next = join(this.directory, "state.next");
-    const file = await open(next, "w", 0o600);
     try {
-      await file.writeFile(encode(accepted));
-      await file.sync();
-    } finally {
-      await file.close();
+      await writeSynced(next, encode(accepted));
+      await this.#keepPrevious();
+      await rename(next, this.#current);
+      await this.#syncDirectory().catch((error: unknown) => this.#putBack(error));
+    } catch (cause) {
+      await rm(next, { force: true }).catch(() => undefined);
+      throw new WirescriptError({
+        code: "KERNEL",
+        what: `The balancer's state could not be saved in ${this.directory}.`,
+        why: (cause as Error).message,
+        fix: `Make room on its disk, or make it writable (df ${this.directory}), and make the change again: what was before it holds.`,
+        cause,
+      });
     }
-    await this.#keepPrevious();
-    await rename(next, this.#current);
-    await this.#syncDirectory();
+  }
+
+  /** The new state is in its place, but nobody knows for how long: the one before takes it again. */
+  async #putBack(error: unknown): Promise<never> {
+    if (existsSync(this.#previous)) await rename(this.#previous, this.#current);
+    else await rm(this.#current);
+    throw error;
   }
 
   /** By a second name, so that the first one is never away. */
@@ -162,6 +178,16 @@ export class Store {
     if (!this.#open) return;
     this.#open = false;
     closeSync(this.#lock);
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, "w", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
