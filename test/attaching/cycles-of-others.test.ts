@@ -26,7 +26,7 @@ const WARM = 200;
 
 const missing = lacking("root", "bpftool");
 describe.skipIf(missing !== "")(`${CYCLES} times chains, following and ring buffers${missing}`, () => {
-  it("leave no descriptor, map, program, link or pin, and no memory", { timeout: 180_000 }, async () => {
+  it("leave no descriptor, map, program, link or pin, and no memory", async () => {
     const directory = freshBpffs();
     const netns = freshNamespace();
     const name = uniqueName();

@@ -16,7 +16,7 @@ const WARM = 200;
 
 const missing = lacking("root", "bpftool");
 describe.skipIf(missing !== "")(`${CYCLES} times load, attach, detach${missing}`, () => {
-  it("leave no descriptor, map, program, link, pin or qdisc, and no memory", { timeout: 120_000 }, async () => {
+  it("leave no descriptor, map, program, link, pin or qdisc, and no memory", async () => {
     const directory = freshBpffs();
     const namespace = freshNamespace();
     const name = uniqueName();

@@ -96,11 +96,11 @@ socket.bind(0, () => { console.log("ready"); burst(); });
 const missing = lacking("root", "ip");
 describe.skipIf(missing !== "")(`${SWAPS} exchanges under traffic${missing}`, () => {
   // Each exchange waits for the kernel's other CPUs: milliseconds, and on a busy machine tens of them.
-  it("lose no packet of XDP, and show it none twice", { timeout: 180_000 }, async () => {
+  it("lose no packet of XDP, and show it none twice", async () => {
     await exchange(["xdp0", "xdp1"], (program, netns) => program.attach({ dev: "w", netns, mode: "native" }));
   });
 
-  it("of a chain's order: each packet meets the old one or the new one, and none is lost", { timeout: 180_000 }, async () => {
+  it("of a chain's order: each packet meets the old one or the new one, and none is lost", async () => {
     using one = await loadStep(SPEC, { program: "one" });
     using two = await loadStep(SPEC, { program: "two" });
     const arrived = await underTraffic((here) => {
@@ -119,7 +119,7 @@ describe.skipIf(missing !== "")(`${SWAPS} exchanges under traffic${missing}`, ()
   });
 
   const noTcx = missing === "" && queryTcx(1, "ingress") !== null ? "" : " (skipped: needs TCX, Linux 6.6)";
-  it.skipIf(noTcx !== "")(`lose no packet of TCX, and show it none twice${noTcx}`, { timeout: 180_000 }, async () => {
+  it.skipIf(noTcx !== "")(`lose no packet of TCX, and show it none twice${noTcx}`, async () => {
     await exchange(["tcx0", "tcx1"], (program, netns) => program.attach({ dev: "w", netns, direction: "ingress", via: "tcx" }));
   });
 });

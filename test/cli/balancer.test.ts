@@ -62,7 +62,7 @@ describe.skipIf(cannotRun !== null)(titled("wirescript balancer"), () => {
   afterAll(() => box?.[Symbol.dispose]());
 
   // The first one compiles the balancer, in a cache that is empty.
-  test("runs what a document says, and changes it while it runs", { timeout: 120_000 }, async () => {
+  test("runs what a document says, and changes it while it runs", async () => {
     await serve(file());
     expect(json("status")).toMatchObject({
       revision: 1,

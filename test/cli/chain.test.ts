@@ -105,9 +105,7 @@ describe.skipIf(cannotRun !== null)(titled("wirescript chain"), () => {
     expect([order(), pins()]).toEqual(before);
   });
 
-  test(`arrange killed ${ROUNDS} times at random moments leaves the old order or the new one`, {
-    timeout: 120_000,
-  }, async () => {
+  test(`arrange killed ${ROUNDS} times at random moments leaves the old order or the new one`, async () => {
     expect(chain("arrange", dev, path("first"), path("second")).status).toBe(0);
     for (let round = 0; round < ROUNDS; round++) {
       const old = order();

@@ -34,7 +34,7 @@ describe.skipIf(cannotRun !== null)(titled("the demo"), () => {
     for (const line of suggested(stdout).filter((each) => !each.includes(" demo"))) {
       expect({ line, status: box.run("sh", ["-c", line]).status }).toEqual({ line, status: 0 });
     }
-  }, 180_000);
+  });
 
   test("pings over both families, counts exactly them, and leaves nothing", async () => {
     const before = box.state("demo-");

@@ -46,9 +46,7 @@ describe.skipIf(cannotRun !== null)(titled(`killed ${ROUNDS} times at random mom
     }
   }
 
-  test("while it replaces by netlink: the device has one of the two programs, and every pin opens", {
-    timeout: 120_000,
-  }, async () => {
+  test("while it replaces by netlink: the device has one of the two programs, and every pin opens", async () => {
     const dev = `k${process.pid.toString(36)}`;
     box.addVeth(dev);
     for (let round = 0; round < ROUNDS; round++) {
@@ -77,9 +75,7 @@ describe.skipIf(cannotRun !== null)(titled(`killed ${ROUNDS} times at random mom
     expect(xdpOf(dev)).toBeUndefined();
   });
 
-  test("while it exchanges the program of a link: it goes with its holder, or stays by its pin", {
-    timeout: 120_000,
-  }, async () => {
+  test("while it exchanges the program of a link: it goes with its holder, or stays by its pin", async () => {
     const dev = `l${process.pid.toString(36)}`;
     box.addVeth(dev);
     for (let round = 0; round < ROUNDS; round++) {
@@ -106,7 +102,7 @@ describe.skipIf(cannotRun !== null)(titled(`killed ${ROUNDS} times at random mom
     }
   });
 
-  test("while a command loads: what it left is used or replaced by the next one", { timeout: 120_000 }, async () => {
+  test("while a command loads: what it left is used or replaced by the next one", async () => {
     const dev = `c${process.pid.toString(36)}`;
     box.addVeth(dev);
     box.wirescript("load", dev, PASS);

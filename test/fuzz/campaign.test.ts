@@ -7,9 +7,7 @@ import { noKernel } from "../kernel.ts";
 const reason = noKernel === null ? "" : ` (without the kernel: ${noKernel})`;
 
 describe(`random modules${reason}`, () => {
-  test("are accepted, and do in the kernel and the interpreter what the source means, compiled in every way", {
-    timeout: 180_000,
-  }, () => {
+  test("are accepted, and do in the kernel and the interpreter what the source means, compiled in every way", () => {
     const count = 2 * OTHERS.length;
     const campaign = { seed: 1_000_000, count, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
     const { tally, findings } = runCampaign(campaign);
@@ -19,7 +17,7 @@ describe(`random modules${reason}`, () => {
     expect(tally.runs).toBe(tally.programs * 16);
   });
 
-  test("with ring buffers, Bloom filters, redirect maps and maps of maps do so too", { timeout: 180_000 }, () => {
+  test("with ring buffers, Bloom filters, redirect maps and maps of maps do so too", () => {
     const campaign = { seed: 16, every: 8, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
     const { tally, findings } = runCampaign({ ...campaign, count: 6 });
     expect(findings.map(({ report }) => report).join("\n")).toBe("");

@@ -42,7 +42,7 @@ function size(report: string): number {
 }
 
 describe("a defect of the compiler", () => {
-  test("that computes a wrong number shows as a difference, on a small module", { timeout: 120_000 }, () => {
+  test("that computes a wrong number shows as a difference, on a small module", () => {
     const subtractsWrongly = once((value) => {
       if (value.op !== "sub") return false;
       value.args.reverse();
@@ -53,7 +53,7 @@ describe("a defect of the compiler", () => {
     expect(size(report)).toBeLessThanOrEqual(30);
   });
 
-  test("that gives up records shows as a difference, though no packet changes", { timeout: 120_000 }, () => {
+  test("that gives up records shows as a difference, though no packet changes", () => {
     const discards = once((value) => {
       if (value.op !== "call" || value.helper !== HELPER.ringbuf_submit) return false;
       value.helper = HELPER.ringbuf_discard;
@@ -64,18 +64,14 @@ describe("a defect of the compiler", () => {
     expect(report).toContain(".reserve(");
   });
 
-  test.skipIf(noKernel !== null)(
-    `that leaves out a bounds check shows as a rejection (kernel: ${noKernel ?? "yes"})`,
-    { timeout: 120_000 },
-    () => {
-      const believesThatAllIsThere = once((value) => {
-        if (value.op !== "ule" || value.args[0]?.type !== "ptr") return false;
-        value.args[0] = value.args[1] as Instruction; // a comparison has two
-        return true;
-      });
-      const { signature, report } = findingWith(believesThatAllIsThere, true);
-      expect(signature).toContain("rejected R# offset is outside of the packet");
-      expect(size(report)).toBeLessThanOrEqual(30);
-    },
-  );
+  test.skipIf(noKernel !== null)(`that leaves out a bounds check shows as a rejection (kernel: ${noKernel ?? "yes"})`, () => {
+    const believesThatAllIsThere = once((value) => {
+      if (value.op !== "ule" || value.args[0]?.type !== "ptr") return false;
+      value.args[0] = value.args[1] as Instruction; // a comparison has two
+      return true;
+    });
+    const { signature, report } = findingWith(believesThatAllIsThere, true);
+    expect(signature).toContain("rejected R# offset is outside of the packet");
+    expect(size(report)).toBeLessThanOrEqual(30);
+  });
 });

@@ -156,13 +156,11 @@ test.skipIf(noKernel !== null)(
       level === 0 ? ((n & 31) + n * 3 + 1) & 0xffff : (value(level - 1, n + 1) + value(level - 1, n ^ 5) * 2 + n * 7) & 0xffff;
     const packet = new Uint8Array(64).map((_, index) => index);
     const body = `return f10(ctx, 7) === ${value(10, 7)} ? XDP_TX : XDP_DROP;`;
-    const started = performance.now();
+    // Built in, the first function would be there 1,024 times, and compiling would not end in this test's time.
     const spec = specOf(`${functions.join("\n")}\nexport const p = xdp((ctx) => { ${body} });`);
-    expect(performance.now() - started).toBeLessThan(60_000);
     expect(spec.programs[0]?.functions.length).toBeGreaterThan(1);
     expect(run(functions.join("\n"), body, packet).action).toBe(TX);
   },
-  120_000,
 );
 
 const TOOLS = ["root", "llvm-objdump-19", "bpftool"];

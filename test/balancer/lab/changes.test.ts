@@ -38,7 +38,7 @@ ${backends.join("")}`;
   beforeAll(async () => {
     balancer = await ServedBalancer.setup({ name: `bc${process.pid}`, servers: SERVERS, middle: "router" });
     await balancer.serve(all());
-  }, 120_000);
+  });
   afterAll(() => balancer?.[Symbol.asyncDispose]());
   beforeEach(async () => {
     await balancer.steer("apply", balancer.write(all()));

@@ -36,7 +36,7 @@ describe.skipIf(cannotRun !== null).each([
     }
     if (!translates) await Promise.all(balancer.lab.servers.map(takeAddress));
     await balancer.serve(document());
-  }, 120_000);
+  });
   afterAll(() => balancer?.[Symbol.asyncDispose]());
 
   /** The server has the service's address itself, keeps quiet about it, and takes packets out of tunnels. */
