@@ -24,6 +24,7 @@ import { LoopFrame } from "./loop-frame.ts";
 import { enterFromOneBlock } from "./preheader.ts";
 import { provingValues } from "./proving.ts";
 import { RemadeValues } from "./remade-values.ts";
+import { computePlacesBefore } from "./slot-places.ts";
 import type { Fresh } from "./stack-place.ts";
 import { WaysOut } from "./ways-out.ts";
 
@@ -42,6 +43,7 @@ export interface Callback {
 /** Moves `loop` out of `fn`. `rounds` is at least how often the loop's body begins. */
 export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Callback {
   enterFromOneBlock(fn, loop);
+  computePlacesBefore(fn, loop.blocks);
   return new Outlining(fn, loop, name, Math.min(rounds, MOST_ROUNDS)).run();
 }
 

@@ -51,6 +51,23 @@ describe("long loops", () => {
     expect(printFunction(callbacks[0]?.function as typeof fn)).toMatch(/argument 0[\s\S]*argument 1/);
   });
 
+  test("hand no address on the stack over that they and what is behind them use: each side makes its own", () => {
+    const text = loop(100)
+      .replace("v4 = const 100", "v4 = const 100\n    v5 = slot 16 align 8\n    v6 = const 4")
+      .replace(
+        "v11 = and v9, v3",
+        "v7: ptr = add v5, v3\n    v8: ptr = add v7, v6\n    store.1 stack v8, v9\n    v11 = and v9, v3",
+      )
+      .replace("return v20", "v29 = load.1 stack v8\n    return v29");
+    const fn = parseFunction(text);
+    const [callback] = outlineLoops(fn, 100, new Set()).callbacks;
+    if (callback === undefined) throw new Error("the loop is no callback");
+    for (const each of [fn, callback.function]) validate(each, "outlining");
+    const stores = callback.function.blocks.flatMap(({ instructions }) => instructions).filter(({ op }) => op === "store");
+    expect(stores.map(({ args: [, value] }) => value?.type)).not.toContain("ptr");
+    expect(printFunction(fn)).not.toMatch(/: ptr = load\.8 stack/);
+  });
+
   test("bring the counter out with its bound, when it becomes part of an address", () => {
     const text = loop(100).replace(
       "v30 = ugt v20, v4",

@@ -2,6 +2,7 @@
 import type { Block, Function, Value } from "../ir/ir.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import type { LoopFrame } from "./loop-frame.ts";
+import { isPlaceInSlot, slotOf } from "./slot-places.ts";
 
 /** Where the frame is: in the caller a slot, in the callback's first block an address. */
 export interface FrameSides {
@@ -119,15 +120,4 @@ export class RemadeValues {
       block.instructions.some((value) => isPlaceInSlot(value) && slotOf(value) === slot && outside.has(value)),
     );
   }
-}
-
-function isPlaceInSlot(value: Value): boolean {
-  return value.op === "add" && value.args[1]?.op === "const" && slotOf(value) !== null;
-}
-
-/** The slot that an address is in, when it is a constant distance from its start. */
-function slotOf(value: Value): Value | null {
-  if (value.op === "slot") return value;
-  const [base, distance] = value.args;
-  return value.op === "add" && base !== undefined && distance?.op === "const" ? slotOf(base) : null;
 }
