@@ -26,8 +26,13 @@ const MALFORMED = 100_000;
 const SEED = 20_261_121;
 const SMALL = { flows4: 65_536, flows6: 4096, origins4: 65_536, origins6: 4096 };
 
+/** A state that is taken as a whole, into a balancer without services. */
+const LARGE = { services: 10_000, backends: 4, tableSize: 1021 };
+
 export interface ApiResults {
   machine: Host;
+  /** How long the large state took, from the call to when the kernel has all of it and the disk, too. */
+  loading: typeof LARGE & { seconds: number };
   pace: Pace;
   times: Times[];
   malformed: Malformed & {
@@ -42,14 +47,38 @@ export async function measureApi(progress: (text: string) => Promise<void>): Pro
   enterNetwork();
   ensureBpffs();
   const directory = mkdtempSync(join(tmpdir(), "wirescript-bench-api-"));
+  await progress(`loading ${LARGE.services} services of ${LARGE.backends} backends each`);
+  const loading = await measureLoading(join(directory, "large"));
   await progress("starting a balancer with 100 services of 4 backends each");
   const options = { instance: `bench-${process.pid}`, directory, entries: SMALL, state: completeState(someState()) };
   const balancer = await startBalancer(options);
   try {
-    return { machine, pace: PACE, ...(await measure(balancer, progress)) };
+    return { machine, loading, pace: PACE, ...(await measure(balancer, progress)) };
   } finally {
     await balancer.close({ detach: true });
     rmSync(directory, { recursive: true });
+  }
+}
+
+async function measureLoading(directory: string): Promise<ApiResults["loading"]> {
+  const balancer = await startBalancer({ instance: `large-${process.pid}`, directory, entries: SMALL });
+  try {
+    const services = Array.from({ length: LARGE.services }, (_, number) => ({
+      name: `s${number}`,
+      address: `192.0.2.${1 + (number % 200)}`,
+      port: 1 + number,
+      protocol: "tcp",
+      backends: Array.from({ length: LARGE.backends }, (_, index) => ({
+        address: `10.${number % 200}.${index}.1`,
+        port: 1 + number,
+      })),
+    }));
+    const state = completeState({ tableSize: LARGE.tableSize, source4: "198.51.100.1", services });
+    const begin = performance.now();
+    await balancer.apply(state);
+    return { ...LARGE, seconds: (performance.now() - begin) / 1000 };
+  } finally {
+    await balancer.close({ detach: true });
   }
 }
 
@@ -119,7 +148,7 @@ function someState(): object {
   return { tableSize: 4093, source4: "198.51.100.1", services };
 }
 
-export function apiReport({ pace, times, malformed }: ApiResults): string {
+export function apiReport({ loading, pace, times, malformed }: ApiResults): string {
   const { clients, perSecond, seconds } = pace;
   const rows = times.map(({ what, count, p50, p99, most, refused }) => [
     what,
@@ -134,6 +163,8 @@ export function apiReport({ pace, times, malformed }: ApiResults): string {
     .filter(([status]) => status !== "0")
     .map(([status, count]) => `${count} × ${status}`);
   return [
+    `${loading.services} services of ${loading.backends} backends and ${loading.tableSize} slots each, into a balancer without any: ${loading.seconds.toFixed(1)} s`,
+    "",
     `${clients} clients at once, ${clients * perSecond} requests a second for ${seconds} s, counted from when they were due`,
     "",
     table(["request", "requests", "median", "99 %", "slowest", "refused"], rows),
