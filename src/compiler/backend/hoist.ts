@@ -10,14 +10,14 @@ import { isBareExit } from "./layout.ts";
 import { liveness } from "./liveness.ts";
 import {
   forEachRead,
-  forEachWrite,
   type MachineBlock,
   type MachineFunction,
   type MachineInstruction,
   predecessors,
   RESULT,
+  reads,
   successors,
-  written,
+  writes,
 } from "./machine.ts";
 import { isHomeStore, isNeeded } from "./preset.ts";
 
@@ -93,7 +93,7 @@ export function presetResult(fn: MachineFunction): boolean {
     const between = blocksBetween(place, exit, before);
     if (between.has(place) || exit === fn.blocks[0]) continue;
     const free = [...between].every((block) => !touches(block, RESULT) && !liveOut(block).has(RESULT));
-    if (!free || liveOut(place).has(RESULT) || touchesTerminator(place, RESULT)) continue;
+    if (!free || liveOut(place).has(RESULT) || reads(place.terminator, RESULT)) continue;
     place.instructions.push(...exit.instructions);
     exit.instructions = [];
     return true;
@@ -108,24 +108,8 @@ function isEnd({ terminator, instructions }: MachineBlock): boolean {
 }
 
 function touches(block: MachineBlock, register: number): boolean {
-  let found = touchesTerminator(block, register);
-  const visit = (each: number): void => {
-    if (each === register) found = true;
-  };
-  for (const instruction of block.instructions) {
-    if (written(instruction) === register) return true;
-    forEachRead(instruction, visit);
-    forEachWrite(instruction, visit);
-  }
-  return found;
-}
-
-function touchesTerminator(block: MachineBlock, register: number): boolean {
-  let found = false;
-  forEachRead(block.terminator, (each) => {
-    if (each === register) found = true;
-  });
-  return found;
+  const { instructions, terminator } = block;
+  return reads(terminator, register) || instructions.some((each) => reads(each, register) || writes(each, register));
 }
 
 /** Blocks on a way from behind `from` to `to`, both ends apart unless a cycle leads through them. */

@@ -3,7 +3,7 @@
  * superfluous. The everyday case is a failed lookup that returns 0: r0 is 0 already. What may be a packet's address is left out, since the
  * verifier does not believe that it is 0.
  */
-import { forEachWrite, type MachineBlock, type MachineFunction, predecessors, type Register } from "./machine.ts";
+import { type MachineBlock, type MachineFunction, predecessors, type Register, writes } from "./machine.ts";
 
 /** Whether anything changed. */
 export function removeKnown(fn: MachineFunction): boolean {
@@ -38,12 +38,4 @@ function commonFact(block: MachineBlock, sources: readonly MachineBlock[]): Fact
     common = fact;
   }
   return common;
-}
-
-function writes(instruction: MachineBlock["instructions"][number], register: Register): boolean {
-  let found = false;
-  forEachWrite(instruction, (each) => {
-    if (each === register) found = true;
-  });
-  return found;
 }

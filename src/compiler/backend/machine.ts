@@ -219,6 +219,22 @@ export function forEachWrite(instruction: MachineInstruction, visit: (register: 
   }
 }
 
+export function reads(instruction: MachineInstruction | MachineTerminator, register: Register): boolean {
+  let found = false;
+  forEachRead(instruction, (each) => {
+    if (each === register) found = true;
+  });
+  return found;
+}
+
+export function writes(instruction: MachineInstruction, register: Register): boolean {
+  let found = false;
+  forEachWrite(instruction, (each) => {
+    if (each === register) found = true;
+  });
+  return found;
+}
+
 /** Replaces the registers that are read, in-place targets apart. */
 export function renameReads(
   instruction: MachineInstruction | MachineTerminator,

@@ -8,11 +8,11 @@ import { blocksBetween, commonDominator, findDominators } from "./hoist.ts";
 import { liveness } from "./liveness.ts";
 import {
   FIRST_VIRTUAL,
-  forEachRead,
   type MachineBlock,
   type MachineFunction,
   type MachineInstruction,
   predecessors,
+  reads,
   replaceBlocks,
   type Slot,
   successors,
@@ -92,11 +92,7 @@ function mergeEqual<I extends MachineInstruction>(fn: MachineFunction, place: Pl
 
 /** Does the branch behind the constant's new place read what the constant would replace? */
 function isRead({ terminator }: MachineBlock, constant: MachineInstruction): boolean {
-  let found = false;
-  forEachRead(terminator, (register) => {
-    if (register === written(constant)) found = true;
-  });
-  return found;
+  return reads(terminator, written(constant));
 }
 
 /** Can the constant be written earlier? */

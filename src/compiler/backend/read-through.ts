@@ -4,12 +4,12 @@
  */
 import {
   FRAME_POINTER,
-  forEachRead,
-  forEachWrite,
   type MachineBlock,
   type MachineFunction,
   type MachineInstruction,
   type Register,
+  reads,
+  writes,
   written,
 } from "./machine.ts";
 
@@ -34,8 +34,9 @@ export function readThrough(fn: MachineFunction): void {
 
 /** What reads the copy first and writes over it, as long as the source is what it was. */
 function lastReader({ instructions }: MachineBlock, index: number, { dst, src }: Copy): Reader | null {
-  for (const next of instructions.slice(index + 1)) {
-    if (touches(next, dst)) return isReader(next, dst) ? next : null;
+  for (let at = index + 1; at < instructions.length; at++) {
+    const next = instructions[at] as MachineInstruction; // within its length
+    if (reads(next, dst) || writes(next, dst)) return isReader(next, dst) ? next : null;
     if (writes(next, src)) return null;
   }
   return null;
@@ -45,20 +46,4 @@ function isReader(instruction: MachineInstruction, register: Register): instruct
   if (written(instruction) !== register) return false;
   if (instruction.op === "load") return instruction.base === register && instruction.slot === null;
   return (instruction.op === "mov" || instruction.op === "extend") && instruction.src === register;
-}
-
-function touches(instruction: MachineInstruction, register: Register): boolean {
-  let found = writes(instruction, register);
-  forEachRead(instruction, (each) => {
-    if (each === register) found = true;
-  });
-  return found;
-}
-
-function writes(instruction: MachineInstruction, register: Register): boolean {
-  let found = false;
-  forEachWrite(instruction, (each) => {
-    if (each === register) found = true;
-  });
-  return found;
 }
