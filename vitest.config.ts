@@ -11,6 +11,7 @@ export default defineConfig({
     // For what hangs only: no test is judged by a clock, and a busy machine takes ten times as long.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       {
         extends: true,

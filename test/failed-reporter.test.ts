@@ -8,14 +8,18 @@ import { expect, test } from "vitest";
 const REPORTERS = ["skipped", "failed"].map((name) => `--reporter=${resolve(`scripts/${name}-reporter.js`)}`);
 
 /** The last lines of a run of one file, beginning with how much failed. */
-function endOf(text: string): string[] {
+function endOf(text: string, ...options: string[]): string[] {
   const directory = mkdtempSync(join(tmpdir(), "wirescript-reporter-"));
   try {
     writeFileSync(join(directory, "some.test.js"), text);
     const args = [resolve("node_modules/vitest/vitest.mjs"), "run", "--globals", "--root", directory];
-    const { stdout } = spawnSync(process.execPath, [...args, "--reporter=default", ...REPORTERS], { encoding: "utf8" });
+    const { stdout } = spawnSync(process.execPath, [...args, "--reporter=default", ...REPORTERS, ...options], {
+      encoding: "utf8",
+    });
     const lines = stdout.trimEnd().split("\n");
-    return lines.slice(lines.findLastIndex((line) => /^(\d+ failed:|No test was skipped|1 test was skipped)/.test(line)));
+    return lines.slice(
+      lines.findLastIndex((line) => /^(\d+ failed:|\d+ worked only|No test was skipped|1 test was skipped)/.test(line)),
+    );
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -49,6 +53,15 @@ test("a file that cannot be read has failed, and so has what goes wrong outside 
   const stray =
     'test("begins something", async () => { setTimeout(() => { throw new Error("stray"); }); await new Promise((done) => setTimeout(done, 100)); });';
   expect(endOf(stray)).toEqual(["1 failed:", "- outside of tests", "    stray"]);
+});
+
+test("what works only when tried again is named, with what was wrong at first", () => {
+  const text = 'let tries = 0; test("works sometimes", () => expect(++tries).toBe(2)); test("works", () => {});';
+  expect(endOf(text, "--retry=1")).toEqual([
+    "1 worked only when tried again:",
+    "- some.test.js > works sometimes",
+    "    expected 1 to be 2 // Object.is equality",
+  ]);
 });
 
 test("nothing is said when nothing failed", () => {

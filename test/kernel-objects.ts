@@ -31,5 +31,5 @@ export function namesInKernel(part: string): string[] {
 
 /** Waits until no program and no map has `part` in its name: the kernel frees maps a moment after the last use. */
 export async function expectGone(part: string): Promise<void> {
-  await expect.poll(() => namesInKernel(part), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => namesInKernel(part)).toEqual([]);
 }

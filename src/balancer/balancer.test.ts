@@ -401,9 +401,7 @@ services:
       await first.apply(draining(1));
       await first.close();
       const second = await start();
-      await expect
-        .poll(() => last(second, "drained"), { timeout: 5000 })
-        .toMatchObject({ type: "drained", service: "web", backend: "b" });
+      await expect.poll(() => last(second, "drained")).toMatchObject({ type: "drained", service: "web", backend: "b" });
     });
   });
 

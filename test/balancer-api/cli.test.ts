@@ -164,7 +164,7 @@ describe.skipIf(noKernel)(`wirescript balancer${withoutKernel}`, () => {
 
   test("stop ends the service, once the answer is out", async () => {
     expect(await ok("stop", "--detach")).toContain("takes its programs off");
-    await vi.waitFor(() => expect(stops).toEqual([true]));
+    await expect.poll(() => stops).toEqual([true]);
   });
 
   describe("failures say what, why and fix", () => {

@@ -43,7 +43,7 @@ describe.skipIf(cannotRun !== null || needs("flock") !== "")(titled(`one at a ti
       await printed(holder, "held");
       const child = box.start(...command());
       const end = ended(child);
-      await expect.poll(() => waitsAtNamespace(child) || child.exitCode !== null, { timeout: 30_000 }).toBe(true);
+      await expect.poll(() => waitsAtNamespace(child) || child.exitCode !== null).toBe(true);
       expect(child.exitCode).toBeNull();
       expect(programs()).toBe(before);
       holder.stdin?.end();

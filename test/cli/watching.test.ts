@@ -107,7 +107,7 @@ setInterval(() => {}, 1000);
     while (box.run("umount", ["/sys/kernel/tracing"]).status === 0);
     while (box.run("umount", ["/sys/kernel/debug"]).status === 0);
     // Somebody else on this machine may be reading; then that is over soon.
-    await expect.poll(() => box.wirescript("trace", "--no-follow").status, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => box.wirescript("trace", "--no-follow").status).toBe(0);
     while (box.run("umount", ["/sys/kernel/tracing"]).status === 0);
     const child = box.start("trace", "--json");
     const end = ended(child);

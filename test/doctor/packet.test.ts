@@ -118,7 +118,7 @@ describe.skipIf(cannotRun !== null)(titled("a packet"), () => {
     ward.ip("link set right down");
     expect(resultOf(ward, V4)).toBe("NOT_FWDED");
     await apply(only(found(ward, V4), "link-down"));
-    await expect.poll(() => found(ward, V4).filter(({ id }) => id !== "no-neighbour"), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => found(ward, V4).filter(({ id }) => id !== "no-neighbour")).toEqual([]);
   });
 
   test("no-neighbour, until somebody has asked for the address", async () => {

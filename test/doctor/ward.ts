@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { compile } from "../../src/compiler/compile.ts";
 import { diagnose, type Finding, type SnapshotOptions } from "../../src/doctor/index.ts";
@@ -122,7 +122,7 @@ export class Ward {
 
   /** Until nothing is found any more: the kernel takes its time to see that a cable has two ends again. */
   async healthy(...devices: string[]): Promise<void> {
-    await vi.waitFor(() => expect(this.findings(...devices)).toEqual([]), { timeout: 10_000 });
+    await expect.poll(() => this.findings(...devices)).toEqual([]);
   }
 
   ids(...devices: string[]): string[] {

@@ -32,7 +32,7 @@ import {
   udp,
 } from "../packets/index.ts";
 import { listen } from "../udp-listener.ts";
-import { attachToWire, loadShipped, MODES, PATIENCE_MS, receive } from "./on-wire.ts";
+import { attachToWire, loadShipped, MODES, receive } from "./on-wire.ts";
 import type { Counters } from "./subject.ts";
 
 const { IPV4, IPV6, VLAN, QINQ } = ETHERTYPE;
@@ -314,7 +314,7 @@ describe.skipIf(noKernel !== null)(`counters on the wire${reason}`, () => {
         [pingV4().subarray(0, 33), 1],
       ];
       for (const [packet, times] of plan) for (let count = 0; count < times; count++) far.send(packet);
-      await expect.poll(counts, { timeout: PATIENCE_MS }).toEqual({ 0: 3, 1: 3, [TCP]: 4, [UDP]: 2, 58: 5, 99: 1, 255: 6 });
+      await expect.poll(counts).toEqual({ 0: 3, 1: 3, [TCP]: 4, [UDP]: 2, 58: 5, 99: 1, 255: 6 });
       expect(near.receive(0)).toBeNull();
     });
   }

@@ -191,13 +191,10 @@ describe.skipIf(reason !== null)(`csur${reason === null ? "" : ` (skipped: ${rea
       const [from, to] = ["XDP", "TC"].map((hook) => `\\[${hook}\\] metadata = ${mark}`);
       const lines = new RegExp(`${from}[\\s\\S]*${to}`);
       await expect
-        .poll(
-          () => {
-            reader.type("ip netns exec eth0 ping -c 1 10.11.1.1");
-            return reader.type(trace);
-          },
-          { timeout: 20_000 },
-        )
+        .poll(() => {
+          reader.type("ip netns exec eth0 ping -c 1 10.11.1.1");
+          return reader.type(trace);
+        })
         .toMatch(lines);
     };
     reader.type(load, "samples/bpf");

@@ -286,7 +286,7 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
       for (let round = 0; round < 2; round++) expect(await writer(other.object.program("many").info().id)).toBe(0);
       const written = counter.get(0) ?? 0n;
       expect(written).toBeGreaterThan(10_000n);
-      await expect.poll(() => next, { timeout: 20_000 }).toBe(written);
+      await expect.poll(() => next).toBe(written);
       expect(wrong).toBe(0);
       reader.close();
       await done;
@@ -327,7 +327,7 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
       const { printed, kill, ended } = child(`
         reader.drain((id) => console.log(id), 2);
         reader.listen((id) => { console.log(id); if (id === 4) process.kill(process.pid, "SIGSTOP"); });`);
-      await expect.poll(printed, { timeout: 20_000 }).toBe("1\n2\n3\n4\n");
+      await expect.poll(printed).toBe("1\n2\n3\n4\n");
       kill();
       await ended;
       using reader = events.reader();
@@ -348,7 +348,7 @@ describe.skipIf(noKernel)(`a ring buffer${noKernel === null ? "" : ` (skipped: $
           reader.close();
           openMapById(Number(process.argv[1])).reader().unref().listen(() => {});
         });`);
-      await expect.poll(waiting.printed, { timeout: 20_000 }).toBe("ready\n");
+      await expect.poll(waiting.printed).toBe("ready\n");
       send(1, 2);
       expect(await waiting.ended).toBe(0);
       expect(waiting.printed()).toBe("ready\none\n2\n");

@@ -105,7 +105,7 @@ describe.skipIf(missing !== "")(`a chain${missing}`, () => {
     chain.detach();
     expect(attachedXdp("a", { netns })).toEqual([]);
     b.close();
-    await expect.poll(() => namesInKernel(name), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => namesInKernel(name)).toEqual([]);
   });
 
   it("leaves nothing in the kernel, though its programs hold each other", async () => {
@@ -115,7 +115,7 @@ describe.skipIf(missing !== "")(`a chain${missing}`, () => {
     for (let round = 0; round < 10; round++) chain.rearrange(round % 2 === 0 ? [b, a] : [a, b]);
     chain.detach();
     for (const each of [a, b]) each.close();
-    await expect.poll(() => namesInKernel(name), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => namesInKernel(name)).toEqual([]);
   });
 
   it("asks goesOn, and keeps settings and global data", async () => {

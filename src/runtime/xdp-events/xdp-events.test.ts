@@ -87,7 +87,7 @@ async function until(events: XdpEvents, netns: string, event: XdpEventName, numb
       .read()
       .counts.filter(isOurs(netns))
       .find((count) => count.event === event);
-  await expect.poll(() => find()?.events ?? 0n, { timeout: 10_000 }).toBe(number);
+  await expect.poll(() => find()?.events ?? 0n).toBe(number);
   return find() as XdpEventCount;
 }
 
@@ -213,7 +213,7 @@ describe.skipIf(noKernel !== null)(`the kernel's XDP events${withoutKernel}`, ()
     const find = (event: XdpEventName) =>
       events.read().counts.filter((count) => count.event === event && count.map?.id === map);
     const packets = (event: XdpEventName) => find(event).reduce((sum, count) => sum + count.packets, 0n);
-    await expect.poll(() => packets("xdp_cpumap_kthread"), { timeout: 10_000 }).toBe(1n);
+    await expect.poll(() => packets("xdp_cpumap_kthread")).toBe(1n);
     expect(packets("xdp_cpumap_enqueue")).toBe(1n);
     expect(find("xdp_cpumap_enqueue")[0]).toMatchObject({ toCpu: 0, drops: 0n, device: null, map: { name: "cpus" } });
     expect(find("xdp_cpumap_kthread")[0]).toMatchObject({ cpu: 0, drops: 0n, verdicts: { passed: 0n, dropped: 0n } });

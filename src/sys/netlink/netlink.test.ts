@@ -1,6 +1,6 @@
 /** rtnetlink against the real kernel, and against what iproute2 says about the same devices. */
 import { closeSync } from "node:fs";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freshNamespace, hasTool, ipJson, isRoot } from "../../../test/own-network.ts";
 import { isErrno } from "../errno.ts";
 import { addressOf, syscall } from "../ffi.ts";
@@ -218,7 +218,7 @@ describe.skipIf(reason !== null)(`rtnetlink${reason === null ? "" : ` (skipped: 
       addAddress({ ifindex, address: "fc00:dead:cafe:1::1", prefixLength: 64 });
     });
     const isLocal = (address: string) => inNamespace(namespace, () => isLocalAddress(address));
-    await vi.waitUntil(() => isLocal("fc00:dead:cafe:1::1"), { interval: 1 });
+    await expect.poll(() => isLocal("fc00:dead:cafe:1::1"), { interval: 1 }).toBe(true);
     expect(isLocal("10.11.1.1")).toBe(true);
     for (const other of ["10.11.1.2", "10.12.0.1", "fc00:dead:cafe:1::2", "fc00:dead:cafe:2::1"])
       expect(isLocal(other)).toBe(false);

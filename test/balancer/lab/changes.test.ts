@@ -146,9 +146,7 @@ ${backends.join("")}`;
 
   test("all backends fail their checks: all get connections nevertheless, and status says so", async () => {
     await Promise.all(balancer.lab.servers.map((each) => balancer.lab.killServer(each)));
-    await expect
-      .poll(async () => (await balancer.status()).services[0]?.failOpen, { timeout: 20_000, interval: 100 })
-      .toBe(true);
+    await expect.poll(async () => (await balancer.status()).services[0]?.failOpen, { interval: 100 }).toBe(true);
     await Promise.all(balancer.lab.servers.map((each) => balancer.lab.startServer(each)));
     await balancer.until((backends) => backends.every(isTaking));
     const tally = await balancer.lab.request(PAGE, 400);
