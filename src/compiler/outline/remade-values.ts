@@ -1,4 +1,5 @@
 /** What the callback has in place of the caller's values: those that need no place in the frame are made again in its first block. */
+import { blockOf } from "../ir/block-of.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import type { LoopFrame } from "./loop-frame.ts";
@@ -85,9 +86,8 @@ export class RemadeValues {
     const distance = this.#code.make({ op: "const", type: "int", args: [], value: BigInt(offset) });
     entry.instructions.splice(entry.instructions.indexOf(this.#slot) + 1, 0, distance);
     // The slot itself becomes the address in the frame, wherever it stands.
-    const home = this.#fn.blocks.find((block) => block.instructions.includes(slot));
+    const home = blockOf(this.#fn, slot);
     const address = this.#code.make({ op: "add", type: "ptr", args: [this.#slot, distance] });
-    if (home === undefined) throw new Error("a slot is nowhere");
     home.instructions[home.instructions.indexOf(slot)] = address;
     for (const block of this.#fn.blocks) {
       if (this.#blocks.has(block)) continue;

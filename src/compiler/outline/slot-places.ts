@@ -1,4 +1,5 @@
 /** Addresses on the stack that are a slot's or lie at a constant distance from it: either side of a loop that becomes a callback makes its own. */
+import { blockOf } from "../ir/block-of.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 
 /** The slot that an address is in, when it is a constant distance from its start. */
@@ -30,9 +31,8 @@ export function computePlacesBefore(fn: Function, blocks: ReadonlySet<Block>): v
 function computeAtSlot(fn: Function, place: Instruction): void {
   const [base, distance] = place.args as [Value, Value];
   if (isPlaceInSlot(base)) computeAtSlot(fn, base);
-  const home = fn.blocks.find(({ instructions }) => instructions.includes(base));
-  const now = fn.blocks.find(({ instructions }) => instructions.includes(place));
-  if (home === undefined || now === undefined) throw new Error("a slot's place is nowhere");
+  const home = blockOf(fn, base);
+  const now = blockOf(fn, place);
   now.instructions.splice(now.instructions.indexOf(place), 1);
   const constant: Value = { ...distance, args: [], id: fn.nextId++ };
   place.args = [base, constant];

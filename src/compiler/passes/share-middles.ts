@@ -6,6 +6,7 @@
  * Not in loops, and not where ring buffers' records are held: what is known of one path would mix with the other's.
  */
 import { HELPER } from "../../object/helpers.ts";
+import { blockOf } from "../ir/block-of.ts";
 import { Dominators } from "../ir/dominators.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { blocksBehind } from "../ir/order.ts";
@@ -148,12 +149,11 @@ function share(fn: Function, { match, exit, needed }: Found): void {
     return waiting.find(({ pair }) => pair.includes(value))?.phi;
   };
   for (const value of [...needed.original, ...needed.copy]) {
-    const home = fn.blocks.find(({ instructions }) => instructions.includes(value)) as Block; // it is used, so it is there
     rejoin(
       fn,
       value,
       new Map([
-        [home, value],
+        [blockOf(fn, value), value],
         [shared, standsFor(value) as Instruction],
       ]),
     );
