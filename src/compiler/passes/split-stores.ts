@@ -2,7 +2,6 @@
  * Writes the two halves of a number where they were put together only to be written: what was read in two pieces, since the stack cannot be
  * read across its words, need not become one for the packet. `merge-copies` then finds the widest pieces for all of what is copied.
  */
-
 import { alignmentOf } from "../ir/alignment.ts";
 import type { AccessSize, Function, Instruction, Value } from "../ir/ir.ts";
 import { maskOf, possibleBits } from "../ir/known-bits.ts";
@@ -13,7 +12,8 @@ type Store = Extract<Instruction, { op: "store" }>;
 /** True when any store was split. */
 export function splitStores(fn: Function): boolean {
   let changed = false;
-  let users = usersOf(fn);
+  // Of before all splits, and enough: one gives further users only to what its number was made of, which was no other store's alone anyway.
+  const users = usersOf(fn);
   for (const block of fn.blocks) {
     for (const store of [...block.instructions]) {
       const halves = store.op === "store" ? halvesOf(store, users) : null;
@@ -29,7 +29,6 @@ export function splitStores(fn: Function): boolean {
         offset: store.offset + size,
       };
       block.instructions.splice(block.instructions.indexOf(store), 1, first, second);
-      users = usersOf(fn);
       changed = true;
     }
   }
