@@ -20,9 +20,11 @@ function storesFor(layout: SizedLayout, phase: number): number {
       return layout.fields.reduce((sum, { layout: field, offset }) => {
         return field.kind === "bits" ? sum : sum + storesFor(field, phase + offset);
       }, 0);
-    case "array":
-      return Array.from({ length: layout.length }, (_, index) => storesFor(layout.element, phase + index * layout.element.size)) //
-        .reduce((sum, stores) => sum + stores, 0);
+    case "array": {
+      let sum = 0;
+      for (let index = 0; index < layout.length; index++) sum += storesFor(layout.element, phase + index * layout.element.size);
+      return sum;
+    }
     default:
       return [...pieces(layout.size, phase)].length;
   }
