@@ -1,4 +1,5 @@
 /** The paper's own table, and what it promises of tables: balance, little disruption, and that nothing but names and weights counts. */
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assertProperty } from "../../test/property.ts";
@@ -145,5 +146,11 @@ describe("a table", () => {
         0,
       ]
     `);
+    // Of different weights, some of them 0, and as large as can be.
+    const weighted = backends(300).map((backend, index) => ({ ...backend, weight: index % 7 }));
+    const digest = createHash("sha256")
+      .update(new Uint8Array(maglevTable(weighted, USUAL_SIZE).buffer))
+      .digest("hex");
+    expect(digest).toBe("79a9dcc8cbcd9daae8784084cbca919f62d4a5ae2544438c83ed77a981583e7f");
   });
 });

@@ -140,12 +140,19 @@ function createInner({ spec, btf }: Inner, name: string, entries = spec.maxEntri
 
 /** How user space comes by the maps inside: opened by what a lookup gives, or made anew. */
 function innerMaps(inner: Inner): InnerMaps {
-  const open = (fd: MapFd): LoadedMap => {
-    const { name, maxEntries } = mapInfo(fd);
-    const { spec, btf } = inner;
-    return openMap({ ...spec, name: name || spec.name, maxEntries, fd, ...mapCodecs(spec, btf), btf, pinnedAt: null });
+  const { spec, btf } = inner;
+  const codecs = mapCodecs(spec, btf);
+  const opened = (fd: MapFd, name: string, maxEntries: number): LoadedMap =>
+    openMap({ ...spec, name, maxEntries, fd, ...codecs, btf, pinnedAt: null });
+  return {
+    open(fd) {
+      const { name, maxEntries } = mapInfo(fd);
+      return opened(fd, name || spec.name, maxEntries);
+    },
+    create(name = spec.name, entries = spec.maxEntries, typed = true) {
+      return opened(createInner(inner, name, entries, typed), kernelName(name), entriesOf({ ...spec, maxEntries: entries }));
+    },
   };
-  return { open, create: (name, entries, typed) => open(createInner(inner, name ?? inner.spec.name, entries, typed)) };
 }
 
 function ids({ keyTypeId, valueTypeId }: MapSpec) {

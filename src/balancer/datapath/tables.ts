@@ -193,18 +193,14 @@ export class Tables {
       taking.add(backend);
       takers.push({ number, identity, weight: backend.weight });
     }
-    const table = () =>
-      Uint32Array.from(
-        tableOf(service, tableSize, (backend) => taking.has(backend)),
-        (index) => numbers[index] ?? 0,
-      );
+    const slots = () => numbersBySlot(tableOf(service, tableSize, (backend) => taking.has(backend)), numbers);
     return {
       service,
       installed,
       changed,
       gone: [...installed.backends.keys()].filter((each) => !wanted.has(each)),
       record: serviceRecord(service, installed.number, tableSize),
-      ring: { service: installed.number, size: tableSize, name: ringName(tableSize, takers), numbers: table },
+      ring: { service: installed.number, size: tableSize, name: ringName(tableSize, takers), numbers: slots },
     };
   }
 
@@ -334,6 +330,16 @@ interface Prepared {
   gone: string[];
   record: ServiceRecord;
   ring: Ring;
+}
+
+/** The backends' numbers in place of their indexes; 0 where nobody takes connections. */
+function numbersBySlot(table: Int32Array, numbers: readonly number[]): Uint32Array {
+  const slots = new Uint32Array(table.length);
+  for (let slot = 0; slot < table.length; slot++) {
+    const index = table[slot] as number; // within the table
+    if (index >= 0) slots[slot] = numbers[index] as number; // as many as backends
+  }
+  return slots;
 }
 
 /** The number of a backend that goes. */
