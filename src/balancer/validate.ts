@@ -48,7 +48,8 @@ export function validate<T>(schema: object, value: unknown, problems: Problem[],
 
 /** `/` and `~` are written `~1` and `~0` (RFC 6901). */
 export function pointer(path: string, step: string | number): string {
-  return `${path}/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  const text = String(step);
+  return `${path}/${/[~/]/.test(text) ? text.replaceAll("~", "~0").replaceAll("/", "~1") : text}`;
 }
 
 const NOTHING = { at: "", entries: new Set<unknown>() };

@@ -12,7 +12,7 @@ export type AddressFamily = typeof AF_INET | typeof AF_INET6;
 /** 4 or 16 bytes. @throws WirescriptError USAGE when `text` is no address; a zone ("%eth0") is none either. */
 export function parseIp(text: string): Uint8Array {
   const version = text.includes("%") ? 0 : isIP(text);
-  if (version === 4) return Uint8Array.from(text.split("."), Number);
+  if (version === 4) return parseIpv4(text);
   if (version === 6) return parseIpv6(text);
   throw new WirescriptError({
     code: "USAGE",
@@ -20,6 +20,11 @@ export function parseIp(text: string): Uint8Array {
     why: "It is neither IPv4 (four decimal numbers up to 255) nor IPv6 (RFC 4291).",
     fix: 'Write it like "10.11.1.2" or "fc00:dead:cafe:1::2", without prefix length and zone.',
   });
+}
+
+function parseIpv4(text: string): Uint8Array {
+  const [a, b, c, d] = text.split(".");
+  return Uint8Array.of(Number(a), Number(b), Number(c), Number(d));
 }
 
 function parseIpv6(text: string): Uint8Array {
@@ -44,7 +49,7 @@ function groups(text: string): number[] {
 
 /** The address in its canonical form (RFC 5952 for IPv6), from 4 or 16 bytes. */
 export function formatIp(bytes: Uint8Array): string {
-  if (bytes.length === 4) return Array.from(bytes).join(".");
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const words = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0));
   const zeros = longestZeros(words);
   const hex = (part: number[]): string => part.map((word) => word.toString(16)).join(":");
