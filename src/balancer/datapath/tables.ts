@@ -193,7 +193,8 @@ export class Tables {
       taking.add(backend);
       takers.push({ number, identity, weight: backend.weight });
     }
-    const slots = () => numbersBySlot(tableOf(service, tableSize, (backend) => taking.has(backend)), numbers);
+    const isTaking = (backend: Backend) => taking.has(backend);
+    const slots = () => numbersBySlot(tableOf(service, tableSize, isTaking), numbers);
     return {
       service,
       installed,
