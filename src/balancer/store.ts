@@ -133,6 +133,7 @@ export class Store {
       await rename(next, this.#current);
       await this.#syncDirectory().catch((error: unknown) => this.#putBack(error));
     } catch (cause) {
+      // What is told is why the state was not saved, whatever becomes of this file: the next save writes over it.
       await rm(next, { force: true }).catch(() => undefined);
       throw new WirescriptError({
         code: "KERNEL",
