@@ -15,19 +15,22 @@ import { makeApi } from "../src/balancer/api/server.ts";
 import { startBalancer } from "../src/balancer/balancer.ts";
 import type { Balancer } from "../src/balancer/contract.ts";
 import { completeState } from "../src/balancer/document.ts";
+import type { State } from "../src/balancer/state.ts";
 import { ensureBpffs } from "../src/sys/mount.ts";
 import type { Malformed, Pace, Times } from "./api-clients.ts";
 import { describeHost, type Host } from "./machine.ts";
 import { enterNetwork } from "./network.ts";
 import { table } from "./table.ts";
 
-const PACE: Pace = { clients: 100, perSecond: 2, seconds: 20, services: 100 };
 const MALFORMED = 100_000;
 const SEED = 20_261_121;
 const SMALL = { flows4: 65_536, flows6: 4096, origins4: 65_536, origins6: 4096 };
 
 /** A state that is taken as a whole, into a balancer without services. */
 const LARGE = { services: 10_000, backends: 4, tableSize: 1021 };
+/** What a balancer has while it is asked. */
+const USUAL: typeof LARGE = { services: 100, backends: 4, tableSize: 4093 };
+const PACE: Pace = { clients: 100, perSecond: 2, seconds: 20, services: USUAL.services };
 
 export interface ApiResults {
   machine: Host;
@@ -47,42 +50,36 @@ export async function measureApi(progress: (text: string) => Promise<void>): Pro
   enterNetwork();
   ensureBpffs();
   const directory = mkdtempSync(join(tmpdir(), "wirescript-bench-api-"));
-  await progress(`loading ${LARGE.services} services of ${LARGE.backends} backends each`);
-  const loading = await measureLoading(join(directory, "large"));
-  await progress("starting a balancer with 100 services of 4 backends each");
-  const options = { instance: `bench-${process.pid}`, directory, entries: SMALL, state: completeState(someState()) };
-  const balancer = await startBalancer(options);
   try {
-    return { machine, loading, pace: PACE, ...(await measure(balancer, progress)) };
+    await progress(`loading ${LARGE.services} services of ${LARGE.backends} backends each`);
+    const loading = await withBalancer(join(directory, "large"), measureLoading);
+    await progress(`starting a balancer with ${USUAL.services} services of ${USUAL.backends} backends each`);
+    const measured = await withBalancer(join(directory, "usual"), (balancer) => measureAsked(balancer, progress));
+    return { machine, loading, pace: PACE, ...measured };
   } finally {
-    await balancer.close({ detach: true });
     rmSync(directory, { recursive: true });
   }
 }
 
-async function measureLoading(directory: string): Promise<ApiResults["loading"]> {
-  const balancer = await startBalancer({ instance: `large-${process.pid}`, directory, entries: SMALL });
+/** Hands `measure` a balancer without services, which is gone afterwards, and gives what it measured. */
+async function withBalancer<T>(directory: string, measure: (balancer: Balancer) => Promise<T>): Promise<T> {
+  const balancer = await startBalancer({ instance: `bench-${process.pid}`, directory, entries: SMALL });
   try {
-    const services = Array.from({ length: LARGE.services }, (_, number) => ({
-      name: `s${number}`,
-      address: `192.0.2.${1 + (number % 200)}`,
-      port: 1 + number,
-      protocol: "tcp",
-      backends: Array.from({ length: LARGE.backends }, (_, index) => ({
-        address: `10.${number % 200}.${index}.1`,
-        port: 1 + number,
-      })),
-    }));
-    const state = completeState({ tableSize: LARGE.tableSize, source4: "198.51.100.1", services });
-    const begin = performance.now();
-    await balancer.apply(state);
-    return { ...LARGE, seconds: (performance.now() - begin) / 1000 };
+    return await measure(balancer);
   } finally {
     await balancer.close({ detach: true });
   }
 }
 
-async function measure(balancer: Balancer, progress: (text: string) => Promise<void>) {
+async function measureLoading(balancer: Balancer): Promise<ApiResults["loading"]> {
+  const state = stateOf(LARGE);
+  const begin = performance.now();
+  await balancer.apply(state);
+  return { ...LARGE, seconds: (performance.now() - begin) / 1000 };
+}
+
+async function measureAsked(balancer: Balancer, progress: (text: string) => Promise<void>) {
+  await balancer.apply(stateOf(USUAL));
   const app = await makeApi(balancer, {});
   const { port } = await listen(app, { host: "127.0.0.1", port: 0 });
   try {
@@ -100,7 +97,7 @@ async function measure(balancer: Balancer, progress: (text: string) => Promise<v
       for (const [status, count] of Object.entries(statuses))
         malformed.statuses[status] = (malformed.statuses[status] ?? 0) + count;
       // What they did to the state is undone, so that it is not its size that grows.
-      await balancer.apply(completeState(someState()));
+      await balancer.apply(stateOf(USUAL));
       collectGarbage();
       heap.push(process.memoryUsage().heapUsed);
     }
@@ -137,15 +134,21 @@ function collectGarbage(): void {
   (runInNewContext("gc") as () => void)();
 }
 
-function someState(): object {
-  const services = Array.from({ length: PACE.services }, (_, number) => ({
-    name: `s${number}`,
-    address: "192.0.2.1",
-    port: number + 1,
-    protocol: "tcp",
-    backends: Array.from({ length: 4 }, (_, index) => ({ name: `b${index + 1}`, address: `10.${number}.0.${index + 1}` })),
-  }));
-  return { tableSize: 4093, source4: "198.51.100.1", services };
+function stateOf({ services, backends, tableSize }: typeof LARGE): State {
+  return completeState({
+    tableSize,
+    source4: "198.51.100.1",
+    services: Array.from({ length: services }, (_, number) => ({
+      name: `s${number}`,
+      address: `192.0.2.${1 + (number % 200)}`,
+      port: 1 + number,
+      protocol: "tcp",
+      backends: Array.from({ length: backends }, (_, index) => ({
+        name: `b${index + 1}`,
+        address: `10.${number % 200}.${index}.1`,
+      })),
+    })),
+  });
 }
 
 export function apiReport({ loading, pace, times, malformed }: ApiResults): string {
