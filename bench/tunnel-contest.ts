@@ -65,9 +65,8 @@ const packet = (flags: number, sourcePort = 40_000) =>
 /** A known connection's packet is one of few clients; of so many, all that the table has room for are forgotten until they come again. */
 const KNOWN = { path: "a known connection", flags: ACK, clients: 64 } as const;
 const FRESH = { path: "a new connection", flags: SYN, clients: ROOM * 16 } as const;
-const PATHS = [KNOWN, FRESH] as const;
 /** Of the program that only remembers connections, in the place of ours. */
-const REMEMBERED = "a new connection remembered, and nothing else";
+const REMEMBERED = { ...FRESH, path: "a new connection remembered, and nothing else" } as const;
 
 /** Two programs in C: in katran's manner, and as lean as the same can be for IPv4 alone. */
 const RIVALS = { katran: "tunnel-balancer", lean: "tunnel-lean" } as const;
@@ -113,33 +112,30 @@ export async function contestTunnels(
 ): Promise<TunnelResults> {
   await progress("balancer: compiling and loading the tunnel, ours and clang's");
   const ours = ourSide(open);
-  const ourCounts = executed(ours);
   const rememberer = rememberingSide(open);
+  const ourCounts = executed(ours);
+  const contests = [
+    { ...KNOWN, program: ours.program, ofOurs: ourCounts.known },
+    { ...FRESH, program: ours.program, ofOurs: ourCounts.fresh },
+    { ...REMEMBERED, program: rememberer.program, ofOurs: executed(rememberer).fresh },
+  ];
   const nothing = open(loadNothing()).program("nothing");
   const results: TunnelResults = { levels: { katran: "v3", lean: "v3" }, paths: [] };
   for (const rival of Object.keys(RIVALS) as Rival[]) {
     const levels = LEVELS.map((level) => ({ level, side: theirSide(clang, rival, level, open) }));
     for (const { side } of levels) mustAgree(ours, side);
     const counted = levels.map(({ level, side }) => ({ level, side, counts: executed(side) }));
-    const best = counted.reduce((a, b) => (b.counts[0] < a.counts[0] ? b : a));
+    const best = counted.reduce((a, b) => (b.counts.known < a.counts.known ? b : a));
     results.levels[rival] = best.level;
-    const contest = async (
-      side: Side,
-      path: string,
-      { flags, clients }: (typeof PATHS)[number],
-      ofOurs: number,
-    ): Promise<void> => {
+    for (const { path, flags, clients, program, ofOurs } of contests) {
       await progress(`balancer: timing, ${path}, beside ${RIVALS[rival]}.c`);
-      const run = (program: LoadedProgram) => [runner(program, flags, clients, open)];
-      const programs = { ours: run(side.program), theirs: run(best.side.program), nothing: run(nothing) };
+      const run = (each: LoadedProgram) => [runner(each, flags, clients, open)];
+      const programs = { ours: run(program), theirs: run(best.side.program), nothing: run(nothing) };
       const timing = time(programs, packet(flags), "repeated");
       const ratio = (timing.ours - timing.nothing) / (timing.theirs - timing.nothing);
-      const theirs = Math.min(...counted.map(({ counts }) => counts[flags === SYN ? 1 : 0]));
+      const theirs = Math.min(...counted.map(({ counts }) => (flags === SYN ? counts.fresh : counts.known)));
       results.paths.push({ path, rival, ...timing, ratio, executed: { ours: ofOurs, theirs } });
-    };
-    await contest(ours, KNOWN.path, KNOWN, ourCounts[0]);
-    await contest(ours, FRESH.path, FRESH, ourCounts[1]);
-    await contest(rememberer, REMEMBERED, FRESH, executed(rememberer)[1]);
+    }
   }
   return results;
 }
@@ -255,11 +251,10 @@ function* entriesOf({ fd, keySize, valueSize }: LoadedMap): Generator<[key: Uint
   }
 }
 
-/** Instructions for a packet of a known connection, and of a new one, in the order of `PATHS`. */
-function executed({ program: { name }, interpreter }: Side): [known: number, fresh: number] {
+/** Instructions for a packet of a new connection, and then for one of the same, which is known. */
+function executed({ program: { name }, interpreter }: Side): { fresh: number; known: number } {
   const vm = interpreter();
-  const fresh = vm.run(name, packet(SYN)).executed;
-  return [vm.run(name, packet(ACK)).executed, fresh];
+  return { fresh: vm.run(name, packet(SYN)).executed, known: vm.run(name, packet(ACK)).executed };
 }
 
 /** Verdict and bytes, for new and known connections, and for packets that are for no service. */
