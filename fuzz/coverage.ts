@@ -159,23 +159,8 @@ const MAPS: Names<MapKindName> = {
   arrayOfMaps: 0,
   hashOfMaps: 0,
 };
-const INNER_MAPS: Partial<Names<MapKindName>> = {
-  array: 0,
-  perCpuArray: 0,
-  hash: 0,
-  perCpuHash: 0,
-  lruHash: 0,
-  lruPerCpuHash: 0,
-  lpmTrie: 0,
-  queue: 0,
-  stack: 0,
-  bloomFilter: 0,
-  ringBuffer: 0,
-  devMap: 0,
-  devMapHash: 0,
-  cpuMap: 0,
-  xskMap: 0,
-};
+/** No map of maps holds another. */
+const { arrayOfMaps, hashOfMaps, ...INNER_MAPS } = MAPS;
 const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0, setting: 0, noinline: 0, inline: 0 };
 
 /** What the language has and the tree has not: it is never generated. */
