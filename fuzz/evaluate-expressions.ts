@@ -338,31 +338,25 @@ export abstract class ExpressionEvaluator {
     return type.kind === "struct" || type.kind === "array" ? { bytes, at } : readInt(bytes, at, type);
   }
 
-  #named(name: string): Model | MapOfMapsModel<Model> | undefined {
-    return this.found.get(name) ?? this.maps.get(name);
-  }
-
   protected map(name: string): MapModel {
-    const map = this.#named(name);
-    if (!(map instanceof MapModel)) throw new Error(`there is no map ${name} with keys`);
-    return map;
+    return this.#model(MapModel, name);
   }
 
   protected queue(name: string): QueueModel {
-    const map = this.#named(name);
-    if (!(map instanceof QueueModel)) throw new Error(`there is no queue ${name}`);
-    return map;
+    return this.#model(QueueModel, name);
   }
 
   protected ring(name: string): RingModel {
-    const map = this.#named(name);
-    if (!(map instanceof RingModel)) throw new Error(`there is no ring buffer ${name}`);
-    return map;
+    return this.#model(RingModel, name);
   }
 
   protected filter(name: string): FilterModel {
-    const map = this.#named(name);
-    if (!(map instanceof FilterModel)) throw new Error(`there is no filter ${name}`);
+    return this.#model(FilterModel, name);
+  }
+
+  #model<M extends Model>(kind: new (map: MapDeclaration) => M, name: string): M {
+    const map = this.found.get(name) ?? this.maps.get(name);
+    if (!(map instanceof kind)) throw new Error(`${name} is no ${kind.name}`);
     return map;
   }
 
