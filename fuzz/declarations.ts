@@ -8,6 +8,8 @@ import {
   FLAVOURS,
   type Global,
   type Hook,
+  isIndexed,
+  isQueue,
   type MapDeclaration,
   type MapKindName,
   type ScalarName,
@@ -291,9 +293,8 @@ export const PREFIX: Struct = {
 
 export function randomMap(random: Random, name: string, structs: readonly Struct[]): MapDeclaration {
   const kind = random.pick(MAP_KINDS);
-  const indexed = kind === "array" || kind === "perCpuArray";
   const schema = () => (structs.length > 0 && random.chance(60) ? random.pick(structs) : scalarStruct(random.pick(SCALARS)));
-  const key = indexed ? scalarStruct("u32") : kind === "lpmTrie" ? PREFIX : schema();
+  const key = isIndexed({ kind }) ? scalarStruct("u32") : kind === "lpmTrie" ? PREFIX : schema();
   const value = schema();
   // Tables that forget must not have to: which elements the kernel forgets is its own affair.
   const entries = kind.startsWith("lru") ? 256 : random.pick([1, 2, 4, 4]);
@@ -302,10 +303,11 @@ export function randomMap(random: Random, name: string, structs: readonly Struct
 }
 
 /** What a table, queue or stack like `map` begins with. */
-function randomContents(random: Random, { kind, key, value, entries }: MapDeclaration): MapDeclaration["contents"] {
+function randomContents(random: Random, map: MapDeclaration): MapDeclaration["contents"] {
+  const { kind, key, value, entries } = map;
   if (kind === "ringBuffer") return [];
   const contents = new Map<string, { key: Uint8Array; value: Uint8Array }>();
-  const byPlace = kind === "array" || kind === "perCpuArray" || kind === "queue" || kind === "stack";
+  const byPlace = isIndexed(map) || isQueue(map);
   for (let index = 0; index < Math.min(entries, random.between(0, 4)); index++) {
     const bytes = byPlace ? new Uint8Array([index, 0, 0, 0]) : smallKey(random, key);
     contents.set(String(bytes), { key: bytes, value: random.bytes(value.size) });

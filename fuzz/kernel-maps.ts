@@ -6,7 +6,7 @@ import { type Contents, element } from "./map-model.ts";
 import { placeInside } from "./map-of-maps-model.ts";
 import { hex } from "./memory.ts";
 import { placeOf } from "./queue-model.ts";
-import { isOfMaps, isPerCpu, isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
+import { isIndexed, isOfMaps, isPerCpu, isQueue, isRedirect, type MapDeclaration, type Module } from "./tree.ts";
 
 /** A map of the module, or one that lies in a map of maps. */
 interface Place {
@@ -168,10 +168,6 @@ function fits(
   { own, others }: { own: string; others: string | null },
 ): boolean {
   return copy === own && copies.every((each, at) => at === index || each === others);
-}
-
-function isIndexed({ kind }: MapDeclaration): boolean {
-  return kind === "array" || kind === "perCpuArray";
 }
 
 /** Bytes from one CPU's copy to the next. */

@@ -3,7 +3,7 @@
  * are zero in an element that is new. Tables that forget have room enough in generated modules, so nothing is forgotten.
  */
 import { hex, type View } from "./memory.ts";
-import type { MapDeclaration } from "./tree.ts";
+import { isIndexed, isPerCpu, type MapDeclaration } from "./tree.ts";
 
 /** The copy of the CPU that ran the program, and that of every other CPU; `null` where CPUs share one. */
 export interface Copies {
@@ -71,11 +71,11 @@ export class MapModel {
   }
 
   get #indexed(): boolean {
-    return this.#map.kind === "array" || this.#map.kind === "perCpuArray";
+    return isIndexed(this.#map);
   }
 
   get #perCpu(): boolean {
-    return this.#map.kind.toLowerCase().includes("percpu");
+    return isPerCpu(this.#map);
   }
 
   #put(key: Uint8Array, value: Uint8Array): Element {

@@ -1,7 +1,7 @@
 /** Statements that change maps. */
 import { type IntName, isInt, placesIn, type Scope } from "./scope.ts";
 import { type Place, placeOfElements } from "./statement-writer.ts";
-import { type Bool, type MapDeclaration, type Statement, sizeOfScalar } from "./tree.ts";
+import { type Bool, isIndexed, type MapDeclaration, type Statement, sizeOfScalar } from "./tree.ts";
 import { VariableWriter } from "./variable-statements.ts";
 
 export abstract class MapWriter extends VariableWriter {
@@ -28,8 +28,7 @@ export abstract class MapWriter extends VariableWriter {
 
   protected changed(scope: Scope, map: string): void {
     this.updates.add(map);
-    const kind = this.e.maps.find(({ name }) => name === map)?.kind;
-    if (kind === "array" || kind === "perCpuArray") return;
+    if (this.e.maps.some((each) => each.name === map && isIndexed(each))) return;
     for (const view of scope.views) if (view.map === map) view.life.alive = false;
   }
 
@@ -37,10 +36,9 @@ export abstract class MapWriter extends VariableWriter {
     const random = this.random;
     const e = this.e;
     const { name } = map;
-    const indexed = map.kind === "array" || map.kind === "perCpuArray";
     const change: Bool = e.pure(() => {
       const key = e.key(scope, map);
-      if (!indexed && random.chance(30)) return { b: "delete", map: name, key };
+      if (!isIndexed(map) && random.chance(30)) return { b: "delete", map: name, key };
       const mode = random.pick(["any", "any", "noexist", "exist"] as const);
       return { b: "update", map: name, key, value: e.value(scope, map.value), mode };
     });

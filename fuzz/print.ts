@@ -7,6 +7,7 @@ import {
   type FieldType,
   type Fn,
   type Global,
+  isIndexed,
   isQueue,
   isRedirect,
   type MapDeclaration,
@@ -131,7 +132,7 @@ function creation(map: MapDeclaration): string {
     return `bloomFilter({ value: ${value.name}, entries: ${entries}, hashes: 15 })`;
   }
   if (isRedirect(map)) return `${kind}({ entries: ${entries} })`;
-  const keys = kind === "array" || kind === "perCpuArray" || isQueue(map) ? "" : `key: ${key.name}, `;
+  const keys = isIndexed(map) || isQueue(map) ? "" : `key: ${key.name}, `;
   return `${kind}({ ${keys}value: ${value.name}, entries: ${entries} })`;
 }
 

@@ -381,6 +381,11 @@ export function isOfMaps({ kind }: MapDeclaration): boolean {
   return kind === "arrayOfMaps" || kind === "hashOfMaps";
 }
 
+/** Tables whose keys are the numbers of their elements, which are all there from the start. */
+export function isIndexed({ kind }: Pick<MapDeclaration, "kind">): boolean {
+  return kind === "array" || kind === "perCpuArray";
+}
+
 /** Tables of which each CPU has a copy. */
 export function isPerCpu({ kind }: MapDeclaration): boolean {
   return kind === "perCpuArray" || kind === "perCpuHash" || kind === "lruPerCpuHash";
