@@ -2,6 +2,7 @@
  * Makes the datapath what the state says, in an order in which packets never meet a part of it: settings, then the devices that packets may leave by,
  * then services, and at last the devices that they come in by. One call at a time.
  */
+import { betweenEnds } from "./between-ends.ts";
 import type { Device, DeviceStatus, Service, State } from "./contract.ts";
 import type { Attachment } from "./datapath/attachments.ts";
 import type { Datapath } from "./datapath/datapath.ts";
@@ -53,10 +54,9 @@ export class Installation {
     const { tables } = this.#parts.datapath;
     const sources = this.#sources;
     this.#prepare(state);
-    const isOther = otherServices(before, state, this.#sources, sources);
-    const kept = new Set(state.services.map(serviceIdentity));
-    await tables.remove(before.services.map(serviceIdentity).filter((identity) => !kept.has(identity)));
-    await this.#reaching(() => tables.update(state.services.filter(isOther).map(this.#wanted(state)), this.#sources));
+    const services = otherServices(before, state, isSame(this.#sources, sources));
+    await tables.remove(services.gone.map(serviceIdentity));
+    await this.#reaching(() => tables.update(services.written.map(this.#wanted(state)), this.#sources));
     this.#attach(state.devices);
   }
 
@@ -110,9 +110,12 @@ function fate(attachment: Attachment | undefined): object | undefined {
   return attachment.attached ? { ifindex: attachment.status.ifindex } : { reason: attachment.reason };
 }
 
-/** Which services of `after` are to be written: all whose entries depend on what has changed. */
-function otherServices(before: State, after: State, sources: Sources, sourcesBefore: Sources): (service: Service) => boolean {
-  if (before.tableSize !== after.tableSize || !isSame(sources, sourcesBefore)) return () => true;
-  const known = new Map(before.services.map((service) => [serviceIdentity(service), service]));
-  return (service) => !isSame(service, known.get(serviceIdentity(service)));
+/** Which services go, and which are to be written: all whose entries depend on what has changed. */
+function otherServices(before: State, after: State, sameSources: boolean): Record<"gone" | "written", readonly Service[]> {
+  const { left, right } = betweenEnds(before.services, after.services);
+  const kept = new Set(right.map(serviceIdentity));
+  const gone = left.filter((service) => !kept.has(serviceIdentity(service)));
+  if (before.tableSize !== after.tableSize || !sameSources) return { gone, written: after.services };
+  const known = new Map(left.map((service) => [serviceIdentity(service), service]));
+  return { gone, written: right.filter((service) => !isSame(service, known.get(serviceIdentity(service)))) };
 }

@@ -4,6 +4,7 @@
  * A service is what clients send to, and a backend is an address and a port: what has these in common is the same and keeps its connections and
  * counters, whatever it is called. What has only the name in common is another one in the other's place (`replace`).
  */
+import { betweenEnds } from "./between-ends.ts";
 import type { Backend, Change, Plan, Service, State } from "./contract.ts";
 import { backendName } from "./names.ts";
 import { isSame } from "./same.ts";
@@ -23,7 +24,12 @@ export function planChanges(before: State, after: State, takes: Takes = () => tr
     if (fields !== null)
       changes.push({ action: actionFor(left, right, true), subject: "device", fields: named(fields, left, right) });
   }
-  for (const { left, right, same } of paired(before.services, after.services, serviceIdentity, ({ name }) => name)) {
+  // Of services that are the same, slots move only when their number does.
+  const services =
+    before.tableSize === after.tableSize
+      ? betweenEnds(before.services, after.services)
+      : { left: before.services, right: after.services };
+  for (const { left, right, same } of paired(services.left, services.right, serviceIdentity, ({ name }) => name)) {
     if (same && left !== undefined && right !== undefined) {
       changes.push(...serviceChanges(left, right));
       const size = tableSizeOf(right, after);

@@ -1,4 +1,5 @@
 /** The health of all backends: a monitor for each that has a check, and for each service who is out because of it. */
+import { betweenEnds } from "../between-ends.ts";
 import { backendPort } from "../checks.ts";
 import type { Backend, Health, Service, State } from "../contract.ts";
 import { memberIdentity } from "../effective.ts";
@@ -29,7 +30,7 @@ const ALL_WELL: Decision = { out: new Set(), failOpen: false };
 export class HealthChecks {
   readonly #monitors = new SharedMonitors();
   readonly #monitored = new Map<string, Monitored>();
-  #services: ReadonlyMap<string, Service> = new Map();
+  #services: readonly Service[] = [];
   readonly #decisions = new Map<string, Decision>();
   readonly #changed: (change: HealthChange) => void;
   readonly #began = new Date();
@@ -63,10 +64,12 @@ export class HealthChecks {
 
   /** Of services that stay as they are, who is out changes in the turn of the change of health alone. */
   #decideAll(services: readonly Service[]): void {
-    const before = this.#services;
-    this.#services = new Map(services.map((service) => [serviceIdentity(service), service]));
-    for (const identity of this.#decisions.keys()) if (!this.#services.has(identity)) this.#decisions.delete(identity);
-    for (const [identity, service] of this.#services) if (!isSame(before.get(identity), service)) this.decide(service);
+    const { left, right } = betweenEnds(this.#services, services);
+    this.#services = services;
+    const before = new Map(left.map((service) => [serviceIdentity(service), service]));
+    const after = new Map(right.map((service) => [serviceIdentity(service), service]));
+    for (const identity of before.keys()) if (!after.has(identity)) this.#decisions.delete(identity);
+    for (const [identity, service] of after) if (!isSame(before.get(identity), service)) this.decide(service);
   }
 
   #monitor(

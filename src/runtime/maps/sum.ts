@@ -14,9 +14,9 @@ function add(left: unknown, right: unknown, mapName: string, path: string): unkn
     return left.map((item, index) => add(item, right[index], mapName, `${path}[${index}]`));
   }
   if (isRecord(left) && isRecord(right)) {
-    return Object.fromEntries(
-      Object.entries(left).map(([name, item]) => [name, add(item, right[name], mapName, `${path}.${name}`)]),
-    );
+    const sum: Record<string, unknown> = {};
+    for (const name of Object.keys(left)) sum[name] = add(left[name], right[name], mapName, `${path}.${name}`);
+    return sum;
   }
   throw new WirescriptError({
     code: "MAP",
