@@ -143,6 +143,43 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect(balancer.state.services[1]).toBe(dns);
   });
 
+  it("whatever is changed of the state that it has, the datapath has all of it", async () => {
+    const names = ["s1", "s2", "s3", "s4"];
+    const others = names.map(
+      (name, index) =>
+        `- { name: ${name}, address: 192.0.2.9, port: ${index + 1}, protocol: tcp, backends: [{ address: 10.7.0.${index + 1} }] }`,
+    );
+    const { services } = readDocument(`services:\n${others.join("\n")}`);
+    const balancer = await start({ state: { ...usual(""), services } });
+    const given = services.map(({ name }) => balancer.state.services.find((each) => each.name === name) as Service);
+    const [s1, s2, s3, s4] = given as [Service, Service, Service, Service];
+    const moved = { ...s2, backends: [{ address: "10.7.0.22", weight: 1, drain: false }] };
+    const states: Partial<State>[] = [
+      { services: [s1, moved, s3, s4] },
+      { services: [s1, s3, s4] },
+      { services: [s2, s1, s4, s3] },
+      { services: [s4, s3], tableSize: 97 },
+      { services: [s4, s3, { ...s1, port: 99 }] },
+      { services: given, source4: "10.7.0.3" },
+      { services: [] },
+    ];
+    for (const next of states) {
+      await balancer.apply({ ...balancer.state, ...next });
+      for (const { name, port: its } of [...given, { name: "s1", port: 99 }]) {
+        const port = Number(its);
+        const wanted = balancer.state.services.find((each) => each.name === name && each.port === port);
+        const flow = { protocol: "tcp", client: "198.51.100.1", clientPort: 1, address: "192.0.2.9", port } as const;
+        expect(await balancer.explain(flow)).toMatchObject({
+          service: wanted?.name ?? null,
+          backend: wanted?.backends[0]?.name ?? null,
+        });
+      }
+      // By the ring that the kernel has.
+      const slots = (await balancer.status()).services.map(({ name, backends }) => [name, backends[0]?.slots]);
+      expect(slots).toEqual(balancer.state.services.map(({ name }) => [name, balancer.state.tableSize]));
+    }
+  });
+
   it("a state that the kernel does not take is taken back", async () => {
     const balancer = await start({ state: usual(AB) });
     const [, outer] = addPair("gone0");

@@ -38,7 +38,7 @@ export function maglevTable(backends: readonly WeightedName[], size: number = US
   // Who asks first gets a slot that two want.
   weighted.sort((a, b) => (a.name < b.name ? -1 : 1));
   const table = fillTable(
-    weighted.map(({ name, weight }) => ({ ...preferenceOf(name, size), weight })),
+    weighted.map(({ name, weight }) => ({ weight, ...preferenceOf(name, size) })),
     size,
   );
   const indexes = Int32Array.from(weighted, ({ index }) => index);

@@ -94,6 +94,25 @@ describe("a plan", () => {
     ]);
   });
 
+  it("does not depend on which objects the two states share", () => {
+    const one = (name: string, weight: number) =>
+      two(`{ name: a, address: 10.0.0.1 }, { name: b, address: 10.0.0.2, weight: ${weight} }`).services.map((service) => ({
+        ...service,
+        name: `${name}-${service.name}`,
+        address: `192.0.2.${name}`,
+      }));
+    const known = ["1", "2", "3"].flatMap((name) => [...one(name, 100), ...one(name, 50)]);
+    const some = fc.uniqueArray(fc.constantFrom(...known), { selector: ({ name }) => name });
+    const state = fc.record({ services: some, tableSize: fc.constantFrom(251, 509) });
+    assertProperty(
+      fc.property(state, state, (left, right) => {
+        const [before, after] = [left, right].map((each): State => ({ ...usual, ...each })) as [State, State];
+        expect(planChanges(before, after)).toEqual(planChanges(structuredClone(before), after));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("a table of another size is compared by the hashes that lead to its slots", () => {
     const [left, right] = [two("{ address: 10.0.0.1 }"), two("{ address: 10.0.0.1 }", "tableSize: 251,")];
     expect(planChanges(left, right)).toMatchObject({ changes: [{ fields: { tableSize: [undefined, 251] } }], moved: [] });

@@ -29,8 +29,10 @@ export class SlotCounts {
     if (known !== undefined && known.ring === ring) return known.counts;
     const takers = service.backends
       .filter((backend) => isUp(backend) && !backend.drain && backend.weight > 0)
-      .map((backend) => ({ identity: backendIdentity(backend, service), weight: backend.weight }))
-      .map((taker) => ({ ...taker, number: numbers?.backends.get(taker.identity)?.number ?? 0 }));
+      .map((backend) => {
+        const identity = backendIdentity(backend, service);
+        return { identity, weight: backend.weight, number: numbers?.backends.get(identity)?.number ?? 0 };
+      });
     const isWritten = ring !== null && ring === ringName(size, takers);
     if (!isWritten && known !== undefined) return known.counts;
     const slots = slotCounts(tableOf(service, size, isUp), service.backends.length);

@@ -143,7 +143,7 @@ function innerMaps(inner: Inner): InnerMaps {
   const { spec, btf } = inner;
   const codecs = mapCodecs(spec, btf);
   const opened = (fd: MapFd, name: string, maxEntries: number): LoadedMap =>
-    openMap({ ...spec, name, maxEntries, fd, ...codecs, btf, pinnedAt: null });
+    openMap({ fd, btf, pinnedAt: null, ...codecs, ...spec, name, maxEntries });
   return {
     open(fd) {
       const { name, maxEntries } = mapInfo(fd);
