@@ -6,8 +6,10 @@ import { compareCopies } from "./backend/compare-copies.ts";
 import type { Function } from "./ir/ir.ts";
 import { computeFlags } from "./outline/compute-flags.ts";
 import { forgetFlags } from "./outline/forget-flags.ts";
+import { forgetOffsets } from "./outline/forget-offsets.ts";
 
 export function suitVerifier(fn: Function): void {
+  forgetOffsets(fn);
   computeFlags(fn);
   forgetFlags(fn);
   compareCopies(fn);

@@ -2,7 +2,7 @@
  * The order of blocks. Every block that falls through to its successor saves a jump, and every block can be fallen into by one
  * other only, so the best order is a largest matching between blocks and successors; loops' back edges are left out at first, which
  * keeps the matching free of cycles. Where the matching leaves a choice, blocks come before their successors: jumps go forward, and
- * not far, which makes them shorter in machine code.
+ * not far, which makes them shorter in machine code. Into some blocks the first way must fall, whatever it costs.
  *
  * Source of the matching: Kuhn's augmenting paths.
  */
@@ -23,7 +23,7 @@ export function orderBlocks(fn: MachineFunction): void {
   const candidates = (block: MachineBlock): MachineBlock[] =>
     fallThroughs(fn, block)
       .filter((to) => to !== entry && !isBack(block, to))
-      .sort((a, b) => distance(block, a) - distance(block, b));
+      .sort((a, b) => Number(b.early ?? false) - Number(a.early ?? false) || distance(block, a) - distance(block, b));
   const distance = (from: MachineBlock, to: MachineBlock): number => {
     const step = (position.get(to) ?? 0) - (position.get(from) ?? 0);
     return step > 0 ? step : fn.blocks.length - step;
@@ -37,7 +37,7 @@ export function orderBlocks(fn: MachineFunction): void {
       if (tried.has(to)) continue;
       tried.add(to);
       const holder = previous.get(to);
-      if (holder !== undefined && !augment(holder, tried)) continue;
+      if (holder !== undefined && (to.early || !augment(holder, tried))) continue;
       link(from, to);
       return true;
     }

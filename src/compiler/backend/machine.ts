@@ -113,6 +113,8 @@ export interface MachineBlock {
   terminator: MachineTerminator;
   /** Loops around the block, for spill costs; set by `loops.ts`. */
   depth: number;
+  /** As a block of the intermediate representation. */
+  early?: boolean;
 }
 
 export interface MachineFunction {

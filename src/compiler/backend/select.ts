@@ -100,7 +100,7 @@ class Selection {
     this.#kept = kept ? findKeptAddresses(fn) : new Map();
     this.#source = fn;
     this.#fn = { name: fn.name, cpu, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, nextBlock: 0 };
-    for (const block of fn.blocks) this.#entries.set(block, newBlock(this.#fn));
+    for (const block of fn.blocks) this.#entries.set(block, { ...newBlock(this.#fn), early: block.early });
     this.#block = this.#entryOf(fn.blocks[0] as ir.Block);
   }
 

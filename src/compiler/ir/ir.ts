@@ -121,6 +121,8 @@ export interface Block {
   terminator: Terminator;
   /** Of a loop's first block: how often it is run at most each time that the loop is entered. Absent where the passes lost it. */
   rounds?: number;
+  /** The way that comes first in the source's order falls into it, so that the verifier comes here by it before the others. */
+  early?: boolean;
 }
 
 export interface Function {

@@ -20,6 +20,11 @@ export function upperBoundGiven(value: Value, given: (value: Value) => bigint | 
   return bound(value, { known: new Map(), given });
 }
 
+/** The same where `other` is taken for any number up to `most`, whatever it is made of. */
+export function upperBoundIf(value: Value, other: Value, most: bigint): bigint {
+  return bound(value, { known: new Map([[other, most]]), given: () => null });
+}
+
 /** All bits that a number up to `maximum` can have: the verifier's tnum of the range 0 to `maximum`. */
 export function bitsBelow(maximum: bigint): bigint {
   return maximum === 0n ? 0n : (1n << BigInt(maximum.toString(2).length)) - 1n;

@@ -117,7 +117,7 @@ export function reachOf({ op, left, right }: Comparison): Reach | null {
 }
 
 /** `pointer` without the constants that are added to it, and their sum. */
-function startOf(pointer: Value): { pointer: Value; bytes: bigint } {
+export function startOf(pointer: Value): { pointer: Value; bytes: bigint } {
   const [base, step] = pointer.args;
   if (pointer.op !== "add" || base?.type !== "ptr" || step?.op !== "const") return { pointer, bytes: 0n };
   const inner = startOf(base);
