@@ -159,6 +159,32 @@ describe("comparisons", () => {
     expect(text).not.toMatch(/lshr|bswap/);
   });
 
+  test("a swapped number is compared with a power of two by a mask, for every number and power", () => {
+    const swap = (value: number): number => ((value & 0xff) << 8) | (value >> 8);
+    const results: Record<string, (value: number, limit: number) => boolean> = {
+      ult: (value, limit) => value < limit,
+      uge: (value, limit) => value >= limit,
+      ule: (value, limit) => value <= limit - 1,
+      ugt: (value, limit) => value > limit - 1,
+    };
+    for (const [op, expected] of Object.entries(results)) {
+      for (let limit = 2; limit < 0x10000; limit *= 2) {
+        const constant = op === "ult" || op === "uge" ? limit : limit - 1;
+        const text = compared(`v4 = bswap.16 v10\nv5 = const ${constant}\nv99 = ${op} v4, v5`);
+        const [, mask, outcome] =
+          /= const (\d+)\n(?:.* = const 0\n)?v\d+ = and v10, .*\n(?:.* = const 0\n)?v\d+ = (eq|ne) v/.exec(text) ?? [];
+        expect([op, limit, text.includes("bswap"), mask !== undefined]).toEqual([op, limit, false, true]);
+        let differing = 0;
+        for (let value = 0; value < 0x10000; value++) {
+          const masked = (value & Number(mask)) === 0;
+          if (((outcome === "eq") === masked) !== expected(swap(value), limit)) differing++;
+        }
+        expect([op, limit, differing]).toEqual([op, limit, 0]);
+      }
+    }
+    expect(compared("v4 = bswap.16 v10\nv5 = const 9\nv99 = ult v4, v5")).toContain("bswap");
+  });
+
   test("what cannot be equal is not compared", () => {
     expect(compared("v4 = const 65536\nv99 = eq v10, v4")).toMatch(/^v(\d+): bool = const 0\nbranch v\1/);
     expect(compared("v4 = const 65536\nv99 = ult v10, v4")).toMatch(/^v(\d+): bool = const 1\nbranch v\1/);

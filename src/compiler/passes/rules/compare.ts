@@ -83,6 +83,7 @@ export const moveToConstant: Rule<Compare> = (instruction, make) => {
   // The verifier would learn about another value than before.
   if (make.bounding.needs(left) || left.type === "ptr") return null;
   if (op === "eq" || op === "ne") return equality(op, left, right, make);
+  if (left.op === "bswap") return orderOfSwapped(op, left, right, make);
   return left.op === "lshr" ? orderOfShifted(op, left, right, make) : null;
 };
 
@@ -140,6 +141,19 @@ function orderOfShifted(op: CompareOp, left: Value, right: Value, make: Maker): 
   if (op === "ult" || op === "ule") return make.compare("ult", inner, make.constant(limit));
   if (op === "uge" || op === "ugt") return make.compare("uge", inner, make.constant(limit));
   return null;
+}
+
+/** bswap16(x) < 8 says that x has none of the bits that make 8 and more: (x & 0xf8ff) == 0. */
+function orderOfSwapped(op: CompareOp, left: Extract<Instruction, { op: "bswap" }>, right: Value, make: Maker): Value | null {
+  const constant = constantOf(right);
+  const isBelow = op === "ult" || op === "ule";
+  if (constant === null || constant === 0n || (!isBelow && op !== "uge" && op !== "ugt")) return null;
+  const limit = op === "ult" || op === "uge" ? constant : constant + 1n;
+  if ((limit & (limit - 1n)) !== 0n || limit > maskOf(left.bits) || !make.isUsedOnce(left)) return null;
+  const mask = evaluateSwap(left.bits, maskOf(left.bits) & ~(limit - 1n));
+  if (mask > LARGEST_IMMEDIATE) return null;
+  const masked = make.binary("and", left.args[0] as Value, make.constant(mask));
+  return make.compare(isBelow ? "eq" : "ne", masked, make.constant(0n));
 }
 
 function lowOf(value: Value, bits: number, make: Maker): Value {
