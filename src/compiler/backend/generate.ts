@@ -19,6 +19,7 @@ import { removeOverwritten } from "./overwritten.ts";
 import { presetHomes, presetRegisters } from "./preset.ts";
 import { readThrough } from "./read-through.ts";
 import { select } from "./select.ts";
+import { storeConstants } from "./store-constants.ts";
 import { sweep } from "./sweep.ts";
 import { mergeTails } from "./tails.ts";
 
@@ -102,7 +103,13 @@ function generateOnce(fn: ir.Function, options: GenerateOptions, { chained, hois
   readThrough(machine);
   const stackBytes = layOutFrame(machine);
   do tidyFlow(machine);
-  while (removeKnown(machine) || mergeTails(machine) || hoistCopies(machine) || presetResult(machine));
+  while (
+    removeKnown(machine) ||
+    mergeTails(machine) ||
+    hoistCopies(machine) ||
+    presetResult(machine) ||
+    storeConstants(machine)
+  );
   narrow(machine);
   orderBlocks(machine);
   return { ...emit(machine), stackBytes };
