@@ -43,6 +43,37 @@ test("each way writes its own", () => {
   expect(storeConstants(fn)).toBe(false);
 });
 
+test("a constant is written first, and a copy that is brought on a detour over it", () => {
+  const extend: MachineInstruction = { op: "extend", signed: false, bits: 32, dst: 1, src: 2, span };
+  const detour = (behind: MachineInstruction[], instruction: MachineInstruction, size: 4 | 8 = 4): MachineFunction => {
+    const fn = joined([], [instruction], [{ ...store(1), size } as MachineInstruction, ...behind]);
+    const [entry, , other, end] = fn.blocks as [MachineBlock, MachineBlock, MachineBlock, MachineBlock];
+    entry.instructions = [copy, constant(10n)];
+    entry.terminator = {
+      op: "branch",
+      code: "uge",
+      width: 64,
+      left: 2,
+      right: null,
+      imm: 10,
+      then: end,
+      otherwise: other,
+      span,
+    };
+    fn.blocks = [entry, other, end];
+    return fn;
+  };
+  for (const brought of [extend, { ...copy, dst: 1, src: 2 } as MachineInstruction]) {
+    const fn = detour([], brought);
+    expect(storeConstants(fn)).toBe(true);
+    const stores = [store(null, 10), store(2)].map((each) => ({ ...each, size: 4 }));
+    expect(fn.blocks.map(({ instructions }) => instructions)).toEqual([[copy, stores[0]], [stores[1]], []]);
+  }
+  expect(storeConstants(detour([], extend, 8))).toBe(false);
+  expect(storeConstants(detour([copy], extend))).toBe(false);
+  expect(storeConstants(detour([], { ...copy, dst: 3, src: 2 } as MachineInstruction))).toBe(false);
+});
+
 test.each<[string, MachineInstruction[], MachineInstruction[], MachineInstruction[]]>([
   ["one way brings something else", [constant(14n)], [{ ...copy, dst: 1, src: 2 } as MachineInstruction], [store(1)]],
   ["a constant is too large for a store", [constant(14n)], [constant(0x8000_0000n)], [store(1)]],
