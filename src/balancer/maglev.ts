@@ -5,7 +5,7 @@
  * The table depends on the backends' names and weights only, not on their order, the machine, or what the table was before: balancers that
  * know the same backends send the same flow to the same one.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** The table's usual size: a prime, and 100 times the backends of a large service, which keeps their shares within a per cent or so. */
 export const USUAL_SIZE = 65_537;
@@ -49,7 +49,7 @@ export function maglevTable(backends: readonly WeightedName[], size: number = US
 
 /** The name's place in the order of slots: two independent hashes of it. */
 function preferenceOf(name: string, size: number): { offset: number; skip: number } {
-  const digest = createHash("sha256").update(name).digest();
+  const digest = hash("sha256", name, "buffer");
   return {
     offset: Number(digest.readBigUInt64LE(0) % BigInt(size)),
     skip: Number(digest.readBigUInt64LE(8) % BigInt(size - 1)) + 1,

@@ -219,7 +219,7 @@ export function createDataMap(
 
 function create(wanted: MapCreate, target: TargetDevice | null = null): MapFd {
   // Perf events go to the host wherever the program runs.
-  const map = wanted.type === MAP_TYPE.PERF_EVENT_ARRAY ? wanted : { ...wanted, ifindex: mapTarget(target) };
+  const map = wanted.type === MAP_TYPE.PERF_EVENT_ARRAY ? wanted : { ifindex: mapTarget(target), ...wanted };
   try {
     return mapCreate(map);
   } catch (error) {

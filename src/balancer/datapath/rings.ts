@@ -5,7 +5,7 @@
  * Its name in the kernel is a digest of what is in it. Whoever adopts a running datapath sees by the name alone whether a ring is the right one,
  * without reading 65,537 slots; and a ring cannot be half full, because it is filled before it can be found.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { ArrayMap } from "../../runtime/maps/array.ts";
 import { mapFailure } from "../../runtime/maps/failure.ts";
 import type { MapOfMaps } from "../../runtime/maps/map-in-map.ts";
@@ -31,9 +31,7 @@ const AT_ONCE = 500;
 /** What a ring of `size` slots is called in which these backends, by their numbers, identities and weights, take connections. */
 export function ringName(size: number, takers: readonly { number: number; identity: string; weight: number }[]): string {
   const lines = takers.map(({ number, identity, weight }) => `${identity} ${weight} ${number}`).sort();
-  const digest = createHash("sha256")
-    .update(`${VERSION} ${size}\n${lines.join("\n")}`)
-    .digest("hex");
+  const digest = hash("sha256", `${VERSION} ${size}\n${lines.join("\n")}`);
   return `r${digest.slice(0, 14)}`;
 }
 
