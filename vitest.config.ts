@@ -1,5 +1,7 @@
 import { defineConfig } from "vitest/config";
 
+const COMPILING = ["src/compiler/**/*.test.ts", "test/language/**/*.test.ts"];
+
 export default defineConfig({
   resolve: { conditions: ["wirescript-source"] },
   ssr: { resolve: { conditions: ["wirescript-source"] } },
@@ -18,8 +20,13 @@ export default defineConfig({
         test: {
           name: "source",
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["node_modules", "test/cli", "test/tutorials", "test/balancer/lab"],
+          exclude: ["node_modules", "test/cli", "test/tutorials", "test/balancer/lab", ...COMPILING],
         },
+      },
+      {
+        // These compile small programs by the hundred, and do nothing to their process: in one, TypeScript and its library are read once.
+        extends: true,
+        test: { name: "compiler", include: COMPILING, isolate: false },
       },
       {
         // These run the built command, so it is built before, once, if it is not.
