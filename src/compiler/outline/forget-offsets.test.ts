@@ -84,6 +84,7 @@ describe("what is kept", () => {
     ["an address that a helper gets", meeting(...ADDRESS, SAME, `${WORK}\nv40 = call ktime_get_ns(v20)`)],
     ["an address that is stored", meeting(...ADDRESS, SAME, `${WORK}\nv41 = slot 8 align 8\nstore.8 stack v41, v20`)],
     ["a number that leads nowhere", meeting(...NUMBER, "v29: ptr = add v1, v6", `${WORK}\nv40 = add v20, v6`)],
+    ["an address that may become too far", meeting(...ADDRESS, "v28 = load.2 packet v1 + 12\nv29: ptr = add v20, v28")],
     ["a number that may become too large", meeting(...NUMBER, "v28 = const 9\nv27 = shl v20, v28\nv29: ptr = add v1, v27")],
   ])("%s", (_, text) => expect(forgotten(text)).toBeNull());
 

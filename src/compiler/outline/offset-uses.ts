@@ -5,7 +5,7 @@
 import { blockOf } from "../ir/block-of.ts";
 import { inverse } from "../ir/comparison.ts";
 import type { Dominators } from "../ir/dominators.ts";
-import { type Block, type Function, type Instruction, isCompare, type Terminator, type Value } from "../ir/ir.ts";
+import type { Block, Function, Instruction, Terminator, Value } from "../ir/ir.ts";
 import { reversePostorder } from "../ir/order.ts";
 import { constantOf, upperBoundIf } from "../ir/range.ts";
 import { comparisonOf, type Fact, startOf } from "../passes/implication.ts";
@@ -13,8 +13,14 @@ import { factOfEdge } from "../passes/known-facts.ts";
 
 /** MAX_PACKET_OFF: the verifier learns nothing of a packet's length from addresses that may be farther from its start. */
 const FARTHEST = 0xffffn;
-/** What is added to a packet's address without a test in front of it stays far below that, whatever constants follow. */
-const FARTHEST_UNTESTED = 0x7fffn;
+
+/** How far an address lies, as far as the verifier knows it. */
+interface Reach {
+  /** The constants that were added behind the meeting, at least. */
+  added: bigint;
+  /** From the packet's start, at most. */
+  most: bigint;
+}
 
 export class OffsetUses {
   readonly #fn: Function;
@@ -22,20 +28,20 @@ export class OffsetUses {
   readonly #meeting: Block;
   readonly #offset: Value;
   readonly #most: bigint;
-  /** Addresses that are made of it, with the constants that were added on the way, at least. */
-  readonly #addresses = new Map<Value, bigint>();
+  /** Addresses that are made of it. */
+  readonly #addresses = new Map<Value, Reach>();
   readonly #numbers = new Set<Value>();
   /** Nothing of it is needed: each access stands behind a check of its own behind the meeting, and no number becomes too large. */
   readonly areProven: boolean;
 
-  /** `offset`: an address in a packet, or a number of which the verifier shall know no more than that it is at most `most`. */
+  /** `offset`: an address in a packet, or a number, of which the verifier shall know no more than that it is at most `most` from the start. */
   constructor(fn: Function, dominators: Dominators, meeting: Block, offset: Value, most: bigint) {
     this.#fn = fn;
     this.#dominators = dominators;
     this.#meeting = meeting;
     this.#offset = offset;
     this.#most = most;
-    if (offset.type === "ptr") this.#addresses.set(offset, 0n);
+    if (offset.type === "ptr") this.#addresses.set(offset, { added: 0n, most });
     else this.#numbers.add(offset);
     this.areProven = this.#areHarmless();
   }
@@ -90,11 +96,11 @@ export class OffsetUses {
         if (used.some((value) => value !== user.args[0] && value.type === "ptr")) return false;
         return user.args[0] === used[0] ? this.#isProven(block, user) : user.region !== "stack";
       case "phi":
-        if (user.type === "ptr") return this.#made(user, used) && !this.#dominators.isLoopHeader(block);
+        if (user.type === "ptr") return this.#made(block, user) && !this.#dominators.isLoopHeader(block);
         this.#numbers.add(user);
         return true;
       case "add":
-        if (user.type === "ptr") return this.#made(user, used) && this.#isNear(block, user);
+        if (user.type === "ptr") return this.#made(block, user);
         this.#numbers.add(user);
         return true;
       case "call":
@@ -103,30 +109,37 @@ export class OffsetUses {
       case "return":
         return false;
       default:
-        if (user.op !== "sub" && !isCompare(user.op) && user.type === "ptr") return false;
+        if (user.type === "ptr") return false;
         if (user.type === "int" && used.some((value) => value.type === "int")) this.#numbers.add(user);
         return true;
     }
   }
 
-  /** Notes the address that `user` makes of those in `used`, or of another and a number. */
-  #made(user: Instruction, used: readonly Value[]): boolean {
-    const addresses = user.args.filter(({ type }) => type === "ptr");
-    const step = user.op === "add" ? user.args.find((value) => !addresses.includes(value)) : undefined;
-    const known = addresses.filter((value) => used.includes(value)).map((value) => this.#addresses.get(value) as bigint);
-    const from = known.length > 0 ? known : addresses.map((value) => startOf(value).bytes);
-    const [least = 0n] = from.toSorted((one, other) => Number(one - other));
-    this.#addresses.set(user, least + (step?.op === "const" ? step.value : 0n));
-    return true;
+  /** Notes the address that `user` makes of others, perhaps with a number. False when the verifier may take it for too far away. */
+  #made(block: Block, user: Instruction): boolean {
+    const from = user.args.filter(({ type }) => type === "ptr").map((value) => this.#reachOf(value));
+    const step = user.op === "add" ? user.args.find(({ type }) => type !== "ptr") : undefined;
+    const constant = step?.op === "const" ? step.value : 0n;
+    const [{ added } = { added: 0n }] = from.toSorted((one, other) => Number(one.added - other.added));
+    const [{ most } = { most: 0n }] = from.toSorted((one, other) => Number(other.most - one.most));
+    const reach = {
+      added: added + constant,
+      most: most + (step === undefined || step.op === "const" ? constant : this.#mostOf(block, step)),
+    };
+    this.#addresses.set(user, reach);
+    return reach.most <= FARTHEST;
   }
 
-  /** Is what is added to an address small enough, whatever the forgotten number is? */
-  #isNear(block: Block, { args }: Instruction): boolean {
-    const number = args.find((value) => this.#numbers.has(value));
-    if (number === undefined) return true;
+  #reachOf(address: Value): Reach {
+    const { bytes } = startOf(address);
+    return this.#addresses.get(address) ?? { added: bytes, most: bytes };
+  }
+
+  /** The largest that the verifier takes `number` for in `block`, whatever the forgotten number is. */
+  #mostOf(block: Block, number: Value): bigint {
+    const computed = upperBoundIf(number, this.#offset, this.#most);
     const tested = this.#mostBehind(block, number);
-    if (tested !== null && tested <= FARTHEST) return true;
-    return upperBoundIf(number, this.#offset, this.#most) <= FARTHEST_UNTESTED;
+    return tested !== null && tested < computed ? tested : computed;
   }
 
   /** What a test behind the meeting says `number` is at most. */
@@ -154,8 +167,8 @@ export class OffsetUses {
   /** Does a check behind the meeting say that the packet reaches as far as this access? */
   #isProven(block: Block, access: Extract<Instruction, { op: "load" | "store" | "atomic_add" }>): boolean {
     const [pointer] = access.args as [Value];
-    const added = this.#addresses.get(pointer);
-    if (added === undefined || added + BigInt(access.offset) < 0n) return false;
+    const reach = this.#addresses.get(pointer);
+    if (reach === undefined || reach.added + BigInt(access.offset) < 0n) return false;
     return this.#isInside(block, pointer, BigInt(access.offset + access.size));
   }
 
