@@ -66,10 +66,11 @@ export async function serve(file: string | undefined, options: ServeOptions): Pr
   const servers: FastifyInstance[] = [];
   const reload = reloader(balancer, file, logger);
   try {
+    // Before anybody can know that the service is there: unheard, the signal would end it.
+    process.on("SIGHUP", reload);
     const onStop = (andDetach: boolean) => ending.now(andDetach);
     servers.push(...(await open(balancer, { address, rulesAddress, token, options, logger, onStop })));
     served = true;
-    process.on("SIGHUP", reload);
     notifyServiceManager(`READY=1\nSTATUS=${urlOf(address)}, revision ${balancer.revision}`);
     const watchdog = watch();
     const { signal, detach: asked } = await ending.come;
