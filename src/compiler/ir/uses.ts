@@ -18,6 +18,16 @@ export function usersOf(fn: Function): Map<Value, User[]> {
   return users;
 }
 
+/** Puts `by` in the place of `value` among what `user` is made of. */
+export function replaceIn(user: User, value: Value, by: Value): void {
+  for (const [index, argument] of user.args.entries()) if (argument === value) user.args[index] = by;
+}
+
+/** The same for all users in `fn`. */
+export function replaceUses(fn: Function, value: Value, by: Value): void {
+  for (const block of fn.blocks) for (const user of [...block.instructions, block.terminator]) replaceIn(user, value, by);
+}
+
 /** Values that others shall stand for, gathered during a walk and put in place by `apply` at its end. */
 export class Replacements {
   readonly #map = new Map<Value, Value>();

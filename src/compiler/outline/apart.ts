@@ -7,6 +7,7 @@
 import type { Function, Instruction, Value } from "../ir/ir.ts";
 import { isCompare } from "../ir/ir.ts";
 import type { NaturalLoop } from "../ir/loops.ts";
+import { replaceUses } from "../ir/uses.ts";
 
 /** Does the loop compare `value`, or a copy that the verifier takes for the same number? */
 export function isComparedIn({ blocks }: NaturalLoop, value: Value): boolean {
@@ -39,11 +40,7 @@ export function readApart(callback: Function, offsets: ReadonlySet<number>): voi
       if (offset === null || load.type !== "int" || !offsets.has(offset)) continue;
       const none: Instruction = { op: "const", id: callback.nextId++, type: "int", args: [], value: 0n, span: load.span };
       const untied: Instruction = { op: "ashr", id: callback.nextId++, type: "int", args: [load, none], span: load.span };
-      for (const each of callback.blocks) {
-        for (const user of [...each.instructions, each.terminator]) {
-          for (const [index, argument] of user.args.entries()) if (argument === load) user.args[index] = untied;
-        }
-      }
+      replaceUses(callback, load, untied);
       block.instructions.splice(block.instructions.indexOf(load) + 1, 0, none, untied);
     }
   }

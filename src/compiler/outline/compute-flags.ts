@@ -6,7 +6,7 @@
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { isCompare } from "../ir/ir.ts";
 import { possibleBits } from "../ir/known-bits.ts";
-import { usersOf } from "../ir/uses.ts";
+import { replaceIn, usersOf } from "../ir/uses.ts";
 import { decisiveValues } from "./decisive.ts";
 
 /** Each doubles the states. */
@@ -27,9 +27,7 @@ export function computeFlags(fn: Function): void {
     if (computed === null) continue;
     for (const user of users.get(value) ?? []) {
       if (user.op === "branch" || isCompare(user.op as Value["op"])) continue;
-      user.args.forEach((argument, index) => {
-        if (argument === value) (user.args as Value[])[index] = computed;
-      });
+      replaceIn(user, value, computed);
     }
   }
 }

@@ -10,8 +10,9 @@ import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { BINARY_OPS, COMPARE_OPS, isBinary, isCompare } from "../ir/ir.ts";
 import { reversePostorder } from "../ir/order.ts";
+import { replaceUses } from "../ir/uses.ts";
 import { decisiveValues } from "./decisive.ts";
-import { type Emit, forgottenAt, readPlace, writePlace } from "./stack-place.ts";
+import { emitInto, forgottenAt, newWord, readPlace, writePlace } from "./stack-place.ts";
 
 /** Instructions that the verifier may walk for the paths of one function, of its million. */
 const WALK_BUDGET = 200_000;
@@ -23,8 +24,7 @@ export function forgetFlags(fn: Function): boolean {
   const proofs = proofsOf(fn);
   const forgotten = [...flags].filter((flag) => !proofs.has(flag));
   if (forgotten.length === 0) return false;
-  const slot: Instruction = { op: "slot", id: fn.nextId++, type: "ptr", args: [], size: 8, align: 8, span: null };
-  fn.blocks[0]?.instructions.unshift(slot);
+  const slot = newWord(fn);
   for (const block of fn.blocks) {
     const own = phisOf(block).filter((phi) => forgotten.includes(phi));
     for (const phi of own) passThroughStack(fn, block, phi, slot);
@@ -158,20 +158,10 @@ function touchesMemory(instruction: Instruction): boolean {
 /** Writes `phi` where the verifier does not remember it, and reads it back for all who use it. */
 function passThroughStack(fn: Function, block: Block, phi: Value, slot: Value): void {
   const made: Instruction[] = [];
-  const emit: Emit = (instruction) => {
-    const whole: Instruction = { ...instruction, id: fn.nextId++, span: phi.span };
-    made.push(whole);
-    return whole;
-  };
+  const emit = emitInto(made, fn, phi.span);
   const place = forgottenAt(0, phi);
   writePlace(emit, slot, place, phi);
   const read = readPlace(emit, slot, place, phi.type);
-  for (const each of fn.blocks) {
-    for (const user of [...each.instructions, each.terminator]) {
-      user.args.forEach((argument, index) => {
-        if (argument === phi) user.args[index] = read;
-      });
-    }
-  }
+  replaceUses(fn, phi, read);
   block.instructions.splice(phisOf(block).length, 0, ...made);
 }

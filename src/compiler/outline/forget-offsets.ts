@@ -14,9 +14,10 @@ import { Dominators } from "../ir/dominators.ts";
 import { phisOf } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { bitsBelow } from "../ir/range.ts";
+import { replaceIn, replaceUses } from "../ir/uses.ts";
 import { startOf } from "../passes/implication.ts";
 import { OffsetUses } from "./offset-uses.ts";
-import { type Emit, forgottenAt, readPlace, writePlace } from "./stack-place.ts";
+import { emitInto, forgottenAt, newWord, readPlace, writePlace } from "./stack-place.ts";
 
 /** Instructions that the verifier must be spared at least: what is done at the meeting costs four in each packet. */
 const LEAST_SPARED = 60;
@@ -33,7 +34,7 @@ export function forgetOffsets(fn: Function): boolean {
       const known = phi.type === "ptr" ? distancesOf(phi) : numbersOf(phi);
       if (known === null || known.distances.size < 2) continue;
       const { start, distances } = known;
-      const most = start === null ? FARTHEST : bitsBelow(farthest(distances));
+      const most = start === null ? FARTHEST : [...distances].reduce((bits, each) => bits | bitsBelow(each), 0n);
       const uses = new OffsetUses(fn, dominators, block, phi, most);
       if (!uses.lead || !uses.areProven || uses.walked * (distances.size - 1) < LEAST_SPARED) continue;
       if (start === null) forgetNumber(fn, block, phi);
@@ -50,10 +51,6 @@ interface Known {
   /** Where the packet starts; `null` for a number. */
   start: Value | null;
   distances: Set<bigint>;
-}
-
-function farthest(distances: ReadonlySet<bigint>): bigint {
-  return [...distances].reduce((most, each) => BigInt.asUintN(64, each > most ? each : most), 0n);
 }
 
 /** How far behind the packet's start an address may lie; `null` when that is not one of a few constants. */
@@ -90,26 +87,25 @@ function together(all: readonly (Known | null)[], added: bigint): Known | null {
 /** Puts an address in the place of `phi` that is the same, and of which the verifier does not know how far it lies. */
 function forgetAddress(fn: Function, block: Block, phi: Value, start: Value, mask: bigint): void {
   const made: Instruction[] = [];
-  const emit = emitter(fn, phi, made);
+  const emit = emitInto(made, fn, phi.span);
   const distance = emit({ op: "sub", type: "int", args: [phi, start] });
   const bits = emit({ op: "const", type: "int", args: [], value: mask });
   const bounded = emit({ op: "and", type: "int", args: [distance, bits] });
   const same = emit({ op: "add", type: "ptr", args: [start, bounded] });
-  for (const each of fn.blocks) for (const user of [...each.instructions, each.terminator]) replace(user.args, phi, same);
+  replaceUses(fn, phi, same);
   block.instructions.splice(phisOf(block).length, 0, ...made);
 }
 
 /** Writes `phi` where the verifier does not remember it, and reads it anew in each block that uses it. */
 function forgetNumber(fn: Function, block: Block, phi: Value): void {
-  const slot: Instruction = { op: "slot", id: fn.nextId++, type: "ptr", args: [], size: 8, align: 8, span: null };
-  fn.blocks[0]?.instructions.unshift(slot);
+  const slot = newWord(fn);
   const place = forgottenAt(0, phi);
   const reads = new Map<Block, Value>();
   const readIn = (reader: Block, at: number): Value => {
     const known = reads.get(reader);
     if (known !== undefined) return known;
     const made: Instruction[] = [];
-    const read = readPlace(emitter(fn, phi, made), slot, place, phi.type);
+    const read = readPlace(emitInto(made, fn, phi.span), slot, place, phi.type);
     reader.instructions.splice(at, 0, ...made);
     reads.set(reader, read);
     return read;
@@ -118,7 +114,7 @@ function forgetNumber(fn: Function, block: Block, phi: Value): void {
     const first = reader.instructions.findIndex(({ op, args }) => op !== "phi" && args.includes(phi));
     if (first === -1) continue;
     const read = readIn(reader, first);
-    for (const user of reader.instructions) if (user.op !== "phi") replace(user.args, phi, read);
+    for (const user of reader.instructions) if (user.op !== "phi") replaceIn(user, phi, read);
   }
   for (const reader of fn.blocks) {
     for (const user of phisOf(reader)) {
@@ -129,20 +125,6 @@ function forgetNumber(fn: Function, block: Block, phi: Value): void {
     }
   }
   const made: Instruction[] = [];
-  writePlace(emitter(fn, phi, made), slot, place, phi);
+  writePlace(emitInto(made, fn, phi.span), slot, place, phi);
   block.instructions.splice(phisOf(block).length, 0, ...made);
-}
-
-function replace(args: Value[], value: Value, by: Value): void {
-  args.forEach((argument, index) => {
-    if (argument === value) args[index] = by;
-  });
-}
-
-function emitter(fn: Function, phi: Value, made: Instruction[]): Emit {
-  return (instruction) => {
-    const whole: Instruction = { ...instruction, id: fn.nextId++, span: phi.span };
-    made.push(whole);
-    return whole;
-  };
 }

@@ -9,7 +9,7 @@ import type { Block, Function, Instruction, Terminator, Value } from "../ir/ir.t
 import { reversePostorder } from "../ir/order.ts";
 import { constantOf, upperBoundIf } from "../ir/range.ts";
 import { comparisonOf, type Fact, startOf } from "../passes/implication.ts";
-import { factOfEdge } from "../passes/known-facts.ts";
+import { factsAbove } from "../passes/known-facts.ts";
 
 /** MAX_PACKET_OFF: the verifier learns nothing of a packet's length from addresses that may be farther from its start. */
 const FARTHEST = 0xffffn;
@@ -120,8 +120,12 @@ export class OffsetUses {
     const from = user.args.filter(({ type }) => type === "ptr").map((value) => this.#reachOf(value));
     const step = user.op === "add" ? user.args.find(({ type }) => type !== "ptr") : undefined;
     const constant = step?.op === "const" ? step.value : 0n;
-    const [{ added } = { added: 0n }] = from.toSorted((one, other) => Number(one.added - other.added));
-    const [{ most } = { most: 0n }] = from.toSorted((one, other) => Number(other.most - one.most));
+    const [first = { added: 0n, most: 0n }, ...others] = from;
+    let { added, most } = first;
+    for (const other of others) {
+      if (other.added < added) added = other.added;
+      if (other.most > most) most = other.most;
+    }
     const reach = {
       added: added + constant,
       most: most + (step === undefined || step.op === "const" ? constant : this.#mostOf(block, step)),
@@ -144,7 +148,7 @@ export class OffsetUses {
 
   /** What a test behind the meeting says `number` is at most. */
   #mostBehind(block: Block, number: Value): bigint | null {
-    for (const fact of this.#factsBefore(block)) {
+    for (const fact of factsAbove(block, this.#dominators, this.#meeting)) {
       const comparison = comparisonOf(fact.condition);
       const limit = comparison?.left === number ? constantOf(comparison.right) : null;
       if (comparison === null || limit === null) continue;
@@ -152,16 +156,6 @@ export class OffsetUses {
       if (op === "ule" || op === "ult") return limit;
     }
     return null;
-  }
-
-  /** What is known at the start of `block` from branches behind the meeting. */
-  *#factsBefore(block: Block): Generator<Fact> {
-    for (let current: Block | null = block; current !== null && current !== this.#meeting; ) {
-      const [before, another] = current.predecessors;
-      const fact = before !== undefined && another === undefined ? factOfEdge(before, current) : null;
-      if (fact !== null) yield fact;
-      current = this.#dominators.parent(current);
-    }
   }
 
   /** Does a check behind the meeting say that the packet reaches as far as this access? */
@@ -177,7 +171,7 @@ export class OffsetUses {
     if (!this.#addresses.has(pointer)) return true;
     const { pointer: base, bytes: distance } = startOf(pointer);
     const end = distance + bytes;
-    for (const fact of this.#factsBefore(block)) if (reaches(fact, base, end)) return true;
+    for (const fact of factsAbove(block, this.#dominators, this.#meeting)) if (reaches(fact, base, end)) return true;
     if (base.op !== "phi" || base === this.#offset) return false;
     const { predecessors } = blockOf(this.#fn, base);
     return predecessors.every((before, edge) => this.#isInside(before, base.args[edge] as Value, end));

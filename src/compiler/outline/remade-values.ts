@@ -1,6 +1,7 @@
 /** What the callback has in place of the caller's values: those that need no place in the frame are made again in its first block. */
 import { blockOf } from "../ir/block-of.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
+import { replaceIn } from "../ir/uses.ts";
 import type { CodeWriter } from "./code-writer.ts";
 import type { LoopFrame } from "./loop-frame.ts";
 import { isPlaceInSlot, slotOf } from "./slot-places.ts";
@@ -91,9 +92,7 @@ export class RemadeValues {
     home.instructions[home.instructions.indexOf(slot)] = address;
     for (const block of this.#fn.blocks) {
       if (this.#blocks.has(block)) continue;
-      for (const user of [...block.instructions, block.terminator]) {
-        for (const [index, value] of user.args.entries()) if (value === slot) user.args[index] = address;
-      }
+      for (const user of [...block.instructions, block.terminator]) replaceIn(user, slot, address);
     }
     return offset;
   }

@@ -3,13 +3,29 @@
  * were checked; of what is written in parts of a word it forgets all but the size. Source: check_stack_write_fixed_off in
  * kernel/bpf/verifier.c.
  */
-import type { AccessSize, Instruction, Value, ValueType } from "../ir/ir.ts";
+import type { AccessSize, Function, Instruction, Span, Value, ValueType } from "../ir/ir.ts";
 import { maskOf, possibleBits } from "../ir/known-bits.ts";
 
 /** An instruction that has not got its number and its place in the source yet. */
 export type Fresh<T> = T extends unknown ? Omit<T, "id" | "span"> : never;
 
 export type Emit = (instruction: Fresh<Instruction>) => Value;
+
+/** Makes instructions of `fn`, which gather in `made` until they get their place. */
+export function emitInto(made: Instruction[], fn: Function, span: Span | null): Emit {
+  return (instruction) => {
+    const whole: Instruction = { ...instruction, id: fn.nextId++, span };
+    made.push(whole);
+    return whole;
+  };
+}
+
+/** A word on the stack for as long as `fn` runs. */
+export function newWord(fn: Function): Value {
+  const slot: Instruction = { op: "slot", id: fn.nextId++, type: "ptr", args: [], size: 8, align: 8, span: null };
+  fn.blocks[0]?.instructions.unshift(slot);
+  return slot;
+}
 
 /** A word on the stack, or the part of it that is used. */
 export interface StackPlace {

@@ -13,6 +13,15 @@ export function factOfEdge(from: Block, to: Block): Fact | null {
   return { condition: terminator.args[0], holds: terminator.targets[0] === to };
 }
 
+/** What every way to `block` has passed, the latest first; with `top`, what it has passed behind that block's end. */
+export function* factsAbove(block: Block, dominators: Dominators, top: Block | null = null): Generator<Fact> {
+  for (let current: Block | null = block; current !== null && current !== top; current = dominators.parent(current)) {
+    const [before, another] = current.predecessors;
+    const fact = before !== undefined && another === undefined ? factOfEdge(before, current) : null;
+    if (fact !== null) yield fact;
+  }
+}
+
 /** The outcome of `condition` at the start of `block`; `null` when the way there does not decide it. */
 export function decideIn(block: Block, condition: Value, dominators: Dominators): boolean | null {
   return new Search(dominators, condition, comparisonOf(condition)).before(block);

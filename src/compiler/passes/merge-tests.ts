@@ -16,7 +16,7 @@ import { constantOf } from "../ir/range.ts";
 import { type User, usersOf } from "../ir/uses.ts";
 import { Bounding } from "./bounding.ts";
 import { reachInside } from "./implication.ts";
-import { factOfEdge } from "./known-facts.ts";
+import { factsAbove } from "./known-facts.ts";
 
 type Load = Extract<Instruction, { op: "load" }>;
 
@@ -186,10 +186,8 @@ class Merger {
   /** How many bytes from `base` on are known to be in the packet, in `block`. */
   #bytesInside(block: Block, base: Value): number {
     let most = 0;
-    for (let at: Block | null = block; at !== null; at = this.#dominators.parent(at)) {
-      const [before, another] = at.predecessors;
-      const fact = before === undefined || another !== undefined ? null : factOfEdge(before, at);
-      const reach = fact === null ? null : reachInside(fact);
+    for (const fact of factsAbove(block, this.#dominators)) {
+      const reach = reachInside(fact);
       if (reach !== null && reach.pointer === base) most = Math.max(most, reach.bytes);
     }
     return most;
