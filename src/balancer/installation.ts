@@ -2,7 +2,7 @@
  * Makes the datapath what the state says, in an order in which packets never meet a part of it: settings, then the devices that packets may leave by,
  * then services, and at last the devices that they come in by. One call at a time.
  */
-import { betweenEnds } from "./between-ends.ts";
+import { changedServices } from "./changed-services.ts";
 import type { Device, DeviceStatus, Service, State } from "./contract.ts";
 import type { Attachment } from "./datapath/attachments.ts";
 import type { Datapath } from "./datapath/datapath.ts";
@@ -54,9 +54,11 @@ export class Installation {
     const { tables } = this.#parts.datapath;
     const sources = this.#sources;
     this.#prepare(state);
-    const services = otherServices(before, state, isSame(this.#sources, sources));
-    await tables.remove(services.gone.map(serviceIdentity));
-    await this.#reaching(() => tables.update(services.written.map(this.#wanted(state)), this.#sources));
+    const { gone, changed } = changedServices(before.services, state.services);
+    const allChange = before.tableSize !== state.tableSize || !isSame(this.#sources, sources);
+    const written = allChange ? state.services : changed;
+    await tables.remove(gone.map(serviceIdentity));
+    await this.#reaching(() => tables.update(written.map(this.#wanted(state)), this.#sources));
     this.#attach(state.devices);
   }
 
@@ -108,14 +110,4 @@ export class Installation {
 function fate(attachment: Attachment | undefined): object | undefined {
   if (attachment === undefined) return undefined;
   return attachment.attached ? { ifindex: attachment.status.ifindex } : { reason: attachment.reason };
-}
-
-/** Which services go, and which are to be written: all whose entries depend on what has changed. */
-function otherServices(before: State, after: State, sameSources: boolean): Record<"gone" | "written", readonly Service[]> {
-  const { left, right } = betweenEnds(before.services, after.services);
-  const kept = new Set(right.map(serviceIdentity));
-  const gone = left.filter((service) => !kept.has(serviceIdentity(service)));
-  if (before.tableSize !== after.tableSize || !sameSources) return { gone, written: after.services };
-  const known = new Map(left.map((service) => [serviceIdentity(service), service]));
-  return { gone, written: right.filter((service) => !isSame(service, known.get(serviceIdentity(service)))) };
 }

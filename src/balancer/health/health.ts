@@ -1,9 +1,8 @@
 /** The health of all backends: a monitor for each that has a check, and for each service who is out because of it. */
-import { betweenEnds } from "../between-ends.ts";
+import { changedServices } from "../changed-services.ts";
 import { backendPort } from "../checks.ts";
 import type { Backend, Health, Service, State } from "../contract.ts";
 import { memberIdentity } from "../effective.ts";
-import { isSame } from "../same.ts";
 import { serviceIdentity } from "../table.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { HealthState, Monitor } from "./monitor.ts";
@@ -64,12 +63,10 @@ export class HealthChecks {
 
   /** Of services that stay as they are, who is out changes in the turn of the change of health alone. */
   #decideAll(services: readonly Service[]): void {
-    const { left, right } = betweenEnds(this.#services, services);
+    const { gone, changed } = changedServices(this.#services, services);
     this.#services = services;
-    const before = new Map(left.map((service) => [serviceIdentity(service), service]));
-    const after = new Map(right.map((service) => [serviceIdentity(service), service]));
-    for (const identity of before.keys()) if (!after.has(identity)) this.#decisions.delete(identity);
-    for (const [identity, service] of after) if (!isSame(before.get(identity), service)) this.decide(service);
+    for (const service of gone) this.#decisions.delete(serviceIdentity(service));
+    for (const service of changed) this.decide(service);
   }
 
   #monitor(
