@@ -143,7 +143,7 @@ function innerMaps(inner: Inner): InnerMaps {
   const { spec, btf } = inner;
   const codecs = mapCodecs(spec, btf);
   const opened = (fd: MapFd, name: string, maxEntries: number): LoadedMap =>
-    openMap({ fd, btf, pinnedAt: null, ...codecs, ...spec, name, maxEntries });
+    openMap({ ...spec, ...codecs, name, maxEntries, fd, btf, pinnedAt: null });
   return {
     open(fd) {
       const { name, maxEntries } = mapInfo(fd);
@@ -219,7 +219,7 @@ export function createDataMap(
 
 function create(wanted: MapCreate, target: TargetDevice | null = null): MapFd {
   // Perf events go to the host wherever the program runs.
-  const map = wanted.type === MAP_TYPE.PERF_EVENT_ARRAY ? wanted : { ifindex: mapTarget(target), ...wanted };
+  const map = wanted.type === MAP_TYPE.PERF_EVENT_ARRAY ? wanted : { ...wanted, ifindex: mapTarget(target) };
   try {
     return mapCreate(map);
   } catch (error) {
