@@ -24,6 +24,8 @@ import { sizeOfBytes } from "./value-expressions.ts";
 import { ViewExpressions } from "./view-expressions.ts";
 
 const OPERATORS: readonly BinaryOperator[] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", ">>>"];
+/** Questions to Bloom filters in each other. */
+const MOST_QUESTIONS = 4;
 const COMPARISONS = ["===", "!==", "<", "<=", ">", ">="] as const;
 const CONTEXT_FIELDS = { xdp: ["ingressIfindex", "rxQueueIndex"], tc: ["ingressIfindex", "mark", "priority"] } as const;
 const CURSOR_FIELDS: readonly CursorField[] = ["type", "offset", "protocol", "fragment"];
@@ -269,7 +271,8 @@ export class Expressions extends ViewExpressions {
       [2, () => ({ b: "truth", operand: this.variable(scope, depth - 1) })],
       [this.hasBytes(scope) ? 2 : 0, () => this.#equals(scope)],
       [2, () => this.#same(scope, depth)],
-      [this.filters.length > 0 ? 4 : 0, () => this.ofFilter(scope, "has")],
+      // What is asked for may hold the answer to another question, but not without end.
+      [this.filters.length > 0 && this.pureDepth < MOST_QUESTIONS ? 4 : 0, () => this.ofFilter(scope, "has")],
       [deep, () => ({ b: "present", source: this.source(scope, depth - 1) })],
     ]);
     return make();
