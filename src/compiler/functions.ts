@@ -57,11 +57,10 @@ export class Code {
 
   /** Compiles a function, after those that it calls. `typeId` gives its type in BTF, when it is part of a program. */
   add({ function: fn, place }: LoweredFunction, typeId: () => number): void {
-    const rounds = fn.blocks.flatMap((block) => block.rounds ?? []);
+    const longest = longestLoop(fn);
     const { constants } = this.#options;
     const options = { disabled: [...this.#options.disabled], constants };
     optimise(fn, options);
-    const longest = rounds.length === 0 ? MOST_ROUNDS : Math.max(...rounds);
     const { callbacks, refused } = outlineLoops(fn, longest, this.#looping, this.#options.walks.get(fn.name));
     if (callbacks.length > 0 || callsOneOf(fn, this.#looping)) this.#looping.add(fn.name);
     for (const { span, reason } of refused) {
@@ -140,6 +139,14 @@ export class Code {
 
 function rangeOf({ file, line, column, text }: Span): SourceRange {
   return { file, line, column, endLine: line, endColumn: text.length + 1, text };
+}
+
+/** How many rounds a loop of `fn` begins at most, whatever becomes of its loops: all may stand in each other, and become one. */
+function longestLoop({ blocks }: Function): number {
+  const rounds = blocks.flatMap(({ instructions }) =>
+    instructions.flatMap((each) => ("rounds" in each ? (each.rounds ?? []) : [])),
+  );
+  return rounds.length === 0 ? MOST_ROUNDS : rounds.reduce((product, each) => Math.min(product * each, MOST_ROUNDS), 1);
 }
 
 function callsOneOf(fn: Function, names: ReadonlySet<string>): boolean {

@@ -241,7 +241,6 @@ function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count,
   const head = builder.newBlock();
   const next = builder.newBlock();
   const end = builder.newBlock();
-  head.rounds = count;
   const read = (): IntValue => {
     const value = readPlace(l, counter);
     if (value.kind !== "int") throw new Error("a counter is an integer");
@@ -261,6 +260,7 @@ function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count,
   builder.enter(next);
   if (!l.unreachable) {
     const increased = l.binary("add", read().ssa, builder.const(step));
+    if (increased.op === "add") increased.rounds = count;
     writePlace(l, null, counter, { kind: "int", ssa: increased, type });
     // `<` rather than `!=` where it can be: the verifier then knows a bound for the counter.
     const beyond = start + BigInt(count) * step;

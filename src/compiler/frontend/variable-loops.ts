@@ -66,8 +66,6 @@ function build(
   const inside = builder.newBlock();
   const next = builder.newBlock();
   const end = builder.newBlock();
-  // The test is made once more than the body.
-  head.rounds = rounds + 1;
   const read = (): IntValue => {
     const value = readPlace(l, place);
     if (value.kind !== "int") throw new Error("a counter is an integer");
@@ -84,6 +82,8 @@ function build(
   builder.enter(next);
   if (!l.unreachable) {
     const increased = l.binary("add", read().ssa, builder.const(step));
+    // The test is made once more than the body.
+    if (increased.op === "add") increased.rounds = rounds + 1;
     writePlace(l, null, place, { kind: "int", ssa: increased, type: { bits: 64, signed: type.signed } });
     // What is in the loop was built for views that are still good in the next round.
     if (l.epochs.at(builder.block) !== epoch) l.fail(body, "WS2023");

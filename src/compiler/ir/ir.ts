@@ -76,7 +76,8 @@ export type Instruction =
    */
   | (Common & { op: "argument"; index: number; align?: number })
   | (Common & { op: "const"; value: bigint })
-  | (Common & { op: BinaryOp })
+  /** `rounds`: it counts the rounds of a loop, which begins so many at most each time that it is entered. */
+  | (Common & { op: BinaryOp; rounds?: number })
   | (Common & { op: CompareOp })
   | (Common & { op: ExtendOp; bits: 8 | 16 | 32 })
   /** Reverses the low `bits / 8` bytes and zero-extends. The verifier forgets the value's range. */
@@ -119,8 +120,6 @@ export interface Block {
   /** Phis first. */
   instructions: Instruction[];
   terminator: Terminator;
-  /** Of a loop's first block: how often it is run at most each time that the loop is entered. Absent where the passes lost it. */
-  rounds?: number;
   /** The way that comes first in the source's order falls into it, so that the verifier comes here by it before the others. */
   early?: boolean;
 }

@@ -11,6 +11,20 @@ export interface Counter {
   step: bigint;
 }
 
+/**
+ * How many rounds the loop begins at most each time that it is entered, as the front end said of its counter; `null` when that is lost. Where an
+ * inner loop has become one with the loop around it, the edges of the outer one do not count on, and nothing is known of their rounds together.
+ */
+export function declaredRounds({ header, latches }: NaturalLoop): number | null {
+  for (const phi of phisOf(header)) {
+    const next = header.predecessors.flatMap((block, edge) => (latches.includes(block) ? [phi.args[edge] as Value] : []));
+    const rounds = next.map((value) => ("rounds" in value && value.args.includes(phi) ? (value.rounds ?? null) : null));
+    const [first = null] = rounds;
+    if (first !== null && rounds.every((each) => each !== null)) return Math.max(...rounds);
+  }
+  return null;
+}
+
 /** Integers that every round changes by the same constant. */
 export function countersOf({ header, latches }: NaturalLoop): Counter[] {
   return phisOf(header).flatMap((phi): Counter[] => {
@@ -48,8 +62,8 @@ export function boundsOf(counters: readonly Counter[], rounds: number): Readonly
 /** The same of the counters of all loops in `loop`, as far as it is known how often those are run. */
 export function boundsInside({ inner }: NaturalLoop): ReadonlyMap<Value, Bounds> {
   const own = inner.flatMap((loop) => {
-    const { rounds } = loop.header;
-    return rounds === undefined ? [] : [...boundsOf(countersOf(loop), rounds)];
+    const rounds = declaredRounds(loop);
+    return rounds === null ? [] : [...boundsOf(countersOf(loop), rounds)];
   });
   return new Map([...own, ...inner.flatMap((loop) => [...boundsInside(loop)])]);
 }

@@ -7,6 +7,7 @@ import { exitsOf, findLoops, type NaturalLoop } from "../ir/loops.ts";
 import { upperBound } from "../ir/range.ts";
 import { removeTrivialPhis } from "../passes/remove-trivial-phis.ts";
 import { type Callback, MOST_ROUNDS, outline } from "./callback.ts";
+import { declaredRounds } from "./counters.ts";
 import { decisiveValues } from "./decisive.ts";
 import { gatheredStates } from "./gathering.ts";
 import { recordOver } from "./held-records.ts";
@@ -25,7 +26,7 @@ export interface Outlined {
 }
 
 /**
- * Outlines the loops of `fn`. `longest` is how often a loop's body is run at most, for those of which nothing else is known; `looping` are the
+ * Outlines the loops of `fn`. `longest` is how many rounds a loop begins at most, for those of which nothing else is known; `looping` are the
  * subprograms that call `bpf_loop`; `walks` is how often the verifier walks `fn`.
  */
 export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet<string>, walks = 1): Outlined {
@@ -68,11 +69,8 @@ export function outlineLoops(fn: Function, longest: number, looping: ReadonlySet
     return find(findLoops(new Dominators(within)));
   }
 
-  function roundsOf({ header, blocks, inner }: NaturalLoop): number {
-    const own = [...blocks].filter((block) => !inner.some((other) => other.blocks.has(block)));
-    const known = own.flatMap(({ rounds }) => rounds ?? []);
-    const lost = known.length > 0 ? Math.max(...known) : longest;
-    return Math.min(header.rounds ?? countedRounds(header) ?? lost, MOST_ROUNDS);
+  function roundsOf(loop: NaturalLoop): number {
+    return Math.min(declaredRounds(loop) ?? countedRounds(loop.header) ?? longest, MOST_ROUNDS);
   }
 
   /** As `walk`, for a loop that gathers; infinitely many for others. */

@@ -5,6 +5,7 @@
 import { Dominators } from "../ir/dominators.ts";
 import type { Block, Function } from "../ir/ir.ts";
 import { findLoops, type NaturalLoop } from "../ir/loops.ts";
+import { declaredRounds } from "./counters.ts";
 
 /** Loops of more rounds than this are likely to become callbacks, which are walked a few times. */
 const MOST_ROUNDS = 8;
@@ -45,5 +46,5 @@ function calleesOf({ instructions }: Block): string[] {
 function roundsAround(loops: readonly NaturalLoop[], block: Block): number {
   const loop = loops.find(({ blocks }) => blocks.has(block));
   if (loop === undefined) return 1;
-  return Math.min(loop.header.rounds ?? MOST_ROUNDS, MOST_ROUNDS) * roundsAround(loop.inner, block);
+  return Math.min(declaredRounds(loop) ?? MOST_ROUNDS, MOST_ROUNDS) * roundsAround(loop.inner, block);
 }

@@ -32,6 +32,8 @@ export function numberValues(fn: Function): boolean {
       const known = table.get(key);
       if (known !== undefined && (known.block === block || mayReuse(instruction, bounding))) {
         replacements.set(instruction, known.value);
+        // A loop's counter counts on in what a round has computed.
+        if ("rounds" in instruction) Object.assign(known.value, { rounds: instruction.rounds });
       } else {
         table.set(key, { value: instruction, block });
       }
