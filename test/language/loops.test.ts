@@ -9,7 +9,7 @@ import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
 const TX = 3;
-const PREFIX = `import { arrayOf, local, noinline } from "wirescript/kernel";\n`;
+const PREFIX = `import { arrayOf, local, noinline} from "wirescript/kernel";\n`;
 
 function specOf(text: string, disabledPasses: string[] = []) {
   const file = resolve("test/loops-example.bpf.ts");
@@ -127,6 +127,26 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
         if (((i ^ j) & 7) === 3) total += j;
         else if (j > i) total++;
     expect(compute(body)).toBe(BigInt(total));
+  });
+
+  test("loops in loops that become one: neither is left early", () => {
+    const text = `const Counts = struct({ before: be32, least: i16, left: be64, behind: i64 });
+      export const p = xdp((ctx) => {
+        const payload = ethernetPayload(ctx);
+        const counts = ctx.at(Counts, 14);
+        if (!payload || !counts) return XDP_TX;
+        for (let i = -1; i < 41; i += 2) for (const _ of range(786)) {
+          if (--counts.left > (counts.least > 48 ? counts.least : 0)) {
+            if (0 / ctx.length > 3 % (ctx.at(Counts, payload.offset)?.behind ?? 3)) { }
+          }
+        }
+        return XDP_PASS;
+      });`;
+    for (const each of ["nothing", "remove-trivial-phis"]) {
+      const { action, packet } = new Vm(specOf(text, [each])).run("p", frame([0n, 0x7000n, 0n, 0n, 0n]));
+      const left = new DataView(packet.buffer, packet.byteOffset).getBigUint64(20);
+      expect({ each, action, rounds: 0x70_0000n - left }).toEqual({ each, action: 2, rounds: 21n * 786n });
+    }
   });
 
   test("keys on the stack, and a struct from before the loop", () => {
