@@ -71,7 +71,7 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
   const { stride = 1, first = 0, every = 1 } = campaign;
   for (let index = first; index < campaign.count; index += stride) {
     const seed = campaign.seed + index * every;
-    const each: Case = { module: randomModule(seed), packets: randomPackets(seed, campaign.packets) };
+    const each = caseOf(seed, campaign.packets);
     const other = OTHERS[index % OTHERS.length];
     const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];
     countModule(tally.coverage, each.module);
@@ -100,6 +100,14 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     campaign.progress?.();
   }
   return { tally, findings: [...findings.values()], failures };
+}
+
+function caseOf(seed: number, packets: number): Case {
+  try {
+    return { module: randomModule(seed), packets: randomPackets(seed, packets) };
+  } catch (error) {
+    throw new Error(`The generator fails for seed ${seed}.`, { cause: error });
+  }
 }
 
 function finding(seed: number, each: Case, way: Way, failure: Failure, { kernel, shrinkTries }: Campaign): Finding {

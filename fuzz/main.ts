@@ -93,7 +93,10 @@ function isCount(value: number | undefined): value is number {
 }
 
 async function share(jobs: number, narrator: Narrator): Promise<Outcome> {
-  const outcomes = await Promise.all(Array.from({ length: jobs }, (_, index) => worker(index, narrator)));
+  const stop = new AbortController();
+  const workers = Array.from({ length: jobs }, (_, index) => worker(index, narrator, stop.signal));
+  // What one of them died of is said at once, and not when the others are through.
+  const outcomes = await Promise.all(workers).finally(() => stop.abort());
   const [first, ...others] = outcomes;
   if (first === undefined) throw new Error("no processes");
   for (const { tally, findings, failures } of others) {
@@ -104,10 +107,11 @@ async function share(jobs: number, narrator: Narrator): Promise<Outcome> {
   return first;
 }
 
-function worker(index: number, narrator: Narrator): Promise<Outcome> {
+function worker(index: number, narrator: Narrator, stop: AbortSignal): Promise<Outcome> {
   const [, script = ""] = process.argv;
   const child = spawn(process.execPath, [script, ...process.argv.slice(2), "--share", String(index)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    signal: stop,
   });
   return new Promise((resolve, reject) => {
     let outcome: Outcome | null = null;
@@ -116,6 +120,7 @@ function worker(index: number, narrator: Narrator): Promise<Outcome> {
       else if ("finding" in message) narrator.found(message.finding);
       else narrator.progress();
     });
+    child.on("error", reject);
     child.on("exit", (code) => {
       if (outcome !== null) resolve(outcome);
       else reject(new Error(`a process of the fuzzer ended with status ${code}`));
