@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: "command",
           include: ["test/cli/**/*.test.ts", "test/tutorials/**/*.test.ts", "test/balancer/lab/**/*.test.ts"],
-          globalSetup: "test/cli/build-first.ts",
+          globalSetup: "test/cli/prepare.ts",
         },
       },
     ],

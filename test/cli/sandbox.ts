@@ -47,12 +47,11 @@ export class Sandbox implements Disposable {
   /** For files of the test; also TMPDIR of what runs inside. */
   readonly directory = mkdtempSync(join(tmpdir(), "wirescript-test-"));
   readonly #env: NodeJS.ProcessEnv;
-  readonly #cache = mkdtempSync(join(tmpdir(), "wirescript-test-cache-"));
 
   constructor() {
-    // Colours and the user's cache would make results depend on who runs the tests.
+    // Colours would make results depend on who runs the tests.
     const { FORCE_COLOR: _, ...env } = process.env;
-    this.#env = { ...env, TMPDIR: this.directory, XDG_CACHE_HOME: this.#cache };
+    this.#env = { ...env, TMPDIR: this.directory };
     this.#holder = spawn("unshare", ["--mount", "--net", "cat"], { stdio: ["pipe", "pipe", "inherit"] });
     const ready = spawnSync("sh", [
       "-c",
@@ -152,7 +151,7 @@ export class Sandbox implements Disposable {
 
   [Symbol.dispose](): void {
     this.#holder.kill("SIGKILL");
-    for (const directory of [this.directory, this.#cache]) rmSync(directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
