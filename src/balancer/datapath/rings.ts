@@ -67,34 +67,76 @@ function nameOfMap(id: number): string | null {
   }
 }
 
-/** Makes the rings and puts them in their places, hundreds at a time. `written` hears of each hundred; in between, others get their turn. */
-export async function writeRings(
-  rings: RingMaps,
-  wanted: readonly Ring[],
-  written: (done: readonly Ring[]) => void,
-): Promise<void> {
-  for (let at = 0; at < wanted.length; at += AT_ONCE) {
-    const some = wanted.slice(at, at + AT_ONCE);
-    const made: [number, ArrayMap<number>][] = [];
-    try {
-      for (const ring of some) made.push([ring.service, makeRing(rings, ring)]);
-      if (!(await areSet(rings, made))) rings.setMany(made);
-    } finally {
-      for (const [, ring] of made) ring.close();
+/** Puts rings in their places, one call at a time. */
+export class RingWriter {
+  readonly #rings: RingMaps;
+  #left: Promise<void> = Promise.resolve();
+
+  constructor(rings: RingMaps) {
+    this.#rings = rings;
+  }
+
+  /**
+   * Makes the rings and puts them in their places, hundreds at a time, so that each packet that comes finds them. `written` hears of each hundred; in
+   * between, others get their turn.
+   */
+  async write(wanted: readonly Ring[], written: (done: readonly Ring[]) => void): Promise<void> {
+    for (let at = 0; at < wanted.length; at += AT_ONCE) {
+      const some = wanted.slice(at, at + AT_ONCE);
+      await this.left();
+      await this.#exchange(some);
+      written(some);
+      if (at + AT_ONCE < wanted.length) await new Promise(setImmediate);
     }
-    written(some);
-    if (at + AT_ONCE < wanted.length) await new Promise(setImmediate);
+  }
+
+  /**
+   * When no program uses the rings any more that others have taken the places of: the kernel waits for that, tens of milliseconds on a busy
+   * machine. Only who takes away what a ring names has to wait, too.
+   */
+  left(): Promise<void> {
+    return this.#left;
+  }
+
+  async #exchange(wanted: readonly Ring[]): Promise<void> {
+    const made: Made[] = [];
+    let set: Promise<boolean> = Promise.resolve(false);
+    try {
+      for (const ring of wanted) made.push([ring.service, makeRing(this.#rings, ring)]);
+      set = setInBackground(this.#rings, made);
+      // One by one it is said what is wrong.
+      if (!(await areThere(this.#rings, made, set))) this.#rings.setMany(made);
+    } finally {
+      // The call needs their descriptors for as long as it takes.
+      this.#left = set.then(() => {
+        for (const [, ring] of made) ring.close();
+      });
+    }
   }
 }
 
+type Made = [service: number, ring: ArrayMap<number>];
+
 /**
- * Puts them in their places. The kernel then waits until no program uses those that were there, tens of milliseconds on a busy machine; on another thread, because the
- * service answers and checks meanwhile. False when it did not work, or not in one call.
+ * One call on another thread, which returns when no program uses what was there before, because the service answers and checks meanwhile. False when
+ * it did not work, or not in one call.
  */
-function areSet(rings: RingMaps, made: readonly [number, ArrayMap<number>][]): Promise<boolean> {
+function setInBackground(rings: RingMaps, made: readonly Made[]): Promise<boolean> {
   const keys = Uint32Array.from(made, ([number]) => number);
   const descriptors = Uint32Array.from(made, ([, ring]) => ring.fd.number);
   return updatesBatchInBackground(rings.fd, new Uint8Array(keys.buffer), new Uint8Array(descriptors.buffer), made.length);
+}
+
+/** Waits until packets find all of them, which are put there one after the other; false when `set` says that they are not. */
+async function areThere(rings: RingMaps, made: readonly Made[], set: Promise<boolean>): Promise<boolean> {
+  const [service, ring] = made.at(-1) as Made; // nobody waits for none
+  const { id } = ring.info();
+  let isSet: boolean | null = null;
+  void set.then((result) => {
+    isSet = result;
+  });
+  while (isSet === null && rings.idAt(service) !== id) await new Promise(setImmediate);
+  return isSet ?? true;
 }
 
 function makeRing(rings: RingMaps, { name, size, numbers }: Omit<Ring, "service">): ArrayMap<number> {

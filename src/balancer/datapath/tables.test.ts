@@ -9,6 +9,7 @@ import { readDocument } from "../document.ts";
 import type { State } from "../state.ts";
 import { mapsOnly, SMALL } from "../testing/maps-only.ts";
 import { Datapath } from "./datapath.ts";
+import { RingWriter } from "./rings.ts";
 import type { WantedService } from "./tables.ts";
 
 const SOURCES = { source4: "192.0.2.254", source6: null };
@@ -110,6 +111,29 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
       [Mode.GUE, 7, 0, 0],
       [Mode.REDIRECT, 60, 53, 0x0a000008],
     ]);
+  });
+
+  it("what a ring names goes when no program uses that ring any more, and other changes do not wait for that", async () => {
+    await write(services(web(`${A}, ${B}`)));
+    const ALL = [1, 2];
+    const seen: number[][] = [];
+    const left = vi.spyOn(RingWriter.prototype, "left").mockImplementation(async () => {
+      seen.push(
+        [...new Set(ring(1))].toSorted(),
+        records().map(([number]) => number),
+      );
+    });
+    try {
+      await write(services(web(`${A}, { name: b, address: 10.0.0.2, port: 8080, weight: 300 }`)));
+      expect(countOf(ring(1), 2)).toBeGreaterThan(70);
+      // Before a ring is made, since one is exchanged at a time, and behind it, when something goes.
+      expect(seen).toEqual([ALL, ALL]);
+      await write(services(web(A)));
+      expect(seen.slice(2)).toEqual([ALL, ALL, [1], ALL]);
+      expect(records().map(([number]) => number)).toEqual([1]);
+    } finally {
+      left.mockRestore();
+    }
   });
 
   it("who drains keeps its number and gets no slot; who is down is nobody's; who comes back is who it was", async () => {

@@ -26,7 +26,7 @@ import {
   serviceKey,
   serviceRecord,
 } from "./records.ts";
-import { EMPTY, type Ring, ringName, writeRings } from "./rings.ts";
+import { EMPTY, type Ring, RingWriter, ringName } from "./rings.ts";
 
 export interface WantedBackend {
   backend: Backend;
@@ -57,6 +57,7 @@ export class Tables {
   readonly #maps: DatapathMaps;
   readonly #services: Map<string, InstalledService>;
   readonly #vips: Set<string>;
+  readonly #rings: RingWriter;
   readonly #serviceNumbers: Numbers;
   readonly #backendNumbers: Numbers;
   readonly #generations: Uint32Array;
@@ -67,6 +68,7 @@ export class Tables {
   /** `fresh`: the maps have just been made. */
   constructor(maps: DatapathMaps, fresh: boolean) {
     this.#maps = maps;
+    this.#rings = new RingWriter(maps.rings);
     const installed = readInstalled(maps);
     this.#services = installed.services;
     this.#vips = installed.vips;
@@ -133,14 +135,18 @@ export class Tables {
     // A ring may be larger than its service says, not smaller.
     this.#writeServices(prepared.filter(({ installed, record }) => record.ringSize < (installed.record?.ringSize ?? 0)));
     const rings = prepared.filter(({ installed, ring }) => installed.ring !== ring.name).map(({ ring }) => ring);
-    await writeRings(this.#maps.rings, rings, (done) => {
+    await this.#rings.write(rings, (done) => {
       for (const { service, name } of done) (byNumber.get(service) as Prepared).installed.ring = name;
     });
     this.#writeServices(prepared);
-    this.#writeBackends(changed.filter(isEnding));
     this.#writeVips(prepared.map(({ service }) => service.address));
+    const ending = changed.filter(isEnding);
+    const gone = prepared.flatMap(({ installed, gone }) => gone.map((identity) => take(installed.backends, identity)));
+    if (ending.length + gone.length === 0) return;
+    await this.#rings.left();
     // Nothing leads to these any more.
-    this.#dropBackends(prepared.flatMap(({ installed, gone }) => gone.map((identity) => take(installed.backends, identity))));
+    this.#writeBackends(ending);
+    this.#dropBackends(gone);
   }
 
   /** Takes services out, by their `serviceIdentity`. */
@@ -151,8 +157,10 @@ export class Tables {
     const rings = going
       .filter(({ ring }) => ring !== null && ring !== EMPTY.name)
       .map(({ number }) => ({ service: number, ...EMPTY }));
-    await writeRings(this.#maps.rings, rings, () => {});
-    this.#dropBackends(going.flatMap(({ backends }) => [...backends.values()].map(({ number }) => number)));
+    await this.#rings.write(rings, () => {});
+    const backends = going.flatMap(({ backends }) => [...backends.values()].map(({ number }) => number));
+    if (backends.length > 0) await this.#rings.left();
+    this.#dropBackends(backends);
     for (const identity of identities) this.#services.delete(identity);
     for (const { number } of going) this.#serviceNumbers.release(number);
   }
@@ -161,8 +169,7 @@ export class Tables {
     const { backends, rings } = this.#lost;
     this.#dropBackends(backends);
     // They stay where they are when they are empty: the kernel does not take many out at once.
-    await writeRings(
-      this.#maps.rings,
+    await this.#rings.write(
       rings.map((service) => ({ service, ...EMPTY })),
       () => {},
     );
