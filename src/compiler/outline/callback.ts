@@ -12,12 +12,15 @@
  * see the numbers that change: those that matter to it are written in a part of a word, which it does not look into.
  */
 import { HELPER } from "../../object/helpers.ts";
+import { blockOf } from "../ir/block-of.ts";
+import { Dominators } from "../ir/dominators.ts";
 import { phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
-import type { NaturalLoop } from "../ir/loops.ts";
+import { findLoops, type NaturalLoop } from "../ir/loops.ts";
 import { rejoin } from "../ir/rejoin.ts";
 import { isComparedIn } from "./apart.ts";
 import { CodeWriter } from "./code-writer.ts";
+import { compareAnew } from "./compare-anew.ts";
 import { boundsInside, boundsOf, type Counter, countersOf } from "./counters.ts";
 import { decisiveValues } from "./decisive.ts";
 import { LoopFrame } from "./loop-frame.ts";
@@ -44,6 +47,7 @@ export interface Callback {
 export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Callback {
   enterFromOneBlock(fn, loop);
   computePlacesBefore(fn, loop.blocks);
+  compareAnew(fn, loop.blocks);
   return new Outlining(fn, loop, name, Math.min(rounds, MOST_ROUNDS)).run();
 }
 
@@ -65,6 +69,8 @@ class Outlining {
   /** The loop's block that computes each value of the loop. */
   readonly #home = new Map<Value, Block>();
   readonly #proving: ReadonlySet<Value>;
+  /** The loop around all loops that this one is in; undefined when it is in none. */
+  readonly #outermost: NaturalLoop | undefined;
 
   constructor(fn: Function, loop: NaturalLoop, name: string, rounds: number) {
     this.#fn = fn;
@@ -75,6 +81,7 @@ class Outlining {
     this.#code = new CodeWriter(fn.nextId, span);
     this.#frame = new LoopFrame(this.#code, decisiveValues(fn));
     this.#proving = provingValues(fn);
+    this.#outermost = findLoops(new Dominators(fn)).find((each) => each.header !== header && each.blocks.has(header));
     this.#entry = this.#code.newBlock();
     this.#callback = { name, blocks: [this.#entry], nextId: fn.nextId };
     this.#round = this.#code.emit(this.#entry, { op: "argument", type: "int", args: [], index: 0 });
@@ -112,7 +119,7 @@ class Outlining {
     const site = this.#site;
     this.#frame.setExit(site, this.#slot, 0);
     for (const phi of carried) this.#frame.store(site, this.#slot, phi, starts.get(phi) as Value);
-    for (const value of liveIn) this.#frame.store(site, this.#slot, value, value);
+    for (const value of liveIn) this.#putIn(value);
     const callback = this.#code.emit(site, { op: "function", type: "ptr", args: [], name: this.#callback.name });
     const count = this.#code.constant(site, BigInt(this.#rounds));
     const none = this.#code.constant(site, 0n);
@@ -129,6 +136,20 @@ class Outlining {
     this.#slot.size = this.#frame.size;
     const lasting = new Set(liveIn.map((value) => this.#frame.offset(value)));
     return { function: this.#callback, tied, lasting };
+  }
+
+  /**
+   * Puts what was computed before the loop into the frame: at the call, or, what may be an address on the stack of whoever called the function, where
+   * it was computed. The loop around this one may become a callback too, and then the frame is on the stack of its caller, where the verifier lets
+   * it write no such address.
+   */
+  #putIn(value: Value): void {
+    const home = blockOf(this.#fn, value);
+    const isEarly = isPassed(value) && this.#outermost?.blocks.has(home) === false;
+    if (!isEarly) return this.#frame.store(this.#site, this.#slot, value, value);
+    const scratch = this.#code.newBlock();
+    this.#frame.store(scratch, this.#slot, value, value);
+    home.instructions.splice(home.instructions.indexOf(value) + 1, 0, ...scratch.instructions);
   }
 
   /** Makes all that entered the loop enter the call's block; gives the phis' first values there. */
@@ -245,4 +266,10 @@ class Outlining {
       }
     }
   }
+}
+
+/** What the function was given, or an address made of it. */
+function isPassed(value: Value): boolean {
+  if (value.op === "argument") return value.type === "ptr";
+  return value.op === "add" && value.type === "ptr" && value.args.some(isPassed);
 }
