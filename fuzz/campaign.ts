@@ -42,7 +42,8 @@ export interface Tally {
 }
 
 export interface Finding {
-  seed: number;
+  /** All that failed in this way; the report is of the first. */
+  seeds: number[];
   way: string;
   signature: string;
   /** For people: the small module, the packet, and what each made of it. */
@@ -63,11 +64,10 @@ function leaveOut({ leftOut }: Tally, limit: string, ...seeds: number[]): void {
   leftOut[limit] = [...(leftOut[limit] ?? []), ...seeds];
 }
 
-/** At most one finding for each way in which cases fail, and how often each happened. */
-export function runCampaign(campaign: Campaign): { tally: Tally; findings: Finding[]; failures: number } {
+/** One finding for each way in which cases fail. */
+export function runCampaign(campaign: Campaign): { tally: Tally; findings: Finding[] } {
   const tally: Tally = { programs: 0, runs: 0, instructions: 0, executed: 0, leftOut: {}, coverage: emptyCoverage() };
   const findings = new Map<string, Finding>();
-  let failures = 0;
   const { stride = 1, first = 0, every = 1 } = campaign;
   for (let index = first; index < campaign.count; index += stride) {
     const seed = campaign.seed + index * every;
@@ -87,9 +87,10 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
         if (way === USUAL) tally.instructions += verdict.instructions;
         tally.executed += verdict.executed;
       } else {
-        failures++;
         const { signature } = verdict.failure;
-        if (!findings.has(signature)) {
+        const known = findings.get(signature);
+        if (known !== undefined) known.seeds.push(seed);
+        else {
           const small = finding(seed, each, way, verdict.failure, campaign);
           findings.set(signature, small);
           campaign.found?.(small);
@@ -99,7 +100,7 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     }
     campaign.progress?.();
   }
-  return { tally, findings: [...findings.values()], failures };
+  return { tally, findings: [...findings.values()] };
 }
 
 function caseOf(seed: number, packets: number): Case {
@@ -127,5 +128,5 @@ function finding(seed: number, each: Case, way: Way, failure: Failure, { kernel,
   );
   lines.push(...contents);
   for (const [who, result] of Object.entries(last.results ?? {})) lines.push("", `${who}:`, result);
-  return { seed, way: way.name, signature: failure.signature, report: lines.join("\n") };
+  return { seeds: [seed], way: way.name, signature: failure.signature, report: lines.join("\n") };
 }

@@ -23,7 +23,6 @@ Compiles random modules, and compares what the kernel, the reference interpreter
 interface Outcome {
   tally: Tally;
   findings: Finding[];
-  failures: number;
 }
 
 /** What a process that runs a share of the cases tells the one that started it. */
@@ -85,7 +84,7 @@ export async function main(): Promise<number> {
   const narrator = narrate(count, console);
   const outcome = jobs === 1 ? runCampaign({ ...campaign, ...narrator }) : await share(jobs, narrator);
   report(outcome, narrator.seconds());
-  return outcome.failures === 0 ? 0 : 1;
+  return outcome.findings.length === 0 ? 0 : 1;
 }
 
 function isCount(value: number | undefined): value is number {
@@ -99,10 +98,13 @@ async function share(jobs: number, narrator: Narrator): Promise<Outcome> {
   const outcomes = await Promise.all(workers).finally(() => stop.abort());
   const [first, ...others] = outcomes;
   if (first === undefined) throw new Error("no processes");
-  for (const { tally, findings, failures } of others) {
+  for (const { tally, findings } of others) {
     addTally(first.tally, tally);
-    first.findings.push(...findings.filter((each) => first.findings.every(({ signature }) => signature !== each.signature)));
-    first.failures += failures;
+    for (const finding of findings) {
+      const same = first.findings.find(({ signature }) => signature === finding.signature);
+      if (same === undefined) first.findings.push(finding);
+      else same.seeds.push(...finding.seeds);
+    }
   }
   return first;
 }
@@ -128,7 +130,7 @@ function worker(index: number, narrator: Narrator, stop: AbortSignal): Promise<O
   });
 }
 
-function report({ tally, findings, failures }: Outcome, seconds: number): void {
+function report({ tally, findings }: Outcome, seconds: number): void {
   const { programs, runs, executed, leftOut, coverage } = tally;
   for (const line of printCoverage(coverage)) console.log(line);
   console.log(`${programs} programs, ${runs} packets, ${executed} instructions executed, in ${seconds.toFixed(0)} s.`);
@@ -137,5 +139,6 @@ function report({ tally, findings, failures }: Outcome, seconds: number): void {
       `${seeds.length} exceed ${limit} (seeds ${seeds.slice(0, 5).join(", ")}${seeds.length > 5 ? ", …" : ""})`,
   );
   console.log(limits.length === 0 ? "None left out." : `Left out: ${limits.join(", ")}.`);
-  console.log(failures === 0 ? "Everything agreed." : `${failures} failed, in ${findings.length} ways.`);
+  for (const { signature, seeds } of findings) console.log(`${seeds.length} failed: ${signature} (seeds ${seeds.join(", ")}).`);
+  if (findings.length === 0) console.log("Everything agreed.");
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Finding } from "../../fuzz/campaign.ts";
 import { narrate } from "../../fuzz/narrator.ts";
 
-const finding = (signature: string): Finding => ({ seed: 1, way: "cpu 3", signature, report: `report of ${signature}` });
+const finding = (signature: string): Finding => ({ seeds: [1], way: "cpu 3", signature, report: `report of ${signature}` });
 
 test("findings are told at once, each way of failing once, and progress every 200 modules", () => {
   const told: string[] = [];
