@@ -143,9 +143,7 @@ function rangeOf({ file, line, column, text }: Span): SourceRange {
 
 /** How many rounds a loop of `fn` begins at most, whatever becomes of its loops: all may stand in each other, and become one. */
 function longestLoop({ blocks }: Function): number {
-  const rounds = blocks.flatMap(({ instructions }) =>
-    instructions.flatMap((each) => ("rounds" in each ? (each.rounds ?? []) : [])),
-  );
+  const rounds = blocks.flatMap(({ instructions }) => instructions.flatMap(({ rounds }) => rounds ?? []));
   return rounds.length === 0 ? MOST_ROUNDS : rounds.reduce((product, each) => Math.min(product * each, MOST_ROUNDS), 1);
 }
 

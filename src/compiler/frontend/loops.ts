@@ -260,7 +260,7 @@ function loop(l: Lowering, bind: Bind, body: ts.Statement, { start, step, count,
   builder.enter(next);
   if (!l.unreachable) {
     const increased = l.binary("add", read().ssa, builder.const(step));
-    if (increased.op === "add") increased.rounds = count;
+    increased.rounds = count;
     writePlace(l, null, counter, { kind: "int", ssa: increased, type });
     // `<` rather than `!=` where it can be: the verifier then knows a bound for the counter.
     const beyond = start + BigInt(count) * step;

@@ -83,7 +83,7 @@ function build(
   if (!l.unreachable) {
     const increased = l.binary("add", read().ssa, builder.const(step));
     // The test is made once more than the body.
-    if (increased.op === "add") increased.rounds = rounds + 1;
+    increased.rounds = rounds + 1;
     writePlace(l, null, place, { kind: "int", ssa: increased, type: { bits: 64, signed: type.signed } });
     // What is in the loop was built for views that are still good in the next round.
     if (l.epochs.at(builder.block) !== epoch) l.fail(body, "WS2023");

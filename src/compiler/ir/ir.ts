@@ -66,6 +66,8 @@ interface Common {
   args: Value[];
   /** `null` for what the compiler made up. */
   span: Span | null;
+  /** Of an addition that counts the rounds of a loop: how many begin at most each time that it is entered. */
+  rounds?: number;
 }
 
 export type Instruction =
@@ -76,8 +78,7 @@ export type Instruction =
    */
   | (Common & { op: "argument"; index: number; align?: number })
   | (Common & { op: "const"; value: bigint })
-  /** `rounds`: it counts the rounds of a loop, which begins so many at most each time that it is entered. */
-  | (Common & { op: BinaryOp; rounds?: number })
+  | (Common & { op: BinaryOp })
   | (Common & { op: CompareOp })
   | (Common & { op: ExtendOp; bits: 8 | 16 | 32 })
   /** Reverses the low `bits / 8` bytes and zero-extends. The verifier forgets the value's range. */

@@ -15,24 +15,28 @@ export interface Counter {
  * How many rounds the loop begins at most each time that it is entered, as the front end said of its counter; `null` when that is lost. Where an
  * inner loop has become one with the loop around it, the edges of the outer one do not count on, and nothing is known of their rounds together.
  */
-export function declaredRounds({ header, latches }: NaturalLoop): number | null {
-  for (const phi of phisOf(header)) {
-    const next = header.predecessors.flatMap((block, edge) => (latches.includes(block) ? [phi.args[edge] as Value] : []));
-    const rounds = next.map((value) => ("rounds" in value && value.args.includes(phi) ? (value.rounds ?? null) : null));
-    const [first = null] = rounds;
-    if (first !== null && rounds.every((each) => each !== null)) return Math.max(...rounds);
+export function declaredRounds(loop: NaturalLoop): number | null {
+  for (const phi of phisOf(loop.header)) {
+    const rounds = [...broughtTo(phi, loop).next].map((value) => (value.args.includes(phi) ? value.rounds : undefined));
+    if (rounds.every((each) => each !== undefined)) return Math.max(...rounds);
   }
   return null;
 }
 
+/** What a phi of the loop's first block is when the loop begins, and when it goes on. */
+function broughtTo(phi: Value, { header, latches }: NaturalLoop): Record<"start" | "next", ReadonlySet<Value>> {
+  const start = new Set<Value>();
+  const next = new Set<Value>();
+  for (const [index, block] of header.predecessors.entries()) {
+    (latches.includes(block) ? next : start).add(phi.args[index] as Value); // phis have an argument for each
+  }
+  return { start, next };
+}
+
 /** Integers that every round changes by the same constant. */
-export function countersOf({ header, latches }: NaturalLoop): Counter[] {
-  return phisOf(header).flatMap((phi): Counter[] => {
-    const next = new Set<Value>();
-    const start = new Set<Value>();
-    for (const [index, block] of header.predecessors.entries()) {
-      (latches.includes(block) ? next : start).add(phi.args[index] as Value);
-    }
+export function countersOf(loop: NaturalLoop): Counter[] {
+  return phisOf(loop.header).flatMap((phi): Counter[] => {
+    const { start, next } = broughtTo(phi, loop);
     const [only, other] = next;
     const [first, second] = start;
     if (phi.type !== "int" || only?.op !== "add" || other !== undefined) return [];

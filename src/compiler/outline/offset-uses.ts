@@ -178,7 +178,7 @@ export class OffsetUses {
   }
 }
 
-/** Does `fact` say that the packet goes on for so many bytes behind `pointer`? */
+/** Does `fact` say that the packet goes on for so many bytes behind `pointer`? Other than for `reachInside`, what is compared may lie before it. */
 function reaches(fact: Fact, pointer: Value, bytes: bigint): boolean {
   const inside = insideOf(fact);
   const reach = inside === null ? null : startOf(inside);

@@ -107,8 +107,7 @@ describe("long loops", () => {
       const fn = parseFunction(text);
       // Only the loop's length says it where the test does not.
       if (op === "ne")
-        for (const { instructions } of fn.blocks)
-          for (const each of instructions) if (each.id === 42) Object.assign(each, { rounds: 3 });
+        for (const { instructions } of fn.blocks) for (const each of instructions) if (each.id === 42) each.rounds = 3;
       expect(outlineLoops(fn, 100, new Set()).callbacks).toHaveLength(1);
       validate(fn, "outlining");
       expect(printFunction(fn)).toMatch(/v(\d+) = const 2\n(.*\n)*.* = ugt v\d+, v\1\n/);

@@ -33,7 +33,7 @@ export function numberValues(fn: Function): boolean {
       if (known !== undefined && (known.block === block || mayReuse(instruction, bounding))) {
         replacements.set(instruction, known.value);
         // A loop's counter counts on in what a round has computed.
-        if ("rounds" in instruction) Object.assign(known.value, { rounds: instruction.rounds });
+        if (instruction.rounds !== undefined) known.value.rounds = instruction.rounds;
       } else {
         table.set(key, { value: instruction, block });
       }

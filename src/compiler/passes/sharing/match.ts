@@ -98,7 +98,7 @@ function shapeOf(value: Instruction): string {
     case "argument":
       return `${op} ${value.id}`;
     default:
-      return `${op} ${type} ${"rounds" in value ? value.rounds : ""}`;
+      return `${op} ${type} ${value.rounds}`;
   }
 }
 
