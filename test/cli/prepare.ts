@@ -10,12 +10,7 @@ import { join } from "node:path";
 export function setup(): () => void {
   execFileSync(process.execPath, [join(import.meta.dirname, "../../scripts/setup.js")], { stdio: "inherit" });
   const cache = mkdtempSync(join(tmpdir(), "wirescript-test-cache-"));
-  const before = process.env.XDG_CACHE_HOME;
   // The processes that run the tests are started with it.
   process.env.XDG_CACHE_HOME = cache;
-  return () => {
-    if (before === undefined) delete process.env.XDG_CACHE_HOME;
-    else process.env.XDG_CACHE_HOME = before;
-    rmSync(cache, { recursive: true, force: true });
-  };
+  return () => rmSync(cache, { recursive: true, force: true });
 }
