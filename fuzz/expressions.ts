@@ -24,8 +24,6 @@ import { sizeOfBytes } from "./value-expressions.ts";
 import { ViewExpressions } from "./view-expressions.ts";
 
 const OPERATORS: readonly BinaryOperator[] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", ">>>"];
-/** Questions to Bloom filters in each other. */
-const MOST_QUESTIONS = 4;
 const COMPARISONS = ["===", "!==", "<", "<=", ">", ">="] as const;
 const CONTEXT_FIELDS = { xdp: ["ingressIfindex", "rxQueueIndex"], tc: ["ingressIfindex", "mark", "priority"] } as const;
 const CURSOR_FIELDS: readonly CursorField[] = ["type", "offset", "protocol", "fragment"];
@@ -35,6 +33,9 @@ const TC_TARGETS: readonly Target[] = (["mark", "priority"] as const).map((field
   signed: false,
   wrap: "u32",
 }));
+
+/** Questions to Bloom filters in each other. */
+const MOST_QUESTIONS = 4;
 
 export class Expressions extends ViewExpressions {
   /** What was compared with a literal: TypeScript may take it for that number from then on, and wants no other. */

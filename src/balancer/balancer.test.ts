@@ -136,7 +136,7 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     await expect(balancer.apply(wrong)).rejects.toMatchObject({ problems: [{ path: "/services/0/port" }] });
     const twice = { ...balancer.state, services: [web as Service, { ...(dns as Service), name: "web" }] };
     await expect(balancer.apply(twice)).rejects.toMatchObject({ problems: [{ path: "/services/1/name" }] });
-    const elsewhere = { ...balancer.state, devices: [web as unknown as Device] };
+    const elsewhere = { ...balancer.state, devices: [web as unknown as Device] }; // what JavaScript may give
     await expect(balancer.apply(elsewhere)).rejects.toBeInstanceOf(InvalidState);
     const next = { ...balancer.state, services: [{ ...(web as Service), affinity: "source" as const }, dns as Service] };
     await balancer.apply(next);

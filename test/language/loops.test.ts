@@ -9,7 +9,7 @@ import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
 const TX = 3;
-const PREFIX = `import { arrayOf, local, noinline} from "wirescript/kernel";\n`;
+const PREFIX = `import { arrayOf, local, noinline } from "wirescript/kernel";\n`;
 
 function specOf(text: string, disabledPasses: string[] = []) {
   const file = resolve("test/loops-example.bpf.ts");
