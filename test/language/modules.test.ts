@@ -86,7 +86,43 @@ describe.skipIf(noKernel)(`kernel code is imported from${withoutKernel}`, () => 
 test("a package that is not installed is a diagnostic at the import", () => {
   const directory = project({ "guard.bpf.ts": USER("@example/missing") });
   const [first] = check(join(directory, "guard.bpf.ts"));
-  expect(first).toMatchObject({ code: "TS2307", line: 2 });
+  expect(first).toMatchObject({ code: "TS2307", line: 2, fix: expect.stringMatching(/npm install/) });
+});
+
+test.each(["wirescript", "node:fs", "fs"])("an import of %s is one diagnostic, and nothing behind it is read", (name) => {
+  const directory = project({
+    "guard.bpf.ts": `import { anything } from "${name}";
+import { XDP_PASS, xdp } from "wirescript/kernel";
+export const guard = xdp(() => (anything() ? XDP_PASS : XDP_PASS));
+`,
+  });
+  const [first, ...others] = check(join(directory, "guard.bpf.ts"));
+  expect(first).toMatchObject({ code: "WS1046", line: 1, what: expect.stringContaining(`\`${name}\``) });
+  expect(others).toEqual([]);
+});
+
+test("a module of Node.js that is imported by mistake is told by its imports from there alone, and by the import of it", () => {
+  const directory = project({
+    "server.ts": `import { createServer } from "node:http";
+import { NAMES } from "./names.ts";
+export const limit = (): number => new Map(Object.entries(NAMES)).size;
+createServer().listen(0);
+`,
+    "names.ts": "export const NAMES = { first: `1` };\nexport class Unused {}\n",
+    "guard.bpf.ts": `import { XDP_DROP, XDP_PASS, xdp } from "wirescript/kernel";
+import { limit } from "./server.ts";
+export const guard = xdp((ctx) => (ctx.length > limit() ? XDP_DROP : XDP_PASS));
+`,
+  });
+  const found = check(join(directory, "guard.bpf.ts"));
+  expect(found).toMatchObject([
+    {
+      code: "WS1046",
+      file: expect.stringMatching(/server\.ts$/),
+      line: 1,
+      related: [{ line: 2, what: "the module is imported here" }],
+    },
+  ]);
 });
 
 test("an object is the same wherever its module is compiled from, and however its path is written", () => {

@@ -48,6 +48,7 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   WS1042: program("let n: u32 = 0;\n  if (ctx.length > 60) n = 1;\n  if (n) return XDP_DROP;"),
   WS1044: `function f(n: u16): u32 {\n  return n;\n}\n${program("if (f(1)) return XDP_DROP;")}`,
   WS1045: program("const a = [0, 1];\n  if (a.length === ctx.length) return XDP_DROP;"),
+  WS1046: program("if (ctx.length > 60) return XDP_DROP;"),
 
   WS2001: program("for (let i = 0; i < 16; i++) {\n    if (i >= ctx.length) break;\n  }"),
   WS2003: `function outside(): u32 {\n  return 1;\n}\n${program("if (outside()) return XDP_DROP;")}`,

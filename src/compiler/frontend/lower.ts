@@ -102,6 +102,11 @@ function checkSource({ source, reporter, faults }: ModuleState): { unparsed: boo
       faults.add(node);
     });
   }
+  for (const { specifier, via } of source.userSpaceImports) {
+    const notes = via === undefined ? [] : [{ node: via, what: "the module is imported here" }];
+    reporter.report(specifier, "WS1046", { name: specifier.text }, notes);
+    faults.add(specifier);
+  }
   const rejected = new Set(reporter.diagnostics.map(({ file, line }) => `${file}:${line}`));
   // A construct that the language does not have often confuses the checker too: one message a line is enough.
   const types = right

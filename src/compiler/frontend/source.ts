@@ -1,21 +1,12 @@
 /** Reads a module and all it imports through the TypeScript compiler, and reports what its checker finds. */
 import { realpathSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { relative, resolve } from "node:path";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
+import { Imports, isOfKernel, isOfNet, isOwn, type UserSpaceImport } from "./imports.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
 import { readModule } from "./read-module.ts";
 import ts from "./typescript.ts";
 import { messageOf } from "./typescript-messages.ts";
-
-/** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
-const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const KERNEL_FOLDER = join(PACKAGE, "src/kernel/");
-const NET_FOLDER = join(PACKAGE, "src/net/");
-const OWN_MODULES: Record<string, string> = {
-  "wirescript/kernel": join(PACKAGE, "src/kernel/index.ts"),
-  "wirescript/net": join(PACKAGE, "src/net/index.ts"),
-};
 
 /** The same strictness as `tsc --strict`; resolution as bundlers do it, so that a module compiles in any folder. */
 const OPTIONS: ts.CompilerOptions = {
@@ -38,6 +29,8 @@ export interface Source {
   entry: ts.SourceFile;
   /** The entry and what it imports, without `wirescript/kernel`: the files whose code becomes kernel code. */
   modules: ts.SourceFile[];
+  /** Imports of what only Node.js has; the modules that hold them are no kernel code, but for the entry. */
+  userSpaceImports: readonly UserSpaceImport[];
   /** Every file that the result depends on, for the cache. */
   files: string[];
   /** `true` for a declaration of `wirescript/kernel`, whose meaning the compiler knows. */
@@ -69,6 +62,7 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     if (name === fileName) return entryText;
     return overlay.get(name) ?? (ts.sys.fileExists(name) ? readModule(name, displayName(name)) : undefined);
   };
+  const imports = new Imports(fileName, overlay);
   const host: ts.CompilerHost = {
     getSourceFile(name) {
       // This package's own modules do not change while it runs.
@@ -86,14 +80,7 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     useCaseSensitiveFileNames: () => true,
     getNewLine: () => "\n",
     writeFile: () => undefined,
-    resolveModuleNameLiterals: (literals, containing, redirected, options) =>
-      literals.map((literal) => {
-        const own = OWN_MODULES[literal.text] ?? ownNeighbour(literal.text, containing);
-        if (own === undefined) {
-          return withRealPath(ts.resolveModuleName(literal.text, containing, options, host, undefined, redirected), overlay);
-        }
-        return { resolvedModule: { resolvedFileName: own, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
-      }),
+    resolveModuleNameLiterals: (literals, containing, _, options) => imports.resolve(literals, containing, options, host),
   };
   const program = ts.createProgram({ rootNames: [LIBRARY_FILE, fileName], options: OPTIONS, host });
   const entry = program.getSourceFile(fileName);
@@ -103,37 +90,14 @@ export function readSource(path: string, overlay: ReadonlyMap<string, string> = 
     program,
     checker: program.getTypeChecker(),
     entry,
-    modules: sources.filter((file) => !file.fileName.startsWith(KERNEL_FOLDER) && !isErrors(file.fileName)),
+    modules: sources.filter(({ fileName }) => !isOfKernel(fileName) && !imports.userSpaceModules.has(fileName)),
+    userSpaceImports: imports.userSpace,
     files: program
       .getSourceFiles()
       .map((file) => file.fileName)
       .filter((name) => name !== LIBRARY_FILE),
-    isIntrinsic: (declaration) => declaration.getSourceFile().fileName.startsWith(KERNEL_FOLDER),
+    isIntrinsic: (declaration) => isOfKernel(declaration.getSourceFile().fileName),
   };
-}
-
-function isOwn(fileName: string): boolean {
-  return fileName.startsWith(KERNEL_FOLDER) || fileName.startsWith(NET_FOLDER) || isErrors(fileName);
-}
-
-/** Between this package's own modules nothing needs to be searched for. */
-function ownNeighbour(name: string, containing: string): string | undefined {
-  return isOwn(containing) && name.startsWith(".") ? resolve(dirname(containing), name) : undefined;
-}
-
-/** A module that is reached over a link and over its own path is one module, as for Node.js. */
-function withRealPath(
-  found: ts.ResolvedModuleWithFailedLookupLocations,
-  overlay: ReadonlyMap<string, string>,
-): ts.ResolvedModuleWithFailedLookupLocations {
-  const module = found.resolvedModule;
-  if (module === undefined || overlay.has(module.resolvedFileName)) return found;
-  return { ...found, resolvedModule: { ...module, resolvedFileName: realpathSync(module.resolvedFileName) } };
-}
-
-/** The user-space side of `wirescript/kernel` imports the error family; kernel code never sees it. */
-function isErrors(fileName: string): boolean {
-  return fileName === join(PACKAGE, "src/errors.ts");
 }
 
 /** A message of TypeScript's, and where exactly it points. */
@@ -150,7 +114,7 @@ export function syntaxErrors({ program }: Source, file: ts.SourceFile): TypeScri
 
 /** What TypeScript's checker finds in `file`; nothing in this package's own modules. */
 export function typeErrors({ program, entry }: Source, file: ts.SourceFile): TypeScriptError[] {
-  if (file !== entry && file.fileName.startsWith(NET_FOLDER)) return [];
+  if (file !== entry && isOfNet(file.fileName)) return [];
   return program.getSemanticDiagnostics(file).flatMap(located);
 }
 

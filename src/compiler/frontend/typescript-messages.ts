@@ -80,6 +80,8 @@ function advice(code: number, what: string, all: string): string | null {
     case 2531:
     case 18047:
       return "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants.";
+    case 2307:
+      return "Check the name: a file is named from this module's folder (`./name.bpf.ts`), and a package must be installed (`npm install`).";
     case 2732:
       return "Kernel modules import TypeScript only: put the data into a *.bpf.ts module.";
   }

@@ -40,6 +40,7 @@ declare namespace ts {
   type SourceFile = typescript.SourceFile;
   type Statement = typescript.Statement;
   type StringLiteral = typescript.StringLiteral;
+  type StringLiteralLike = typescript.StringLiteralLike;
   type SwitchStatement = typescript.SwitchStatement;
   type Symbol = typescript.Symbol;
   type SyntaxKind = typescript.SyntaxKind;

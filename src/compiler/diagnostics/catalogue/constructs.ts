@@ -260,4 +260,10 @@ export const CONSTRUCTS = {
     fix: "Write the missing element, for example 0.",
     example: program("const a = [, 1];\n  if (a.length === ctx.length) return XDP_DROP;"),
   },
+  WS1046: {
+    what: "`{name}` is for Node.js, and cannot be imported into kernel code.",
+    why: "A kernel module becomes a program that the kernel runs; it has nothing of the process that loads it.",
+    fix: "Import from `wirescript/kernel` or `wirescript/net`. What needs Node.js goes into the module that loads this one, and reaches it through settings and maps.",
+    example: `import { load } from "wirescript";\n${program("if (load) return XDP_DROP;")}`,
+  },
 } as const satisfies Record<string, Entry>;
