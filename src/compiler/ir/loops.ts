@@ -51,6 +51,12 @@ export function exitsOf({ blocks }: NaturalLoop): Exit[] {
   );
 }
 
+/** The first blocks of all loops. */
+export function loopHeaders(dominators: Dominators): Set<Block> {
+  const isHeader = (block: Block) => block.predecessors.some((other) => dominators.dominates(block, other));
+  return new Set(dominators.order.filter(isHeader));
+}
+
 /** The blocks that can run more than once. */
 export function loopBlocks(dominators: Dominators): Set<Block> {
   return new Set(findLoops(dominators).flatMap(({ blocks }) => [...blocks]));

@@ -1,20 +1,28 @@
 /**
  * Leads edges into blocks that do nothing straight to where those go on. A block that only gathers values for the phis of the next
- * one does nothing either: they can gather them themselves.
+ * one does nothing either: they can gather them themselves. Two loops stay two, though: as one they would no longer tell how often each goes round,
+ * nor what it counts to.
  */
+import { Dominators } from "../ir/dominators.ts";
 import { addIncoming, edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Value } from "../ir/ir.ts";
+import { loopHeaders } from "../ir/loops.ts";
 import { type User, usersOf } from "../ir/uses.ts";
 
 /** True when anything changed. */
 export function skipEmpty(fn: Function): boolean {
   let changed = false;
   const users = usersOf(fn);
+  let headers: ReadonlySet<Block> | null = null;
   for (const block of fn.blocks.slice(1)) {
     const { terminator } = block;
     if (terminator.op !== "jump") continue;
     const [target] = terminator.targets;
     if (target === block || !isEmpty(block, target, users)) continue;
+    if (block.instructions.length > 0) {
+      headers ??= loopHeaders(new Dominators(fn));
+      if (headers.has(block) && headers.has(target)) continue;
+    }
     for (const predecessor of new Set(block.predecessors)) {
       if (lead(predecessor, block, target)) changed = true;
     }
