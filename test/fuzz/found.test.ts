@@ -1,13 +1,13 @@
 /** Modules that the fuzzer has found and the verifier refused, as small as it could make them: the kernel takes them. */
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { compile } from "../../src/compiler/compile.ts";
+import { type CompileOptions, compile } from "../../src/compiler/compile.ts";
 import { loadSpec } from "../../src/index.ts";
 import { noKernel, withoutKernel } from "../kernel.ts";
 
 const FILE = resolve("test/found.bpf.ts");
 const NAMES = {
-  kernel: `arrayOf, atomicAdd, be32, bits, global, i16, i64, i8, local, lruPerCpuHash, noinline, range, setting, struct, u16, u32, u64, u8,
+  kernel: `arrayOf, atomicAdd, be32, bits, byteSwap32, bytes, equals, global, i16, i64, i8, local, lruPerCpuHash, noinline, range, setting, struct, u16, u32, u64, u8,
     TC_ACT_OK, TC_ACT_UNSPEC, tc, XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, xdp, type TcContext, type View, type XdpContext`,
   net: "ethernetPayload, ipPayload",
 };
@@ -90,13 +90,40 @@ const MODULES = {
       let found: i64 = (search(ctx, own, start, shared)?.f0 ?? i64(0));
       return TC_ACT_UNSPEC;
     });`,
+  "two loops of which the outer one does nothing before the inner one": `
+    const S1 = struct({ f0: arrayOf(i64, 4), f1: u32, f2: i8 });
+    const S2 = struct({ f0: u64, f1: bits(16), f2: u8 });
+    const setting0 = setting(bytes(6), bytes(6)(149, 243, 66, 119, 218, 46));
+    let global1: u16 = 14;
+    const fn0 = noinline((ctx: XdpContext, one: View<typeof S1>): void => {
+      for (const n8 of range(198)) {
+        for (const e9 of one.f0) {
+          if ((ctx.length === 30)) {
+            const v10 = local(S2, { f0: 0, f1: setting0[(0 % 6)], f2: u8((equals(one.f0, one.f0) ? one.f0[2] : one.f0[0])) });
+          } else {
+            one.f0 = one.f0;
+          }
+          const r11 = { a: (u64((i8(0) * (0 - 0))) + 0), b: (32767 / (equals(one.f0, one.f0) ? 0 : 0)), inner: { c: (u64((-(--global1))) + 0) } };
+          const x12 = u64(byteSwap32(u32((one.f1 ^ (one.f1 * one.f1)))));
+        }
+      }
+    });
+    export const p = xdp((ctx) => {
+      const start = ctx.at(S1, 9);
+      if (!start) return XDP_DROP;
+      fn0(ctx, start);
+      return XDP_TX;
+    });`,
 };
+
+/** Ways of compiling in which they were refused, and the usual one. */
+const WAYS: CompileOptions[] = [{}, { cpu: 4 }, { disabledPasses: ["remove-trivial-phis"] }];
 
 describe.skipIf(noKernel)(`what was refused once${withoutKernel}`, () => {
   test.each(Object.entries(MODULES))("%s", (_, text) => {
     const names = Object.entries(NAMES).map(([module, each]) => `import { ${each} } from "wirescript/${module}";\n`);
-    for (const cpu of [3, 4] as const) {
-      const { spec } = compile(FILE, { cpu, overlay: new Map([[FILE, names.join("") + text]]) });
+    for (const way of WAYS) {
+      const { spec } = compile(FILE, { ...way, overlay: new Map([[FILE, names.join("") + text]]) });
       using object = loadSpec(spec);
       expect(object.program("p").info().id).toBeGreaterThan(0);
     }

@@ -70,6 +70,28 @@ return v11`;
   expect(transformed([skipEmpty], alone)).toContain("v10 = phi v8, v9");
 });
 
+test("a loop's first block that only hands on to the loop in it stays: two loops do not become one", () => {
+  const body = `v4 = load.1 packet v2
+v5 = const 0
+v6 = const 1
+v7 = const 9
+jump b1
+b1: from b0, b3
+v8 = phi v5, v10
+jump b2
+b2: from b1, b2
+v9 = phi v8, v10
+v10 = add v9, v6
+v11 = eq v10, v4
+branch v11, b3, b2
+b3: from b2
+v12 = ult v10, v7
+branch v12, b1, b4
+b4: from b3
+return v10`;
+  expect(transformed([skipEmpty], body)).toBe(body);
+});
+
 test("constants stand in the entry block, each once", () => {
   const body = `v4 = load.1 packet v2
 v5 = const 2
