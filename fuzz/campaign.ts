@@ -14,8 +14,8 @@ export interface Campaign {
   every?: number;
   count: number;
   packets: number;
-  /** Compile each module in one more way, in turn: another instruction set, or without a pass. */
-  otherWays: boolean;
+  /** How each module is compiled: as users do, or also in one more way in turn (another instruction set, or without a pass), or in all of them. */
+  ways: "usual" | "one more" | "all";
   kernel: boolean;
   /** Run only every `stride`-th case, from `first` on: for several processes. */
   stride?: number;
@@ -72,10 +72,8 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
   for (let index = first; index < campaign.count; index += stride) {
     const seed = campaign.seed + index * every;
     const each = caseOf(seed, campaign.packets);
-    const other = OTHERS[index % OTHERS.length];
-    const ways = campaign.otherWays && other !== undefined ? [USUAL, other] : [USUAL];
     countModule(tally.coverage, each.module);
-    for (const way of ways) {
+    for (const way of [USUAL, ...otherWays(campaign, index)]) {
       const verdict = runCase(each, way, campaign.kernel, way === USUAL ? tally.coverage : undefined);
       if ("limit" in verdict) {
         leaveOut(tally, verdict.limit, seed);
@@ -101,6 +99,12 @@ export function runCampaign(campaign: Campaign): { tally: Tally; findings: Findi
     campaign.progress?.();
   }
   return { tally, findings: [...findings.values()] };
+}
+
+function otherWays({ ways }: Campaign, index: number): readonly Way[] {
+  if (ways === "all") return OTHERS;
+  const which = index % OTHERS.length;
+  return ways === "one more" ? OTHERS.slice(which, which + 1) : [];
 }
 
 function caseOf(seed: number, packets: number): Case {

@@ -17,7 +17,7 @@ Compiles random modules, and compares what the kernel, the reference interpreter
   --usual-only    compile each module once; otherwise each is compiled in one more way: another instruction set, or a pass off
   --no-kernel     leave the kernel out: needs neither root nor Linux
   --jobs N        processes (one for each CPU)
-  --case SEED     only this module; as --seed SEED --count 1 --jobs 1
+  --case SEED     only this module, in all these ways
 `;
 
 interface Outcome {
@@ -73,7 +73,8 @@ export async function main(): Promise<number> {
     console.error("Loading programs needs Linux and root. Run it as root, or with --no-kernel to compare the other two.");
     return 2;
   }
-  const campaign: Campaign = { seed, every, count, packets, otherWays: !values["usual-only"], kernel, shrinkTries: 3000 };
+  const ways = values["usual-only"] ? "usual" : single ? "all" : "one more";
+  const campaign: Campaign = { seed, every, count, packets, ways, kernel, shrinkTries: 3000 };
   if (values.share !== undefined) {
     const tell = (message: Message) => void process.send?.(message);
     const progress = () => tell({ progress: 1 });

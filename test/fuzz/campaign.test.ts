@@ -9,7 +9,14 @@ const reason = noKernel === null ? "" : ` (without the kernel: ${noKernel})`;
 describe(`random modules${reason}`, () => {
   test("are accepted, and do in the kernel and the interpreter what the source means, compiled in every way", () => {
     const count = 2 * OTHERS.length;
-    const campaign = { seed: 1_000_000, count, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
+    const campaign = {
+      seed: 1_000_000,
+      count,
+      packets: 16,
+      ways: "one more" as const,
+      kernel: noKernel === null,
+      shrinkTries: 300,
+    };
     const { tally, findings } = runCampaign(campaign);
     expect(findings.map(({ report }) => report).join("\n")).toBe("");
     // Each module twice; few may exceed a limit.
@@ -18,7 +25,14 @@ describe(`random modules${reason}`, () => {
   });
 
   test("with ring buffers, Bloom filters, redirect maps and maps of maps do so too", () => {
-    const campaign = { seed: 16, every: 8, packets: 16, otherWays: true, kernel: noKernel === null, shrinkTries: 300 };
+    const campaign = {
+      seed: 16,
+      every: 8,
+      packets: 16,
+      ways: "one more" as const,
+      kernel: noKernel === null,
+      shrinkTries: 300,
+    };
     const { tally, findings } = runCampaign({ ...campaign, count: 6 });
     expect(findings.map(({ report }) => report).join("\n")).toBe("");
     const { statements, booleans, actions, views } = tally.coverage;
@@ -38,7 +52,7 @@ describe(`random modules${reason}`, () => {
   test.skipIf(noKernel !== null).each([5005, 7050, 12_013])(
     "with several loops stay below the verifier's million instructions: %i",
     (seed) => {
-      const { tally, findings } = runCampaign({ seed, count: 1, packets: 16, otherWays: false, kernel: true, shrinkTries: 0 });
+      const { tally, findings } = runCampaign({ seed, count: 1, packets: 16, ways: "usual", kernel: true, shrinkTries: 0 });
       expect(findings.map(({ report }) => report).join("\n")).toBe("");
       expect(tally.leftOut).toEqual({});
     },

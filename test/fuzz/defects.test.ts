@@ -14,7 +14,7 @@ function findingWith(wrong: Pass["run"], kernel: boolean, every = 1, shrinkTries
     for (let seed = every; seed <= 30 * every; seed += every) {
       const told: Finding[] = [];
       const found = (finding: Finding) => void told.push(finding);
-      const campaign = { seed, count: 1, packets: 8, otherWays: false, kernel, shrinkTries, found };
+      const campaign = { seed, count: 1, packets: 8, ways: "usual" as const, kernel, shrinkTries, found };
       const [finding] = runCampaign(campaign).findings;
       expect(told[0]).toBe(finding);
       if (finding !== undefined) return finding;
