@@ -19,6 +19,7 @@ import type {
   Module,
   Parameter,
   RedirectTo,
+  Reshape,
   Statement,
   Target,
   Value,
@@ -66,6 +67,7 @@ const STATEMENTS: Names<Statement["s"]> = {
   release: 0,
   inner: 0,
   move: 0,
+  reshape: 0,
   local: 0,
   trace: 0,
   closure: 0,
@@ -137,6 +139,7 @@ const ARGUMENTS: Names<Argument["a"]> = { int: 0, view: 0, record: 0 };
 const TARGETS: Names<Target["t"]> = { name: 0, field: 0, byte: 0, record: 0, context: 0 };
 const PARAMETERS: Names<Parameter["p"]> = { int: 0, view: 0, record: 0 };
 const GLOBALS: Names<Global["g"]> = { int: 0, bool: 0, bytes: 0, struct: 0 };
+const RESHAPES: Names<Reshape["h"]> = { pull: 0, changeTail: 0, changeHead: 0, pushVlan: 0, popVlan: 0 };
 const CURSORS: Names<Cursor["c"]> = { ethernetPayload: 0, ipPayload: 0, ipv4Payload: 0, ipv6Payload: 0 };
 const ACTIONS: Names<RedirectTo["r"]> = { "redirect-map": 0 };
 const FIELDS: Names<FieldType["kind"]> = { scalar: 0, bool: 0, bits: 0, bytes: 0, struct: 0, array: 0 };
@@ -166,7 +169,7 @@ const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0
 /** What the language has and the tree has not: it is never generated. */
 const ABSENT = {
   "fib lookups": 0,
-  "helpers of TC but storeBytes": 0,
+  "helpers of TC for checksums, hashes, types and room behind headers": 0,
 };
 
 /** The key by which nodes of each kind are told apart. */
@@ -182,6 +185,7 @@ const KINDS: Readonly<Record<string, { title: string; names: Record<string, 0> }
   t: { title: "targets", names: TARGETS },
   p: { title: "parameters", names: PARAMETERS },
   g: { title: "variables of the module", names: GLOBALS },
+  h: { title: "changes of socket buffers", names: RESHAPES },
   c: { title: "cursors", names: CURSORS },
   r: { title: "actions", names: ACTIONS },
 };

@@ -4,13 +4,14 @@
  */
 
 import { FilterModel } from "./filter-model.ts";
-import { Frame } from "./frame.ts";
+import { Frame, type Packet } from "./frame.ts";
 import { MapModel } from "./map-model.ts";
 import { MapOfMapsModel } from "./map-of-maps-model.ts";
 import { canonical, copyOf, readInt, type View, writeInt } from "./memory.ts";
 import { binary, compare, wrap } from "./operators.ts";
 import { QueueModel } from "./queue-model.ts";
 import { RingModel } from "./ring-model.ts";
+import { SocketBuffer } from "./socket-buffer.ts";
 import {
   type Argument,
   type Bool,
@@ -38,23 +39,47 @@ export type Named = bigint | boolean | Uint8Array | View | RecordOfInts | Fn | n
 export type Completion = null | "break" | "continue" | { value: bigint | View | null };
 
 /** As test runs have it: XDP's come in by the loopback device. */
-const CONTEXTS: Readonly<Record<Hook, Readonly<Record<ContextField, bigint>>>> = {
-  xdp: { ingressIfindex: 1n, rxQueueIndex: 0n, mark: 0n, priority: 0n },
-  tc: { ingressIfindex: 0n, rxQueueIndex: 0n, mark: 0n, priority: 0n },
+const CONTEXTS: Readonly<Record<Hook, Readonly<Partial<Record<ContextField, bigint>>>>> = {
+  xdp: { ingressIfindex: 1n, rxQueueIndex: 0n },
+  tc: { ingressIfindex: 0n, mark: 0n, priority: 0n },
 };
 
 export abstract class ExpressionEvaluator {
   protected readonly names = new Map<string, Named>();
-  protected readonly frame: Frame;
+  protected readonly packet: Packet;
   protected readonly maps: ReadonlyMap<string, Model | MapOfMapsModel<Model>>;
   /** Those that were found in others, by the name that they have in the module. */
   protected readonly found = new Map<string, Model>();
-  readonly #context: Record<ContextField, bigint>;
+  readonly #context: Partial<Record<ContextField, bigint>>;
 
   constructor(module: Module, packet: Uint8Array) {
-    this.frame = new Frame(packet);
+    this.packet = module.hook === "xdp" ? new Frame(packet) : new SocketBuffer(packet);
     this.maps = new Map(module.maps.map((map) => [map.name, isOfMaps(map) ? new MapOfMapsModel(map, modelOf) : modelOf(map)]));
     this.#context = { ...CONTEXTS[module.hook] };
+  }
+
+  #contextField(field: ContextField): bigint {
+    switch (field) {
+      case "protocol":
+      case "vlanTci":
+      case "vlanProtocol":
+        return BigInt(this.socketBuffer[field]);
+      default: {
+        const value = this.#context[field];
+        if (value === undefined) throw new Error(`this hook has no ${field}`);
+        return value;
+      }
+    }
+  }
+
+  protected get frame(): Frame {
+    if (this.packet instanceof Frame) return this.packet;
+    throw new Error("only XDP has frames");
+  }
+
+  protected get socketBuffer(): SocketBuffer {
+    if (this.packet instanceof SocketBuffer) return this.packet;
+    throw new Error("only TC has socket buffers");
   }
 
   protected abstract block(statements: readonly Statement[]): Completion;
@@ -81,9 +106,9 @@ export abstract class ExpressionEvaluator {
       case "record":
         return this.record(e.record, e.path);
       case "length":
-        return BigInt(this.frame.length);
+        return BigInt(this.packet.length);
       case "context":
-        return this.#context[e.field];
+        return this.#contextField(e.field);
       case "query":
         return BigInt(e.what === "ringSize" ? this.ring(e.map).size : this.ring(e.map).unread);
       case "cursor":
@@ -185,7 +210,7 @@ export abstract class ExpressionEvaluator {
       case "store-bytes": {
         const offset = BigInt.asUintN(32, this.int(e.offset));
         const content = this.value(e.value);
-        const place = this.frame.at(offset, e.struct.size);
+        const place = this.packet.at(offset, e.struct.size);
         place?.bytes.set(content, place.at);
         return place !== null;
       }
@@ -255,11 +280,11 @@ export abstract class ExpressionEvaluator {
   protected source(e: ViewSource): View | null {
     switch (e.w) {
       case "at":
-        return this.frame.at(this.int(e.offset), e.struct.size);
+        return this.packet.at(this.int(e.offset), e.struct.size);
       case "either": {
         const first = this.int(e.first);
         const second = this.int(e.second);
-        return this.frame.at(first, e.struct.size) ?? this.frame.at(second, e.struct.size);
+        return this.packet.at(first, e.struct.size) ?? this.packet.at(second, e.struct.size);
       }
       case "lookup":
         return this.map(e.map).lookup(this.value(e.key));
@@ -268,13 +293,13 @@ export abstract class ExpressionEvaluator {
         return this.bool(e.nowhere) ? null : this.map(e.map).lookup(key);
       }
       case "meta":
-        return this.frame.metadata(e.struct.size);
+        return this.packet.metadata(e.struct.size);
       case "take": {
         const value = this.queue(e.map).next(e.how === "pop");
         return value === null ? null : { bytes: value, at: 0 };
       }
       case "load-bytes": {
-        const place = this.frame.at(BigInt.asUintN(32, this.int(e.offset)), e.struct.size);
+        const place = this.packet.at(BigInt.asUintN(32, this.int(e.offset)), e.struct.size);
         return place === null ? null : { bytes: copyOf(place, e.struct.size), at: 0 };
       }
       case "call": {
@@ -399,7 +424,7 @@ export abstract class ExpressionEvaluator {
         };
       case "context":
         return {
-          read: () => this.#context[target.field],
+          read: () => this.#contextField(target.field),
           write: (value) => {
             this.#context[target.field] = wrap("u32", value);
           },

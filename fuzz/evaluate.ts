@@ -9,7 +9,17 @@ import { MapOfMapsModel } from "./map-of-maps-model.ts";
 import { canonical, copyOf, hex, readInt, type View, writeInt } from "./memory.ts";
 import { wrap } from "./operators.ts";
 import { ethernetPayload, type Found, ipPayload, ipv4Payload, ipv6Payload } from "./payloads.ts";
-import { type Action, type Cursor, type Global, isRedirect, type Module, type Statement, sizeOfScalar } from "./tree.ts";
+import {
+  type Action,
+  type Cursor,
+  type Flavour,
+  type Global,
+  isRedirect,
+  type Module,
+  type Reshape,
+  type Statement,
+  sizeOfScalar,
+} from "./tree.ts";
 
 export interface Outcome {
   verdict: number;
@@ -33,6 +43,15 @@ class TailCalled extends Error {
 }
 
 const VOID = { value: 0n };
+
+/** What the numbers are made that the methods of a TC context are given. */
+const PARAMETERS: Readonly<Record<Reshape["h"], readonly Flavour[]>> = {
+  pull: ["u32"],
+  changeTail: ["u32"],
+  changeHead: ["u32"],
+  pushVlan: ["u16", "u16"],
+  popVlan: [],
+};
 
 /** What `module` does to `packet`, its maps being as they are declared. */
 export function evaluate(module: Module, packet: Uint8Array): Outcome {
@@ -60,7 +79,7 @@ class Evaluator extends ExpressionEvaluator {
     const changed = this.#module.maps.filter((map) => !isRedirect(map));
     return {
       verdict,
-      packet: this.frame.content,
+      packet: this.packet.content,
       maps: new Map(changed.map(({ name }) => [name, this.maps.get(name)?.contents() ?? new Map()])),
       redirect: this.#redirect,
       globals: new Map(this.#module.globals.map((global) => [global.name, this.#last(global)])),
@@ -269,6 +288,11 @@ class Evaluator extends ExpressionEvaluator {
       }
       case "move":
         return this.frame.move(st.edge, Number(BigInt.asIntN(32, this.int(st.delta)))) ? null : this.block(st.otherwise);
+      case "reshape": {
+        const { h, args } = st.how;
+        const [first, second] = args.map((each, index) => Number(wrap(PARAMETERS[h][index] ?? "u32", this.int(each))));
+        return this.socketBuffer.reshape(h, first, second) ? null : this.block(st.otherwise);
+      }
       case "reserve": {
         const bytes = this.ring(st.map).reserve(st.struct.size);
         if (bytes === null) return this.block(st.otherwise);
@@ -328,15 +352,15 @@ class Evaluator extends ExpressionEvaluator {
   #cursor(cursor: Cursor): Found | null {
     switch (cursor.c) {
       case "ethernetPayload":
-        return ethernetPayload(this.frame);
+        return ethernetPayload(this.packet);
       case "ipPayload": {
         const type = this.int(cursor.type);
-        return ipPayload(this.frame, wrap("u16", type), wrap("u32", this.int(cursor.offset)));
+        return ipPayload(this.packet, wrap("u16", type), wrap("u32", this.int(cursor.offset)));
       }
       case "ipv4Payload":
-        return ipv4Payload(this.frame, wrap("u32", this.int(cursor.offset)));
+        return ipv4Payload(this.packet, wrap("u32", this.int(cursor.offset)));
       case "ipv6Payload":
-        return ipv6Payload(this.frame, wrap("u32", this.int(cursor.offset)));
+        return ipv6Payload(this.packet, wrap("u32", this.int(cursor.offset)));
     }
   }
 

@@ -25,7 +25,10 @@ import { ViewExpressions } from "./view-expressions.ts";
 
 const OPERATORS: readonly BinaryOperator[] = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", ">>>"];
 const COMPARISONS = ["===", "!==", "<", "<=", ">", ">="] as const;
-const CONTEXT_FIELDS = { xdp: ["ingressIfindex", "rxQueueIndex"], tc: ["ingressIfindex", "mark", "priority"] } as const;
+const CONTEXT_FIELDS = {
+  xdp: ["ingressIfindex", "rxQueueIndex"],
+  tc: ["ingressIfindex", "mark", "priority", "protocol", "vlanTci", "vlanProtocol"],
+} as const;
 const CURSOR_FIELDS: readonly CursorField[] = ["type", "offset", "protocol", "fragment"];
 const TC_TARGETS: readonly Target[] = (["mark", "priority"] as const).map((field) => ({
   t: "context",
@@ -111,7 +114,8 @@ export class Expressions extends ViewExpressions {
     const { random } = this;
     if (random.chance(50)) {
       const field = random.pick([...CONTEXT_FIELDS[this.hook]]);
-      return { k: "context", field, signed: false, flavour: "u32" };
+      const flavour = field === "protocol" || field === "vlanTci" || field === "vlanProtocol" ? "u16" : "u32";
+      return { k: "context", field, signed: false, flavour };
     }
     const helper = random.pick(["ktimeGetNs", "getPrandomU32", "getSmpProcessorId"] as const);
     return { k: "nothing", helper, signed: false, flavour: null };

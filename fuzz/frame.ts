@@ -7,11 +7,23 @@ const FRAME_START = 40;
 const FRAME_END = 4096 - 320;
 const ETHERNET_HEADER = 14;
 const LONGEST_METADATA = 252;
-const LARGEST_OFFSET = 0xffffn;
+/** Of what `ctx.at` reaches. */
+export const LARGEST_OFFSET = 0xffffn;
 
 export type Edge = "head" | "tail" | "meta";
 
-export class Frame {
+/** What programs of either hook see of a packet. */
+export interface Packet {
+  readonly length: number;
+  /** Metadata and packet: what a test run gives back. */
+  readonly content: Uint8Array;
+  /** `null` beyond the packet's end. */
+  at(offset: bigint, size: number): View | null;
+  /** `null` when there is less. */
+  metadata(size: number): View | null;
+}
+
+export class Frame implements Packet {
   readonly #bytes = new Uint8Array(FRAME_END);
   #meta = HEADROOM;
   #data = HEADROOM;
@@ -26,7 +38,6 @@ export class Frame {
     return this.#end - this.#data;
   }
 
-  /** Metadata and packet: what a test run gives back. */
   get content(): Uint8Array {
     return this.#bytes.slice(this.#meta, this.#end);
   }

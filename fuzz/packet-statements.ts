@@ -2,7 +2,7 @@
 import { MapWriter } from "./map-statements.ts";
 import { into, literal, type Scope } from "./scope.ts";
 import { METADATA, type Returns } from "./statement-writer.ts";
-import type { Bool, CursorField, Flavour, Int, Statement } from "./tree.ts";
+import type { Bool, CursorField, Flavour, Int, Reshape, Statement } from "./tree.ts";
 
 export abstract class PacketWriter extends MapWriter {
   protected move(scope: Scope, returns: Returns): Statement {
@@ -13,6 +13,35 @@ export abstract class PacketWriter extends MapWriter {
     const delta = random.chance(edge === "meta" ? 90 : 50) ? minus : amount;
     for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
     return { s: "move", edge, delta, otherwise: this.leaving(scope, returns) };
+  }
+
+  protected reshape(scope: Scope, returns: Returns): Statement {
+    const how = this.#reshape(scope);
+    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    return { s: "reshape", how, otherwise: this.leaving(scope, returns) };
+  }
+
+  #reshape(scope: Scope): Reshape {
+    const { random, e } = this;
+    const given = (flavour: Flavour) =>
+      into(
+        e.pure(() => e.int(scope, 1)),
+        flavour,
+      );
+    switch (random.pick(["pull", "changeTail", "changeTail", "changeHead", "pushVlan", "pushVlan", "popVlan"] as const)) {
+      case "pull":
+        return { h: "pull", args: [random.chance(70) ? literal(random.between(0, 120)) : given("u32")] };
+      case "changeTail":
+        return { h: "changeTail", args: [random.chance(70) ? literal(random.between(10, 300)) : given("u16")] };
+      case "changeHead":
+        return { h: "changeHead", args: [random.chance(70) ? literal(random.between(0, 40)) : given("u16")] };
+      case "pushVlan": {
+        const protocol = random.chance(80) ? literal(random.pick([0x8100, 0x8100, 0x88a8])) : given("u16");
+        return { h: "pushVlan", args: [protocol, random.chance(50) ? literal(random.below(0x1_0000)) : given("u16")] };
+      }
+      case "popVlan":
+        return { h: "popVlan", args: [] };
+    }
   }
 
   /** Goes from the Ethernet header to the IP header and behind it. */

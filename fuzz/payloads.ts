@@ -2,7 +2,7 @@
  * What the cursors of `wirescript/net` find, said once more from the RFCs: IEEE 802.1Q (two tags at most), RFC 791 (options), RFC 8200 (extension
  * headers, six at most), RFC 4302 (the length of an authentication header).
  */
-import type { Frame } from "./frame.ts";
+import type { Packet } from "./frame.ts";
 import type { View } from "./memory.ts";
 import { wrap } from "./operators.ts";
 import type { CursorField } from "./tree.ts";
@@ -19,7 +19,7 @@ const EXTENSIONS = [0, 43, FRAGMENT, AUTHENTICATION, 60];
 const MOST_TAGS = 2;
 const MOST_EXTENSIONS = 6;
 
-export function ethernetPayload(frame: Frame): Found | null {
+export function ethernetPayload(frame: Packet): Found | null {
   const header = frame.at(0n, 14);
   if (header === null) return null;
   let type = word(header, 12);
@@ -33,12 +33,12 @@ export function ethernetPayload(frame: Frame): Found | null {
   return { type, offset };
 }
 
-export function ipPayload(frame: Frame, type: bigint, offset: bigint): Found | null {
+export function ipPayload(frame: Packet, type: bigint, offset: bigint): Found | null {
   if (type === IPV4) return ipv4Payload(frame, offset);
   return type === IPV6 ? ipv6Payload(frame, offset) : null;
 }
 
-export function ipv4Payload(frame: Frame, offset: bigint): Found | null {
+export function ipv4Payload(frame: Packet, offset: bigint): Found | null {
   const header = frame.at(offset, 20);
   if (header === null) return null;
   const [version, words] = [byte(header, 0) >> 4, byte(header, 0) & 15];
@@ -47,7 +47,7 @@ export function ipv4Payload(frame: Frame, offset: bigint): Found | null {
   return { protocol: BigInt(byte(header, 9)), offset: next, fragment: word(header, 6) & 0x1fffn };
 }
 
-export function ipv6Payload(frame: Frame, offset: bigint): Found | null {
+export function ipv6Payload(frame: Packet, offset: bigint): Found | null {
   const header = frame.at(offset, 40);
   if (header === null || byte(header, 0) >> 4 !== 6) return null;
   let protocol = byte(header, 6);

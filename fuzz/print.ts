@@ -266,6 +266,8 @@ function printStatement(st: Statement): string[] {
     }
     case "move":
       return braces(`if (!ctx.adjust${MOVES[st.edge]}(${int(st.delta)}))`, st.otherwise);
+    case "reshape":
+      return braces(`if (!ctx.${st.how.h}(${st.how.args.map(int).join(", ")}))`, st.otherwise);
     case "reserve": {
       const fields = st.fields.map(({ field, value }) => `  ${st.name}.${field.name} = ${content(value)};`);
       const [head, ...rest] = ifElse(st.name, st.body, st.otherwise);

@@ -130,6 +130,7 @@ export class StatementAuthor extends ControlWriter {
       [counters.length > 0 ? 2 : 0, () => one(this.addToGlobal(scope, random.pick(counters)))],
       [atomics.length > 0 ? 4 : 0, () => one({ s: "atomic", place: random.pick(atomics), value: e.int(scope, 2) })],
       [isProgram && e.hook === "xdp" ? 2 : 0, () => one(this.move(scope, place.returns))],
+      [isProgram && e.hook === "tc" ? 4 : 0, () => one(this.reshape(scope, place.returns))],
       [
         isProgram && this.hasTails && scope.held.length === 0 ? 3 : 0,
         () => one({ s: "tail-call", index: binary("&", e.int(scope, 1), literal(3)) }),

@@ -92,8 +92,8 @@ export type Int = IntNode &
     | { k: "step"; target: Target; operator: "++" | "--"; prefix: boolean }
   );
 
-/** `mark` and `priority`: on TC only, where they can be written; `rxQueueIndex`: on XDP only. */
-export type ContextField = "ingressIfindex" | "rxQueueIndex" | "mark" | "priority";
+/** On TC only: `mark` and `priority`, which can be written, and what changes with tags. `rxQueueIndex`: on XDP only. */
+export type ContextField = "ingressIfindex" | "rxQueueIndex" | "mark" | "priority" | "protocol" | "vlanTci" | "vlanProtocol";
 export type CursorField = "type" | "offset" | "protocol" | "fragment";
 
 /** Whether a reader of a ring buffer is woken, which changes nothing that can be seen here. */
@@ -228,6 +228,7 @@ export type Statement =
       then: Statement[];
     }
   | { s: "move"; edge: "head" | "tail" | "meta"; delta: Int; otherwise: Statement[] }
+  | { s: "reshape"; how: Reshape; otherwise: Statement[] }
   | { s: "local"; name: string; struct: Struct; value: Value }
   /**
    * `const name = map.reserve(); if (name) { … } else { otherwise }`: each of `fields` is set, since they begin as whatever was there, and
@@ -277,6 +278,12 @@ export interface Fn {
   /** `noinline(…)` and `inline(…)`; closures are neither. */
   build: "noinline" | "inline" | null;
   body: Statement[];
+}
+
+/** How a TC program changes its packet as a whole: the method of its context, and what that is given. */
+export interface Reshape {
+  h: "pull" | "changeTail" | "changeHead" | "pushVlan" | "popVlan";
+  args: Int[];
 }
 
 /** What a function gives that looks for a view: it may be `null`. */

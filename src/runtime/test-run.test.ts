@@ -51,6 +51,7 @@ export const damages = tc.ingress((ctx) => {
   if (ip) ip.ttl = 9;
   return TC_ACT_OK;
 });
+export const grows = tc.ingress((ctx) => (ctx.changeTail(16000) ? TC_ACT_OK : TC_ACT_SHOT));
 `;
 
 const PACKET = new Uint8Array(64);
@@ -108,6 +109,12 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
     expect(program("damages").run(packet).verdict).toBe("TC_ACT_OK");
     const error = failure(() => program("damages").run(packet, { checksum: true }));
     expect(error).toMatchObject({ code: "USAGE", why: expect.stringContaining("wrote to the packet") });
+  });
+
+  test("a packet comes back however long the program made it, and stays what it is when the next one comes", () => {
+    const { verdict, packet } = program("grows").run(Uint8Array.of(...PACKET.subarray(1), 7));
+    program("grows").run(new Uint8Array(64).fill(9));
+    expect([verdict, packet.length, packet[63], packet[64], packet[15999]]).toEqual(["TC_ACT_OK", 16000, 7, 0, 0]);
   });
 
   test("a packet of several buffers", () => {

@@ -159,15 +159,17 @@ export interface TestRunResult {
   duration: number;
 }
 
-/** More than any program can grow a frame by, so that the answer always fits. */
-const GROWTH = 4096;
+/** More than any program can make a packet grow by, so that the answer always fits: socket buffers to 64 KiB, frames by what their last page holds. */
+const GROWTH = 0x1_1000;
+/** Where the kernel puts packets that come back; it grows with the longest that is given. */
+let answers = new Uint8Array(GROWTH);
 
 /** Runs a program on a packet without a device. @throws SyscallError */
 export function programTestRun(run: TestRun): TestRunResult {
   const { program, packet, repeat, context, flags = 0, batchSize = 0 } = run;
   // Live frames do not come back, and the kernel refuses to be asked for them.
   const comesBack = (flags & BPF.BPF_F_TEST_XDP_LIVE_FRAMES) === 0;
-  const packetOut = new Uint8Array(comesBack ? packet.length + GROWTH : 0);
+  if (answers.length < packet.length + GROWTH) answers = new Uint8Array(packet.length + GROWTH);
   const contextOut = new Uint8Array(comesBack ? (context?.length ?? 0) : 0);
   const answer = tryBpf("PROG_TEST_RUN", {
     prog_fd: program.number,
@@ -176,14 +178,14 @@ export function programTestRun(run: TestRun): TestRunResult {
     repeat,
     flags,
     batch_size: batchSize,
-    ...(comesBack && { data_out: packetOut, data_size_out: packetOut.length }),
+    ...(comesBack && { data_out: answers, data_size_out: answers.length }),
     ...(context && { ctx_in: context, ctx_size_in: context.length }),
     ...(context && comesBack && { ctx_out: contextOut, ctx_size_out: contextOut.length }),
   });
   if (answer.result < 0) throw new SyscallError("bpf", -answer.result, "BPF_PROG_TEST_RUN");
   return {
     value: answer.read("retval"),
-    packet: packetOut.subarray(0, comesBack ? answer.read("data_size_out") : 0),
+    packet: answers.slice(0, comesBack ? answer.read("data_size_out") : 0),
     context: contextOut,
     duration: answer.read("duration"),
   };

@@ -43,6 +43,11 @@ const BODIES: Record<string, string> = {
   "the end moves": `if (!ctx.changeTail(40)) return TC_ACT_SHOT; if (!ctx.changeTail(90)) return TC_ACT_PIPE; ${show}`,
   "the end moves too far": `if (ctx.changeTail(13)) return TC_ACT_SHOT; if (ctx.changeTail(70000)) return TC_ACT_PIPE; ${show}`,
   "the start moves": `if (!ctx.changeHead(14)) return TC_ACT_SHOT; const eth = ctx.at(Ethernet); if (eth) eth.type = 0x0800; ${show}`,
+  "the start moves, and the end not before what was the network header": `if (!ctx.changeHead(20) || ctx.changeTail(33)) return TC_ACT_SHOT;
+    if (!ctx.changeTail(34)) return TC_ACT_PIPE; ${show}`,
+  "the end moves up to where tags in the packet end": `if (!ctx.pushVlan(EtherType.VLAN, 7) || !ctx.pushVlan(EtherType.QINQ, 8)) return TC_ACT_SHOT;
+    if (!ctx.changeTail(18)) return TC_ACT_PIPE; ${show}`,
+  "a tag behind room in front is taken off": `if (!ctx.changeHead(8) || !ctx.popVlan()) return TC_ACT_SHOT; if (ctx.changeTail(17)) return TC_ACT_PIPE; ${show}`,
   "room behind the MAC header": `if (!ctx.adjustRoom(20, "mac")) return TC_ACT_SHOT; ${show}`,
   "room behind the IP header": `if (!ctx.adjustRoom(8, "net")) return TC_ACT_SHOT; ${show}`,
   "less behind the MAC header": `if (!ctx.adjustRoom(-20, "mac")) return TC_ACT_SHOT; ${show}`,

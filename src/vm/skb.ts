@@ -78,6 +78,8 @@ export class Skb implements VmContext {
   readonly #space: AddressSpace;
   /** All fields but the packet's addresses. */
   readonly #fields = new DataView(new ArrayBuffer(192));
+  /** Where the network header is said to be: the packet may not end before it. Tags that are put into the packet do not move it (Linux 6.12). */
+  #network = ETHERNET_HEADER;
   /** A tag that is not in the packet, but beside it. */
   #tag: { protocol: number; tci: number } | null = null;
 
@@ -206,7 +208,7 @@ export class Skb implements VmContext {
 
   /** bpf_skb_change_tail */
   changeTail(length: number): bigint {
-    if (length > LONGEST || length < ETHERNET_HEADER) return EINVAL;
+    if (length > LONGEST || length < this.#network) return EINVAL;
     const bytes = new Uint8Array(length);
     bytes.set(this.region.bytes.subarray(0, length));
     this.#replace(bytes);
@@ -218,6 +220,7 @@ export class Skb implements VmContext {
   changeHead(room: number): bigint {
     if (room > 0x7fff_ffff || this.length + room > LONGEST) return EINVAL;
     this.#insert(0, room);
+    this.#network += room;
     return 0n;
   }
 
@@ -275,6 +278,7 @@ export class Skb implements VmContext {
     const tci = this.region.view.getUint16(14);
     this.protocol = etherTypeOf(this.region.bytes, 16);
     this.#remove(12, VLAN_HEADER);
+    this.#network = Math.max(this.#network - VLAN_HEADER, ETHERNET_HEADER);
     return tci;
   }
 
