@@ -139,7 +139,7 @@ const ARGUMENTS: Names<Argument["a"]> = { int: 0, view: 0, record: 0 };
 const TARGETS: Names<Target["t"]> = { name: 0, field: 0, byte: 0, record: 0, context: 0 };
 const PARAMETERS: Names<Parameter["p"]> = { int: 0, view: 0, record: 0 };
 const GLOBALS: Names<Global["g"]> = { int: 0, bool: 0, bytes: 0, struct: 0 };
-const RESHAPES: Names<Reshape["h"]> = { pull: 0, changeTail: 0, changeHead: 0, pushVlan: 0, popVlan: 0 };
+const RESHAPES: Names<Reshape["h"]> = { pull: 0, changeTail: 0, changeHead: 0, adjustRoom: 0, pushVlan: 0, popVlan: 0 };
 const CURSORS: Names<Cursor["c"]> = { ethernetPayload: 0, ipPayload: 0, ipv4Payload: 0, ipv6Payload: 0 };
 const ACTIONS: Names<RedirectTo["r"]> = { "redirect-map": 0 };
 const FIELDS: Names<FieldType["kind"]> = { scalar: 0, bool: 0, bits: 0, bytes: 0, struct: 0, array: 0 };
@@ -169,7 +169,7 @@ const MODULES = { xdp: 0, tc: 0, frags: 0, chain: 0, "tail calls": 0, overlay: 0
 /** What the language has and the tree has not: it is never generated. */
 const ABSENT = {
   "fib lookups": 0,
-  "helpers of TC for checksums, hashes, types and room behind headers": 0,
+  "helpers of TC for checksums, hashes and types": 0,
 };
 
 /** The key by which nodes of each kind are told apart. */

@@ -49,6 +49,7 @@ const PARAMETERS: Readonly<Record<Reshape["h"], readonly Flavour[]>> = {
   pull: ["u32"],
   changeTail: ["u32"],
   changeHead: ["u32"],
+  adjustRoom: ["i32"],
   pushVlan: ["u16", "u16"],
   popVlan: [],
 };
@@ -289,9 +290,9 @@ class Evaluator extends ExpressionEvaluator {
       case "move":
         return this.frame.move(st.edge, Number(BigInt.asIntN(32, this.int(st.delta)))) ? null : this.block(st.otherwise);
       case "reshape": {
-        const { h, args } = st.how;
+        const { h, args, mode } = st.how;
         const [first, second] = args.map((each, index) => Number(wrap(PARAMETERS[h][index] ?? "u32", this.int(each))));
-        return this.socketBuffer.reshape(h, first, second) ? null : this.block(st.otherwise);
+        return this.socketBuffer.reshape(h, first, second, mode) ? null : this.block(st.otherwise);
       }
       case "reserve": {
         const bytes = this.ring(st.map).reserve(st.struct.size);

@@ -28,13 +28,21 @@ export abstract class PacketWriter extends MapWriter {
         e.pure(() => e.int(scope, 1)),
         flavour,
       );
-    switch (random.pick(["pull", "changeTail", "changeTail", "changeHead", "pushVlan", "pushVlan", "popVlan"] as const)) {
+    switch (
+      random.pick(["pull", "changeTail", "changeTail", "changeHead", "adjustRoom", "pushVlan", "pushVlan", "popVlan"] as const)
+    ) {
       case "pull":
         return { h: "pull", args: [random.chance(70) ? literal(random.between(0, 120)) : given("u32")] };
       case "changeTail":
         return { h: "changeTail", args: [random.chance(70) ? literal(random.between(10, 300)) : given("u16")] };
       case "changeHead":
         return { h: "changeHead", args: [random.chance(70) ? literal(random.between(0, 40)) : given("u16")] };
+      case "adjustRoom": {
+        const amount = literal(random.between(0, 40));
+        const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
+        const delta = random.chance(40) ? amount : random.chance(70) ? minus : given("i32");
+        return { h: "adjustRoom", args: [delta], mode: random.pick(["mac", "net"] as const) };
+      }
       case "pushVlan": {
         const protocol = random.chance(80) ? literal(random.pick([0x8100, 0x8100, 0x88a8])) : given("u16");
         return { h: "pushVlan", args: [protocol, random.chance(50) ? literal(random.below(0x1_0000)) : given("u16")] };

@@ -14,6 +14,7 @@ import {
   type Module,
   type Parameter,
   RECORD_TYPE,
+  type Reshape,
   type Setting,
   type Statement,
   type Struct,
@@ -267,7 +268,7 @@ function printStatement(st: Statement): string[] {
     case "move":
       return braces(`if (!ctx.adjust${MOVES[st.edge]}(${int(st.delta)}))`, st.otherwise);
     case "reshape":
-      return braces(`if (!ctx.${st.how.h}(${st.how.args.map(int).join(", ")}))`, st.otherwise);
+      return braces(`if (!ctx.${st.how.h}(${reshaping(st.how)}))`, st.otherwise);
     case "reserve": {
       const fields = st.fields.map(({ field, value }) => `  ${st.name}.${field.name} = ${content(value)};`);
       const [head, ...rest] = ifElse(st.name, st.body, st.otherwise);
@@ -292,6 +293,10 @@ function printStatement(st: Statement): string[] {
       return [`return ${condition === null ? action(yes) : `${bool(condition)} ? ${action(yes)} : ${action(no)}`};`];
     }
   }
+}
+
+function reshaping({ args, mode }: Reshape): string {
+  return [...args.map(int), ...(mode === undefined ? [] : [`"${mode}"`])].join(", ");
 }
 
 const MOVES = { head: "Head", tail: "Tail", meta: "Meta" } as const;

@@ -14,6 +14,13 @@ const [RAW_802_3, LLC_802_2] = [0x0001, 0x0004];
 /** Four pages, less what the kernel keeps of them. */
 const LONGEST = 16_384 - 320;
 
+/** Bytes of the shortest, by EtherType. */
+const IP_HEADERS = new Map([
+  [0x0800, 20],
+  [0x86dd, 40],
+]);
+const MOST_ROOM = 0xfff;
+
 /** A tag that is beside the packet, not in it. */
 interface Tag {
   protocol: number;
@@ -64,7 +71,7 @@ export class SocketBuffer implements Packet {
   }
 
   /** Numbers are what the calls are given, in the order of their parameters. False when the kernel refuses. */
-  reshape(how: Reshape["h"], first = 0, second = 0): boolean {
+  reshape(how: Reshape["h"], first = 0, second = 0, mode?: Reshape["mode"]): boolean {
     switch (how) {
       case "pull":
         return first <= this.length;
@@ -80,6 +87,8 @@ export class SocketBuffer implements Packet {
         this.#insert(0, new Uint8Array(first));
         this.#network += first;
         return true;
+      case "adjustRoom":
+        return this.#adjustRoom(first, mode === "net");
       case "pushVlan":
         if (this.#tag !== null) {
           const { protocol, tci } = this.#tag;
@@ -91,6 +100,22 @@ export class SocketBuffer implements Packet {
       case "popVlan":
         return this.#pop();
     }
+  }
+
+  /** Room behind the Ethernet header, or behind the IP header without options that the packet is said to have. */
+  #adjustRoom(delta: number, behindIp: boolean): boolean {
+    const header = IP_HEADERS.get(this.#protocol);
+    if (header === undefined || Math.abs(delta) > MOST_ROOM) return false;
+    const at = this.#network + (behindIp ? header : 0);
+    if (delta >= 0) {
+      if (this.length + delta > LONGEST) return false;
+      this.#insert(at, new Uint8Array(delta));
+      return true;
+    }
+    // The IP header stays, and what is taken away is there.
+    if (this.length - this.#network + delta < header || at - delta > this.length) return false;
+    this.#remove(at, -delta);
+    return true;
   }
 
   /** The tag beside the packet, else the first in it; what is the first in it then comes beside it. */
@@ -109,10 +134,7 @@ export class SocketBuffer implements Packet {
     if (this.length < ETHERNET_HEADER + TAG) return null;
     const tci = this.#word(ADDRESSES + 2);
     this.#protocol = this.#typeAt(ADDRESSES + TAG);
-    const bytes = new Uint8Array(this.length - TAG);
-    bytes.set(this.#bytes.subarray(0, ADDRESSES));
-    bytes.set(this.#bytes.subarray(ADDRESSES + TAG), ADDRESSES);
-    this.#bytes = bytes;
+    this.#remove(ADDRESSES, TAG);
     this.#network = Math.max(this.#network - TAG, ETHERNET_HEADER);
     return tci;
   }
@@ -122,6 +144,13 @@ export class SocketBuffer implements Packet {
     bytes.set(this.#bytes.subarray(0, at));
     bytes.set(inserted, at);
     bytes.set(this.#bytes.subarray(at), at + inserted.length);
+    this.#bytes = bytes;
+  }
+
+  #remove(at: number, length: number): void {
+    const bytes = new Uint8Array(this.length - length);
+    bytes.set(this.#bytes.subarray(0, at));
+    bytes.set(this.#bytes.subarray(at + length), at);
     this.#bytes = bytes;
   }
 

@@ -282,8 +282,10 @@ export interface Fn {
 
 /** How a TC program changes its packet as a whole: the method of its context, and what that is given. */
 export interface Reshape {
-  h: "pull" | "changeTail" | "changeHead" | "pushVlan" | "popVlan";
+  h: "pull" | "changeTail" | "changeHead" | "adjustRoom" | "pushVlan" | "popVlan";
   args: Int[];
+  /** Of `adjustRoom`: behind which header. */
+  mode?: "mac" | "net";
 }
 
 /** What a function gives that looks for a view: it may be `null`. */

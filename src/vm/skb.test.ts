@@ -52,6 +52,8 @@ const BODIES: Record<string, string> = {
   "room behind the IP header": `if (!ctx.adjustRoom(8, "net")) return TC_ACT_SHOT; ${show}`,
   "less behind the MAC header": `if (!ctx.adjustRoom(-20, "mac")) return TC_ACT_SHOT; ${show}`,
   "less behind the IP header": `if (!ctx.adjustRoom(-6, "net")) return TC_ACT_SHOT; ${show}`,
+  "room in front, and then behind the MAC header": `if (!ctx.changeHead(6) || !ctx.adjustRoom(8, "mac")) return TC_ACT_SHOT; ${show}`,
+  "less behind the IP header, with room in front": `if (!ctx.changeHead(6) || !ctx.adjustRoom(-8, "net")) return TC_ACT_SHOT; ${show}`,
   "bytes are stored": `if (!ctx.storeBytes(20, struct({ a: u8, b: be32 }), { a: 1, b: ctx.mark })) return TC_ACT_SHOT; ${show}`,
   "bytes are stored beyond the end": `if (!ctx.storeBytes(ctx.length - 3, be32, 7)) return TC_ACT_SHOT; ${show}`,
   "bytes are pulled": `if (!ctx.pull(34)) return TC_ACT_SHOT; const ip = ctx.at(IPv4, 14); if (ip) ip.ttl--; ${show}`,

@@ -231,10 +231,10 @@ export class Skb implements VmContext {
     const base = this.protocol === 0x0800 ? 20 : this.protocol === 0x86dd ? 40 : null;
     // The segments of a test run are of no protocol whose size the kernel would know to adjust.
     if (base === null || mode > 1 || this.#isGso) return ENOTSUPP;
-    const behind = this.length - ETHERNET_HEADER;
+    const behind = this.length - this.#network;
     if (delta < 0 && (room >= behind || behind - room < base)) return ENOTSUPP;
     if (delta > 0 && this.length + room > LONGEST) return ENOTSUPP;
-    const offset = ETHERNET_HEADER + (mode === 0 ? base : 0);
+    const offset = this.#network + (mode === 0 ? base : 0);
     if (delta >= 0) this.#insert(offset, room);
     else if (offset + room > this.length) return ENOMEM;
     else this.#remove(offset, room);
