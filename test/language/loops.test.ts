@@ -149,6 +149,86 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
     }
   });
 
+  describe("with views of structs on the stack that change from round to round", () => {
+    const declarations = "const Pair = struct({ a: u32, c: u64 });\nconst Four = arrayOf(Pair, 4);";
+    const pairs = `const x = local(Pair, { a: 1, c: 0 }); const y = local(Pair, { a: 2, c: 0 }); const z = local(Pair, { a: 3, c: 0 }); let v = x;`;
+    const sum = "const result = x.a + y.a * 100000 + z.a * 10000000000 + x.c + y.c * 2 + z.c * 3;";
+    type Pair = { a: number; c: number };
+    const model = (loop: (x: Pair, y: Pair, z: Pair) => void): bigint => {
+      const [x, y, z] = [1, 2, 3].map((a) => ({ a, c: 0 })) as [Pair, Pair, Pair];
+      loop(x, y, z);
+      return BigInt(x.a + y.a * 100000 + z.a * 10000000000 + x.c + y.c * 2 + z.c * 3);
+    };
+
+    test("among three", () => {
+      const body = `${pairs} for (let n = 0; n < 7000; n++) { v.a++; v = n % 3 === 0 ? x : n % 3 === 1 ? y : z; } v.c = 78; ${sum}`;
+      const expected = model((x, y, z) => {
+        let v = x;
+        for (let n = 0; n < 7000; n++) {
+          v.a++;
+          v = n % 3 === 0 ? x : n % 3 === 1 ? y : z;
+        }
+        v.c = 78;
+      });
+      expect(callbacks(body, declarations)).toBe(1);
+      expect(compute(body, undefined, declarations)).toBe(expected);
+    });
+
+    test("in loops in each other", () => {
+      const inner = "for (let m = 0; m < 300; m++) { v.a++; if (m === 17) v = y; if (m === 200) v = z; }";
+      const body = `${pairs} for (let n = 0; n < 300; n++) { ${inner} v.c++; if (n === 298) v = x; } v.c += 7; ${sum}`;
+      const expected = model((x, y, z) => {
+        let v = x;
+        for (let n = 0; n < 300; n++) {
+          for (let m = 0; m < 300; m++) {
+            v.a++;
+            if (m === 17) v = y;
+            if (m === 200) v = z;
+          }
+          v.c++;
+          if (n === 298) v = x;
+        }
+        v.c += 7;
+      });
+      expect(callbacks(body, declarations)).toBe(2);
+      expect(compute(body, undefined, declarations)).toBe(expected);
+    });
+
+    test("as the loop was left", () => {
+      const packet = frame([0n, 0n, 0n, 0n]);
+      const loop =
+        "for (let n = 0; n < 7000; n++) { if (n === ctx.length * 9) { v = y; break; } if (n === 6000) { v = z; break; } x.a++; }";
+      const body = `${pairs} ${loop} v.c = 55; ${sum}`;
+      const expected = model((x, y) => {
+        x.a += packet.length * 9;
+        y.c = 55;
+      });
+      expect(callbacks(body, declarations)).toBe(1);
+      expect(compute(body, packet, declarations)).toBe(expected);
+    });
+
+    test("and elements that a number chooses, used behind the loop too", () => {
+      const four =
+        "const d = local(Four, [{ a: 1, c: 2 }, { a: 3, c: 4 }, { a: 5, c: 6 }, { a: 7, c: 8 }]); let i: u32 = 0; let e = d[0];";
+      const loop =
+        "for (let n = 0; n < 5000; n++) { i = (ctx.length + n) % 4; d[i].c += n; e.a++; e = d[n % 3]; if (d[i].c > 2000000) break; }";
+      const body = `${four} ${loop} d[i].a = 100; e.a += 1000; let result: u64 = 0; for (const each of d) result = result * 7 + each.a * 3 + each.c;`;
+      const packet = frame([0n, 0n, 0n, 0n]);
+      const d = [1, 3, 5, 7].map((a) => ({ a, c: a + 1 })) as Pair[];
+      let [i, e] = [0, d[0] as Pair];
+      for (let n = 0; n < 5000; n++) {
+        i = (packet.length + n) % 4;
+        (d[i] as Pair).c += n;
+        e.a++;
+        e = d[n % 3] as Pair;
+        if ((d[i] as Pair).c > 2000000) break;
+      }
+      (d[i] as Pair).a = 100;
+      e.a += 1000;
+      expect(compute(body, packet, declarations)).toBe(d.reduce((all, each) => all * 7n + BigInt(each.a * 3 + each.c), 0n));
+    });
+  });
+
   test("keys on the stack, and a struct from before the loop", () => {
     const declarations = `const Key = struct({ a: u32, b: u32 });
       export const table = hash({ key: Key, value: u32, entries: 16384 });`;

@@ -52,6 +52,7 @@ function factorOf(number: Value, depth: number): number {
   if (number.op === "const") return lowBit(number.value);
   if (depth === 0 || left === undefined || right === undefined) return 1;
   if (number.op === "mul") return Math.min(MOST, factorOf(left, depth - 1) * factorOf(right, depth - 1));
+  if (number.op === "and") return Math.max(factorOf(left, depth - 1), factorOf(right, depth - 1));
   if (number.op === "shl" && right.op === "const") return lowBit(1n << (right.value & 63n));
   if (number.op === "add" || number.op === "sub") return Math.min(factorOf(left, depth - 1), factorOf(right, depth - 1));
   return 1;

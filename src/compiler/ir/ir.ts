@@ -88,8 +88,11 @@ export type Instruction =
   | (Common & { op: "store"; size: AccessSize; offset: number; region: Region })
   /** Atomic add of `size` 4 or 8 to memory; args: pointer, addend. No result. */
   | (Common & { op: "atomic_add"; size: 4 | 8; offset: number; region: Region })
-  /** Memory on the stack, alive for the whole function; gives its address. `size` in bytes, `align` 1, 2, 4 or 8. */
-  | (Common & { op: "slot"; size: number; align: AccessSize })
+  /**
+   * Memory on the stack, alive for the whole function; gives its address. `size` in bytes, `align` 1, 2, 4 or 8. `counted`: how many bytes are used, where
+   * addresses in it are made of numbers, and the verifier takes those to reach farther than they do.
+   */
+  | (Common & { op: "slot"; size: number; align: AccessSize; counted?: number })
   | (Common & { op: "map"; name: string })
   /** Address of `offset` bytes into a data section. */
   | (Common & { op: "data"; section: string; offset: number })

@@ -24,6 +24,7 @@ import { compareAnew } from "./compare-anew.ts";
 import { boundsInside, boundsOf, type Counter, countersOf } from "./counters.ts";
 import { decisiveValues } from "./decisive.ts";
 import { LoopFrame } from "./loop-frame.ts";
+import { numberAddresses } from "./numbered-addresses.ts";
 import { enterFromOneBlock } from "./preheader.ts";
 import { provingValues } from "./proving.ts";
 import { RemadeValues } from "./remade-values.ts";
@@ -46,6 +47,7 @@ export interface Callback {
 /** Moves `loop` out of `fn`. `rounds` is at least how often the loop's body begins. */
 export function outline(fn: Function, loop: NaturalLoop, name: string, rounds: number): Callback {
   enterFromOneBlock(fn, loop);
+  numberAddresses(fn, loop);
   computePlacesBefore(fn, loop.blocks);
   compareAnew(fn, loop.blocks);
   return new Outlining(fn, loop, name, Math.min(rounds, MOST_ROUNDS)).run();

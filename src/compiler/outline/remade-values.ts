@@ -63,6 +63,8 @@ export class RemadeValues {
           this.inside.set(value, this.#code.emit(this.#entry, { ...value, args: [] }));
           return true;
         }
+        // Behind a number that the verifier has forgotten may be all of a slot: nothing of the frame must lie there.
+        if (value.counted !== undefined) return false;
         const offset = this.#merged(value);
         const distance = this.#code.constant(this.#entry, BigInt(offset));
         this.inside.set(value, this.#code.emit(this.#entry, { op: "add", type: "ptr", args: [this.#frameAddress, distance] }));
@@ -71,7 +73,7 @@ export class RemadeValues {
       default: {
         const [base, distance] = value.args;
         if (!isPlaceInSlot(value) || base === undefined || distance?.op !== "const") return false;
-        this.again(base);
+        if (!this.again(base)) return false;
         const inner = this.inside.get(base) as Value;
         const constant = this.#code.constant(this.#entry, distance.value);
         this.inside.set(value, this.#code.emit(this.#entry, { op: "add", type: "ptr", args: [inner, constant] }));
