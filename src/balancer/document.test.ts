@@ -68,10 +68,13 @@ services:
     });
   });
 
-  it("may be empty, and JSON", () => {
-    expect(readDocument("")).toEqual(readDocument("{}"));
-    expect(readDocument("# nothing\n").services).toEqual([]);
+  it("may be JSON, and have no services, if it says so", () => {
+    expect(readDocument("{}")).toEqual(readDocument("services: []"));
     expect(readDocument('{"services": [], "mtu": 9000}').mtu).toBe(9000);
+  });
+
+  it.each(["", "\n", "# nothing yet\n", "null", "~"])("without content is refused: %j", (text) => {
+    expect(problemsOf(text)).toEqual(["1:1  It says nothing. Write `services: []` if there are to be none."]);
   });
 
   it("what it became is what it becomes again", () => {

@@ -79,10 +79,13 @@ function stateFrom(
   return state === undefined ? undefined : checkState(state, surroundings, problems, trusted);
 }
 
-/** An empty document is a state in which everything is as usual. */
+/** A document without content is refused: an editor that truncates before it writes would take all services away. */
 function contents(document: Document, problems: Problem[]): unknown {
   try {
-    return document.toJS({ maxAliasCount: 1000 }) ?? {};
+    const value: unknown = document.toJS({ maxAliasCount: 1000 });
+    if (value === null || value === undefined)
+      problems.push({ path: "", what: "It says nothing.", fix: "Write `services: []` if there are to be none." });
+    return value;
   } catch (error) {
     // An alias to nothing, or too many of them.
     problems.push({ path: "", what: (error as Error).message });
