@@ -298,7 +298,7 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
   it("that cannot start leaves nothing behind", async () => {
     const other = await start({ instance: `${instance}-other`, directory: join(directory, "other"), state: usual(AB) });
     await expect(start({ state: usual(AB) })).rejects.toMatchObject({ code: "DEVICE_BUSY" });
-    expect(isInstalled(instance)).toBe(false);
+    expect([isInstalled(instance), existsSync(pinDirectoryOf(instance))]).toEqual([false, false]);
     await other.close({ detach: true });
     await start();
   });
@@ -306,6 +306,14 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
   it("one process steers an instance at a time", async () => {
     await start({ state: usual(AB) });
     await expect(start()).rejects.toMatchObject({ code: "CONFLICT" });
+    // It is the datapath that two must not write to, wherever each keeps its state.
+    const elsewhere = join(directory, "elsewhere");
+    await expect(start({ directory: elsewhere, state: usual(AB) })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: `Another process steers the balancer "${instance}".`,
+      why: expect.stringContaining(`Process ${process.pid} holds the lock`),
+    });
+    expect(existsSync(elsewhere)).toBe(false);
   });
 
   it("does not take services away because it has forgotten them", async () => {

@@ -7,6 +7,7 @@ import type { Balancer, State } from "./contract.ts";
 import { Datapath, type DatapathOptions, isInstalled } from "./datapath/datapath.ts";
 import { completeState } from "./document.ts";
 import { deadlinesOf } from "./drains.ts";
+import { InstanceLock } from "./instance-lock.ts";
 import { type Logger, SILENT } from "./logger.ts";
 import { RunningBalancer } from "./running-balancer.ts";
 import { sourcesOf, surroundingsOf } from "./sources.ts";
@@ -33,16 +34,18 @@ export interface BalancerOptions extends Partial<Pick<DatapathOptions, "program"
  */
 export async function startBalancer(options: BalancerOptions = {}): Promise<Balancer> {
   const instance = options.instance ?? "default";
-  const installed = isInstalled(instance);
-  const store = new Store(options.directory ?? join(STATE_DIRECTORY, instance));
+  const lock = new InstanceLock(instance);
+  let store: Store | undefined;
   try {
+    const installed = isInstalled(instance);
+    store = new Store(options.directory ?? join(STATE_DIRECTORY, instance));
     const logger = options.logger ?? SILENT;
     const begun = await beginning(store, options.state, installed, logger);
     const { program, entries } = options;
     const datapathOptions = { instance, ...(program !== undefined && { program }), ...(entries !== undefined && { entries }) };
     const { state } = begun;
     const datapath = await Datapath.open(datapathOptions, { ...state, ...sourcesOf(state) });
-    const balancer = new RunningBalancer(store, datapath, begun, logger);
+    const balancer = new RunningBalancer({ store, lock, datapath }, begun, logger);
     try {
       await balancer.begin();
       if (options.state !== undefined) await balancer.apply(options.state);
@@ -52,7 +55,8 @@ export async function startBalancer(options: BalancerOptions = {}): Promise<Bala
     }
     return balancer;
   } catch (error) {
-    store.close();
+    store?.close();
+    lock.undo();
     throw error;
   }
 }

@@ -30,6 +30,7 @@ import { type Circumstances, memberIdentity } from "./effective.ts";
 import { Events } from "./events.ts";
 import { type HealthChange, HealthChecks } from "./health/health.ts";
 import { Installation } from "./installation.ts";
+import type { InstanceLock } from "./instance-lock.ts";
 import type { Logger } from "./logger.ts";
 import { backendName } from "./names.ts";
 import { type HopChange, hopKey, Neighbours } from "./neighbours.ts";
@@ -42,8 +43,15 @@ import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } fr
 import { Trust } from "./trust.ts";
 import { Turns } from "./turns.ts";
 
+interface Parts {
+  store: Store;
+  lock: InstanceLock;
+  datapath: Datapath;
+}
+
 export class RunningBalancer implements Balancer {
   readonly #store: Store;
+  readonly #lock: InstanceLock;
   readonly #datapath: Datapath;
   readonly #pressure: Pressure;
   readonly #statuses = new ServiceStatuses();
@@ -61,8 +69,10 @@ export class RunningBalancer implements Balancer {
   #deadlines: Deadlines;
   #open = true;
 
-  constructor(store: Store, datapath: Datapath, accepted: Accepted, logger: Logger) {
+  /** Closing it closes the parts. */
+  constructor({ store, lock, datapath }: Parts, accepted: Accepted, logger: Logger) {
     this.#store = store;
+    this.#lock = lock;
     this.#datapath = datapath;
     this.#pressure = new Pressure(datapath);
     this.#accepted = accepted;
@@ -324,6 +334,7 @@ export class RunningBalancer implements Balancer {
     this.#events.close();
     this.#datapath.close({ detach });
     this.#store.close();
+    this.#lock.close();
   }
 
   #mustBeOpen(): void {
