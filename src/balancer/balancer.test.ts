@@ -1,18 +1,21 @@
 /** The service as a whole: states accepted, refused, kept, and taken over, on a real datapath in a network namespace of its own. */
 
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
+import { hasTool } from "../../test/own-network.ts";
 import type { ObjectSpec } from "../object/spec.ts";
 import { addAddress, deleteLink, findLink, getLink, setPermanentNeighbour } from "../sys/netlink/index.ts";
 import { type BalancerOptions, startBalancer } from "./balancer.ts";
 import type { Backend, Balancer, BalancerEvent, Device, Service, State } from "./contract.ts";
 import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
 import { readDocument } from "./document.ts";
+import { SILENT } from "./logger.ts";
 import { ConflictError, InvalidState } from "./refusals.ts";
 import { mapsOnly, SMALL } from "./testing/maps-only.ts";
 import { addPair, moveIntoNamespace } from "./testing/namespace.ts";
@@ -29,6 +32,7 @@ services:
 `);
 /** Others may come in between: the network has its own time. */
 const last = (balancer: Balancer, wanted: BalancerEvent["type"]) => balancer.recent.findLast(({ type }) => type === wanted);
+const needsIp = hasTool("ip") ? "" : " (skipped: needs ip)";
 const AB = "{ name: a, address: 10.7.0.1 }, { name: b, address: 10.7.0.2 }";
 
 describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
@@ -293,6 +297,35 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     await expect
       .poll(async () => (await balancer.status()).devices)
       .toMatchObject([{ name: "lb0", ifindex: findLink("lb0")?.ifindex }]);
+  });
+
+  it.skipIf(!hasTool("ip"))(`sends from the same address when the device gets one for a service${needsIp}`, async () => {
+    const ip = (words: string) => execFileSync("ip", words.split(" "));
+    ip("address replace 2001:db8:7::fe/64 dev lb0 nodad");
+    const logger = { ...SILENT, warn: vi.fn() };
+    const balancer = await start({ state: usual(AB), logger });
+    const program = async () => (await balancer.status()).devices[0]?.program;
+    const before = await program();
+    // As docs/balancer.md says; the kernel lists the newest first.
+    ip("address add 2001:db8:7::81/128 dev lb0 nodad preferred_lft 0");
+    ip("address add 2001:db8:7::82/64 dev lb0 nodad");
+    // Told in the order in which it happened, so what came before was told when this was.
+    setPermanentNeighbour({ ifindex: getLink("lb0").ifindex, address: "10.7.0.1", mac: "02:00:00:00:07:02" });
+    await expect.poll(() => last(balancer, "neighbour")).toMatchObject({ mac: "02:00:00:00:07:02" });
+    await balancer.apply(usual(""));
+    expect(await program()).toBe(before);
+    expect(logger.warn).not.toHaveBeenCalled();
+    ip("address del 2001:db8:7::fe/64 dev lb0");
+    await expect
+      .poll(() => logger.warn.mock.calls)
+      .toContainEqual([
+        {
+          before: expect.objectContaining({ source6: "2001:db8:7::fe" }),
+          now: expect.objectContaining({ source6: "2001:db8:7::82" }),
+        },
+        "The balancer sends from other addresses: connections through NAT from the old ones end.",
+      ]);
+    for (const each of ["81/128", "82/64"]) ip(`address del 2001:db8:7::${each} dev lb0`);
   });
 
   it("that cannot start leaves nothing behind", async () => {

@@ -10,7 +10,7 @@ import { deadlinesOf } from "./drains.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { type Logger, SILENT } from "./logger.ts";
 import { RunningBalancer } from "./running-balancer.ts";
-import { sourcesOf, surroundingsOf } from "./sources.ts";
+import { foundSources, NO_SOURCES, statedSources } from "./sources.ts";
 import { type Accepted, STATE_DIRECTORY, Store } from "./store.ts";
 
 export type { Logger } from "./logger.ts";
@@ -44,7 +44,10 @@ export async function startBalancer(options: BalancerOptions = {}): Promise<Bala
     const { program, entries } = options;
     const datapathOptions = { instance, ...(program !== undefined && { program }), ...(entries !== undefined && { entries }) };
     const { state } = begun;
-    const datapath = await Datapath.open(datapathOptions, { ...state, ...sourcesOf(state) });
+    const datapath = await Datapath.open(datapathOptions, {
+      ...state,
+      ...statedSources(state, foundSources(state, NO_SOURCES)),
+    });
     const balancer = new RunningBalancer({ store, lock, datapath }, begun, logger);
     try {
       await balancer.begin();
@@ -79,7 +82,7 @@ async function beginning(store: Store, given: State | undefined, installed: bool
       fix: "Name the directory of its state, start with a document, or remove the datapath's pins.",
     });
   }
-  const state = given === undefined ? completeState({}) : completeState(given, surroundingsOf(given.devices?.[0]?.name));
+  const state = given === undefined ? completeState({}) : completeState(given, foundSources(given, NO_SOURCES));
   const first = { revision: 1, since: new Date(), state, deadlines: deadlinesOf(state, Date.now()) };
   await store.save(first);
   return first;

@@ -10,7 +10,7 @@ import type { Sources } from "./datapath/records.ts";
 import { type Circumstances, wantedService } from "./effective.ts";
 import { hopKey, type Neighbours } from "./neighbours.ts";
 import { isSame } from "./same.ts";
-import { sourcesOf } from "./sources.ts";
+import { foundSources, NO_SOURCES, statedSources } from "./sources.ts";
 import { serviceIdentity } from "./table.ts";
 
 export interface InstallationParts {
@@ -19,12 +19,16 @@ export interface InstallationParts {
   circumstances: Circumstances;
   /** Hears of devices that the datapath is on, or not, other than before. */
   attached: (attachment: Attachment) => void;
+  /** Hears of other addresses to send from; at first there are none. */
+  sending: (before: Sources, now: Sources) => void;
 }
 
 export class Installation {
   readonly #parts: InstallationParts;
   /** As the datapath has them. */
-  #sources: Sources = { source4: null, source6: null };
+  #sources: Sources = NO_SOURCES;
+  /** What would be without those that the state says. */
+  #found: Sources = NO_SOURCES;
   readonly #attachments = new Map<string, Attachment>();
 
   constructor(parts: InstallationParts) {
@@ -34,6 +38,11 @@ export class Installation {
   /** The addresses that the datapath sends from. */
   get sources(): Sources {
     return this.#sources;
+  }
+
+  /** The addresses that the network would give to a state that says none, now. */
+  foundFor(state: Partial<Pick<State, "devices" | "services">>): Sources {
+    return foundSources(state, this.#found);
   }
 
   /** The devices that the datapath is on. */
@@ -70,14 +79,17 @@ export class Installation {
 
   /** What follows from the network's being another one. @throws as `all` */
   async network(state: State): Promise<void> {
-    if (!isSame(sourcesOf(state), this.#sources)) await this.all(state);
+    if (!isSame(statedSources(state, this.foundFor(state)), this.#sources)) await this.all(state);
     else this.#attach(state.devices);
   }
 
   #prepare(state: State): void {
     const { datapath, neighbours } = this.#parts;
-    this.#sources = sourcesOf(state);
+    this.#found = this.foundFor(state);
+    const before = this.#sources;
+    this.#sources = statedSources(state, this.#found);
     datapath.configure({ ...state, ...this.#sources });
+    if (!isSame(before, this.#sources)) this.#parts.sending(before, this.#sources);
     neighbours.set(state.services.flatMap(({ backends }) => backends.map(hopKey)));
   }
 

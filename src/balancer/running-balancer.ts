@@ -24,6 +24,7 @@ import { reasonCounters } from "./datapath/counters.ts";
 import type { Datapath } from "./datapath/datapath.ts";
 import { askedFlow, explainFlow } from "./datapath/explain.ts";
 import { Pressure } from "./datapath/pressure.ts";
+import type { Sources } from "./datapath/records.ts";
 import { completeState } from "./document.ts";
 import { type Deadlines, DrainClock, deadlinesOf, draining } from "./drains.ts";
 import { type Circumstances, memberIdentity } from "./effective.ts";
@@ -36,7 +37,7 @@ import { backendName } from "./names.ts";
 import { type HopChange, hopKey, Neighbours } from "./neighbours.ts";
 import { planChanges } from "./plan.ts";
 import { ConflictError, InvalidState } from "./refusals.ts";
-import { surroundingsOf } from "./sources.ts";
+import { statedSources } from "./sources.ts";
 import { ServiceStatuses } from "./status.ts";
 import type { Accepted, Store } from "./store.ts";
 import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } from "./table.ts";
@@ -99,6 +100,7 @@ export class RunningBalancer implements Balancer {
       neighbours: this.#neighbours,
       circumstances: this.#circumstances,
       attached,
+      sending: (before, now) => this.#tellSources(before, now),
     });
   }
 
@@ -197,9 +199,8 @@ export class RunningBalancer implements Balancer {
 
   /** Complete and checked, in the network as it is now. @throws InvalidState */
   #checked(next: State): State {
-    const found = surroundingsOf(next.devices?.[0]?.name);
-    const sources = { source4: next.source4 ?? found.source4, source6: next.source6 ?? found.source6 };
-    const state = completeState(next, found, this.#trust.of(sources));
+    const found = this.#installation.foundFor(next);
+    const state = completeState(next, found, this.#trust.of(statedSources(next, found)));
     const known = new Set(this.state.devices.map(({ name }) => name));
     const problems = state.devices.flatMap(({ name }, index): Problem[] => {
       // One that is away may come back; one that was never there is a mistake.
@@ -289,6 +290,16 @@ export class RunningBalancer implements Balancer {
       attached ? "The datapath is on a device." : "The datapath is not on a device.",
     );
     this.#tell({ at: new Date(), type: "device", ...told });
+  }
+
+  #tellSources(before: Sources, now: Sources): void {
+    const isLost = (["source4", "source6"] as const).some((each) => before[each] !== null && before[each] !== now[each]);
+    if (isLost)
+      this.#logger.warn(
+        { before, now },
+        "The balancer sends from other addresses: connections through NAT from the old ones end.",
+      );
+    else this.#logger.info({ ...now }, "The balancer sends from these addresses.");
   }
 
   #tell(event: BalancerEvent): void {

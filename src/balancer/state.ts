@@ -150,7 +150,8 @@ export const State = Type.Object(
     source4: Type.Optional(
       Type.String({
         ...Address,
-        description: "The IPv4 address that NAT and tunnels send from. Usual: the first of the first device.",
+        description:
+          "The IPv4 address that NAT and tunnels send from. Usual: the one that the first device has had for longest.",
       }),
     ),
     source6: Type.Optional(Type.String({ ...Address, description: "The same for IPv6." })),

@@ -9,6 +9,10 @@ export interface InterfaceAddress extends Prefix {
   family: 4 | 6;
   /** Duplicate address detection has not finished: the address cannot be used yet. */
   tentative: boolean;
+  /** Its preferred time is over, or it never had one: nothing new is to be sent from it (RFC 4862, section 5.5.4). */
+  deprecated: boolean;
+  /** When the device got it, in hundredths of a second since the kernel booted. */
+  created: number;
   /** RT_SCOPE_…: 0 is global, 253 is link, 254 is host. */
   scope: number;
 }
@@ -62,13 +66,18 @@ function decodeAddress({ payload }: Message): InterfaceAddress {
   const attributes = decodeAttributes(payload, SIZE.ifaddrmsg);
   // On point-to-point links IFA_ADDRESS is the other end; IFA_LOCAL, where present, is always ours.
   const address = attributes.get(ADDRESS.IFA_LOCAL) ?? attributes.get(ADDRESS.IFA_ADDRESS) ?? new Uint8Array(4);
-  const flags = attributes.get(ADDRESS.IFA_FLAGS);
+  const allFlags = attributes.get(ADDRESS.IFA_FLAGS);
+  const flags = allFlags === undefined ? view.getUint8(2) : readU32(allFlags);
+  // struct ifa_cacheinfo: two lifetimes, then when it was created and last updated.
+  const times = attributes.get(ADDRESS.IFA_CACHEINFO);
   return {
     ifindex: view.getUint32(4, true),
     family: view.getUint8(0) === AF_INET ? 4 : 6,
     address: formatIp(address),
     prefixLength: view.getUint8(1),
-    tentative: ((flags === undefined ? view.getUint8(2) : readU32(flags)) & ADDRESS.IFA_F_TENTATIVE) !== 0,
+    tentative: (flags & ADDRESS.IFA_F_TENTATIVE) !== 0,
+    deprecated: (flags & ADDRESS.IFA_F_DEPRECATED) !== 0,
+    created: times === undefined ? 0 : readU32(times.subarray(8)),
     scope: view.getUint8(3),
   };
 }

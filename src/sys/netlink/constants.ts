@@ -100,9 +100,11 @@ export const LINK = {
 export const ADDRESS = {
   IFA_ADDRESS: 1,
   IFA_LOCAL: 2,
+  IFA_CACHEINFO: 6,
   IFA_FLAGS: 8,
   IFA_F_NODAD: 0x02,
   IFA_F_DADFAILED: 0x08,
+  IFA_F_DEPRECATED: 0x20,
   IFA_F_TENTATIVE: 0x40,
   IFA_F_PERMANENT: 0x80,
 } as const;
