@@ -27,6 +27,8 @@ export class Attachments {
   readonly #directory: string;
   /** By ifindex. */
   readonly #links = new Map<number, XdpLink>();
+  /** By ifindex, the mode that was asked for last; those that were taken over were asked for what they have. */
+  readonly #asked = new Map<number, Device["mode"]>();
 
   /** `directory` is that of the pins. Links of devices that are gone are taken out. */
   constructor(directory: string) {
@@ -58,6 +60,7 @@ export class Attachments {
     const wanted = devices.map((device) => ({ device, link: findLink(device.name) }));
     const kept = new Set(wanted.map(({ link }) => link?.ifindex));
     for (const ifindex of this.ifindexes) if (!kept.has(ifindex)) this.#drop(ifindex);
+    for (const ifindex of this.#asked.keys()) if (!kept.has(ifindex)) this.#asked.delete(ifindex);
     return wanted.map(({ device, link }) => {
       if (link === null) return { device: device.name, attached: false, reason: `There is no device ${device.name}.` };
       try {
@@ -76,10 +79,14 @@ export class Attachments {
   #attach(program: LoadedProgram, { mode }: Device, ifindex: number): boolean {
     const wanted = mode === "generic" ? "skb" : mode;
     const there = this.#links.get(ifindex);
+    const before = this.#asked.get(ifindex) ?? mode;
+    this.#asked.set(ifindex, mode);
     if (there !== undefined) {
       const isThere = there.info().ifindex !== 0;
-      if (isThere && (wanted === "auto" || wanted === there.mode)) return false;
-      // The mode of a link is for good.
+      // What "auto" has come to stays: to try native mode anew takes the program away for a moment.
+      const suits = wanted === "auto" ? mode === before || there.mode === "native" : wanted === there.mode;
+      if (isThere && suits) return false;
+      // The mode of a link is for good, and a device has no program in both.
       this.#drop(ifindex);
     }
     const path = join(this.#directory, `link_${ifindex}`);
