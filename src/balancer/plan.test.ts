@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assertProperty } from "../../test/property.ts";
-import type { State } from "./contract.ts";
+import type { Service, State } from "./contract.ts";
 import { readDocument } from "./document.ts";
 import { planChanges } from "./plan.ts";
 
@@ -69,6 +69,36 @@ describe("a plan", () => {
     expect(planChanges(usual, JSON.parse(text.replace('"port":80', '"port":81'))).changes).toEqual([
       { action: "replace", subject: "service", service: "web", fields: { port: [80, 81] } },
     ]);
+  });
+
+  it("that takes a service away, or to another address, moves all its slots; one without backends has none", () => {
+    const [web, dns] = usual.services as [Service, Service];
+    const all = [{ service: "web", slots: 1009, of: 1009 }];
+    expect(planChanges(usual, { ...usual, services: [dns] }).moved).toEqual(all);
+    expect(planChanges(usual, { ...usual, services: [{ ...web, address: "192.0.2.2" }, dns] }).moved).toEqual(all);
+    expect(planChanges({ ...usual, services: [dns] }, usual).moved).toEqual([]);
+    const idle = two("{ address: 10.0.0.1, weight: 0 }, { address: 10.0.0.2, drain: true }");
+    expect(planChanges(idle, { ...idle, services: [dns] }).moved).toEqual([]);
+  });
+
+  it("says that devices are in another order: the first one's addresses are sent from", () => {
+    const on = (...names: string[]): State => ({ ...usual, devices: names.map((name) => ({ name, mode: "auto" })) });
+    expect(planChanges(on("lan", "wan"), on("wan", "lan"))).toEqual({
+      changes: [
+        {
+          action: "set",
+          subject: "balancer",
+          fields: {
+            devices: [
+              ["lan", "wan"],
+              ["wan", "lan"],
+            ],
+          },
+        },
+      ],
+      moved: [],
+    });
+    expect(planChanges(on("lan", "wan"), on("wan")).changes).toMatchObject([{ action: "remove", subject: "device" }]);
   });
 
   it("names what goes first, then what comes, devices and settings", () => {

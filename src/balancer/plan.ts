@@ -17,7 +17,10 @@ export type Takes = (service: Service, backend: Backend) => boolean;
 export function planChanges(before: State, after: State, takes: Takes = () => true): Plan {
   const changes: Change[] = [];
   const moved: Plan["moved"] = [];
-  const settings = differences(settingsOf(before), settingsOf(after));
+  const settings = differences(
+    { ...settingsOf(before), ...orderOf(before, after) },
+    { ...settingsOf(after), ...orderOf(after, before) },
+  );
   if (settings !== null) changes.push({ action: "set", subject: "balancer", fields: settings });
   for (const { left, right } of paired(before.devices, after.devices, deviceName, deviceName)) {
     const fields = differences(left, right);
@@ -36,6 +39,10 @@ export function planChanges(before: State, after: State, takes: Takes = () => tr
       const slots = slotsMoved(left, tableSizeOf(left, before), right, size, takes);
       if (slots > 0) moved.push({ service: right.name, slots, of: size });
       continue;
+    }
+    if (left !== undefined && isServed(left, takes)) {
+      const of = tableSizeOf(left, before);
+      moved.push({ service: (right ?? left).name, slots: of, of });
     }
     const fields = differences(summary(left), summary(right)) ?? {};
     changes.push({ action: actionFor(left, right, false), subject: "service", service: (right ?? left)?.name ?? "", fields });
@@ -60,6 +67,12 @@ function settingsOf({ services: _services, devices: _devices, ...settings }: Sta
   return settings;
 }
 
+/** Of the devices that both have: the balancer sends from the first one's addresses. */
+function orderOf({ devices }: State, other: State): { devices: string[] } {
+  const names = new Set(other.devices.map(deviceName));
+  return { devices: devices.map(deviceName).filter((name) => names.has(name)) };
+}
+
 function serviceChanges(left: Service, right: Service): Change[] {
   if (left === right) return [];
   const changes: Change[] = [];
@@ -82,6 +95,11 @@ function serviceChanges(left: Service, right: Service): Change[] {
       });
   }
   return changes;
+}
+
+/** Whether its slots are somebody's: all of them are, or none. */
+function isServed(service: Service, takes: Takes): boolean {
+  return service.backends.some((backend) => !backend.drain && backend.weight > 0 && takes(service, backend));
 }
 
 function slotsMoved(left: Service, leftSize: number, right: Service, rightSize: number, takes: Takes): number {

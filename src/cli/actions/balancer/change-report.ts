@@ -24,9 +24,11 @@ const SIGNS = { add: "+", remove: "-", set: "~", replace: "±" } as const;
 const STYLES = { add: "green", remove: "red", set: "yellow", replace: "yellow" } as const;
 
 function changeLine({ action, subject, service, backend, fields }: Change): string {
-  const name = [service, backend].filter((each) => each !== undefined).join("/");
-  // What goes is known by its name; so is what comes, beside what it has.
-  const told = action === "remove" ? [] : Object.entries(fields).filter(([field]) => action !== "add" || field !== "name");
+  const device = subject === "device" ? fields.name?.find((each) => typeof each === "string") : undefined;
+  const name = [service, backend, device].filter((each) => each !== undefined).join("/");
+  // What goes is known by its name; so is what comes, beside what it has, and a device, which has no other.
+  const isNamed = action === "add" || device !== undefined;
+  const told = action === "remove" ? [] : Object.entries(fields).filter(([field]) => !isNamed || field !== "name");
   const text = told.map(([field, [before, after]]) => {
     if (before === undefined || before === null) return `${field} ${shown(after)}`;
     return after === undefined || after === null
