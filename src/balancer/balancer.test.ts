@@ -328,6 +328,48 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     for (const each of ["81/128", "82/64"]) ip(`address del 2001:db8:7::${each} dev lb0`);
   });
 
+  it("a device gets the mode that the state asks for, whatever it had, also after a restart", async () => {
+    const modeOf = async (balancer: Balancer) => (await balancer.status()).devices[0]?.mode;
+    const on = (mode: Device["mode"]) => ({ ...usual(AB), devices: [{ name: "lb0", mode }] });
+    const first = await start({ state: on("generic") });
+    expect(await modeOf(first)).toBe("generic");
+    await first.apply(on("auto"));
+    expect(await modeOf(first)).toBe("native");
+    await first.apply(on("generic"));
+    expect(await modeOf(first)).toBe("generic");
+    await first.close();
+    const second = await start();
+    expect(await modeOf(second)).toBe("generic");
+    await second.close();
+    expect(await modeOf(await start({ state: on("auto") }))).toBe("native");
+  });
+
+  it("devices in another order: the first one's address is sent from", async () => {
+    const [, outer] = addPair("lb1", ["10.8.0.254/24"]);
+    try {
+      const on = (...names: string[]) => ({ ...usual(AB), devices: names.map((name) => ({ name, mode: "auto" as const })) });
+      const logger = { ...SILENT, warn: vi.fn() };
+      const balancer = await start({ state: on("lb0", "lb1"), logger });
+      expect((await balancer.apply(on("lb1", "lb0"))).changes).toHaveLength(1);
+      expect(logger.warn).toHaveBeenCalledWith(
+        { before: expect.objectContaining({ source4: "10.7.0.254" }), now: expect.objectContaining({ source4: "10.8.0.254" }) },
+        expect.any(String),
+      );
+    } finally {
+      await open.pop()?.close({ detach: true });
+      deleteLink(outer);
+    }
+  });
+
+  it("says so when it is taken off a device that the state names no more", async () => {
+    const logger = { ...SILENT, warn: vi.fn() };
+    const balancer = await start({ state: usual(AB, "source4: 10.7.0.254"), logger });
+    await balancer.apply({ ...balancer.state, devices: [] });
+    const told = { device: "lb0", attached: false, reason: "The state does not name it any more." };
+    expect(last(balancer, "device")).toEqual({ at: expect.any(Date), type: "device", ...told });
+    expect(logger.warn).toHaveBeenCalledWith(told, "The datapath is not on a device.");
+  });
+
   it("that cannot start leaves nothing behind", async () => {
     const other = await start({ instance: `${instance}-other`, directory: join(directory, "other"), state: usual(AB) });
     await expect(start({ state: usual(AB) })).rejects.toMatchObject({ code: "DEVICE_BUSY" });

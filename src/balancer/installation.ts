@@ -114,12 +114,18 @@ export class Installation {
       if (!isSame(fate(before), fate(attachment))) this.#parts.attached(attachment);
     }
     const names = new Set(devices.map(({ name }) => name));
-    for (const name of this.#attachments.keys()) if (!names.has(name)) this.#attachments.delete(name);
+    for (const [name, { attached }] of [...this.#attachments]) {
+      if (names.has(name)) continue;
+      this.#attachments.delete(name);
+      if (attached) this.#parts.attached({ device: name, attached: false, reason: "The state does not name it any more." });
+    }
     if (refused.length > 0) throw refused[0];
   }
 }
 
 function fate(attachment: Attachment | undefined): object | undefined {
   if (attachment === undefined) return undefined;
-  return attachment.attached ? { ifindex: attachment.status.ifindex } : { reason: attachment.reason };
+  return attachment.attached
+    ? { ifindex: attachment.status.ifindex, mode: attachment.status.mode }
+    : { reason: attachment.reason };
 }

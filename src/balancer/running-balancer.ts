@@ -286,7 +286,7 @@ export class RunningBalancer implements Balancer {
     const { device, attached } = attachment;
     const told = { device, attached, ...(!attachment.attached && { reason: attachment.reason }) };
     this.#logger[attached ? "info" : "warn"](
-      told,
+      { ...told, ...(attachment.attached && { mode: attachment.status.mode }) },
       attached ? "The datapath is on a device." : "The datapath is not on a device.",
     );
     this.#tell({ at: new Date(), type: "device", ...told });

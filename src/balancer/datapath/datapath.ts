@@ -13,6 +13,7 @@ import { listPins, pinAt } from "../../runtime/pins.ts";
 import { readSource, type Source } from "../../runtime/source.ts";
 import { ipv4ToNumber, parseIp } from "../../sys/ip-address.ts";
 import { BPFFS_PATH } from "../../sys/mount.ts";
+import { findLink } from "../../sys/netlink/index.ts";
 import type { Device, State } from "../state.ts";
 import { type Attachment, Attachments } from "./attachments.ts";
 import type { DatapathMaps } from "./installed.ts";
@@ -151,7 +152,14 @@ export class Datapath {
     const { devices } = this.maps;
     const there = new Set(devices.keys());
     const added = [...this.#attachments.ifindexes, ...ifindexes].filter((ifindex) => !there.has(ifindex));
-    devices.setMany([...new Set(added)].map((ifindex) => [ifindex, ifindex]));
+    for (const ifindex of new Set(added)) {
+      try {
+        devices.set(ifindex, ifindex);
+      } catch (error) {
+        // It went a moment ago; who follows the network is about to hear of it.
+        if (findLink(ifindex) !== null) throw error;
+      }
+    }
   }
 
   /** Packets may leave by the devices that this is on, by these, and by no others. */

@@ -5,6 +5,7 @@ import { noKernel, withoutKernel } from "../../../test/kernel.ts";
 import { assertProperty } from "../../../test/property.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
 import { BackendState, Mode } from "../../programs/balancer-maps.bpf.ts";
+import { getLink } from "../../sys/netlink/index.ts";
 import { readDocument } from "../document.ts";
 import type { State } from "../state.ts";
 import { mapsOnly, SMALL } from "../testing/maps-only.ts";
@@ -60,6 +61,12 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
   }
   const records = () => [...datapath.maps.backends].filter(([, { family }]) => family !== 0);
   const countOf = (slots: number[], number: number) => slots.filter((each) => each === number).length;
+
+  it("packets may leave by a device that is there; one that went a moment ago is left out", () => {
+    const { ifindex } = getLink("lo");
+    datapath.reach([2 ** 31 - 1, ifindex]);
+    expect([...datapath.maps.devices.keys()]).toEqual([ifindex]);
+  });
 
   it("a service is found by its key, and its ring leads to its backends", async () => {
     await write(services(web(`${A}, ${B}`)));
