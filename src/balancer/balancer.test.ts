@@ -291,7 +291,10 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     await expect
       .poll(() => last(balancer, "device"))
       .toMatchObject({ type: "device", device: "lb0", attached: false, reason: "There is no device lb0." });
-    expect((await balancer.status()).devices).toEqual([]);
+    expect(await balancer.status()).toMatchObject({
+      devices: [],
+      missingDevices: [{ name: "lb0", reason: "There is no device lb0." }],
+    });
     addPair("lb0", ["10.7.0.254/24"]);
     await expect.poll(() => last(balancer, "device")).toMatchObject({ type: "device", device: "lb0", attached: true });
     await expect
@@ -490,9 +493,19 @@ services:
       const taking = async () => (await backends(balancer)).filter(({ slots }) => slots > 0);
       await expect.poll(() => health(balancer)).toEqual(["up", "down", "down"]);
       await expect.poll(taking).toHaveLength(2);
+      const failures = async () => {
+        const flow = { protocol: "tcp", client: "198.51.100.1", address: "192.0.2.1", port: 80 } as const;
+        const ports = Array.from({ length: 50 }, (_, index) => index + 1);
+        const answers = await Promise.all(ports.map((clientPort) => balancer.explain({ ...flow, clientPort })));
+        return new Set(answers.flatMap(({ steps }) => steps.slice(4)));
+      };
+      const [, kept] = await taking();
+      const fails = `${kept?.name} fails its checks (connection refused), and gets packets nevertheless`;
+      expect(await failures()).toEqual(new Set([`${fails}: minimumUp (0.6) lets no more be taken away.`]));
       down("10.7.0.1");
       await expect.poll(async () => (await balancer.status()).services[0]?.failOpen).toBe(true);
       await expect.poll(taking).toHaveLength(3);
+      expect(await failures()).toContain(`${fails}: all backends fail theirs (fail open).`);
       await expect.poll(() => last(balancer, "fail-open")).toMatchObject({ type: "fail-open", service: "web", open: true });
       await up("10.7.0.1");
       await expect.poll(async () => (await balancer.status()).services[0]?.failOpen).toBe(false);
@@ -519,7 +532,9 @@ services:
       await first.apply(draining(0.2));
       expect((await backends(first))[1]).toMatchObject({ draining: true, slots: 0 });
       await expect.poll(() => last(first, "drained")).toMatchObject({ type: "drained", service: "web", backend: "b" });
+      expect((await backends(first))[1]).toMatchObject({ draining: false, drained: true });
       await first.apply(usual(AB));
+      expect((await backends(first))[1]).toMatchObject({ draining: false, drained: false });
       await first.apply(draining(1));
       await first.close();
       const second = await start();

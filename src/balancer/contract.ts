@@ -40,7 +40,10 @@ export interface BackendStatus {
   reason?: string;
   /** When its health last changed. */
   since: Date;
+  /** It keeps its connections, and gets no new ones. */
   draining: boolean;
+  /** The time that it had to drain is over: its connections went to others. */
+  drained: boolean;
   /** Slots of the service's table that are its. */
   slots: number;
   /** The next hop's, once known. */
@@ -86,10 +89,18 @@ export interface DeviceStatus {
   program: number;
 }
 
+/** A device that the state names, and that the datapath is not on. */
+export interface MissingDevice {
+  name: string;
+  /** In a sentence. */
+  reason: string;
+}
+
 export interface Status {
   revision: number;
   since: Date;
   devices: DeviceStatus[];
+  missingDevices: MissingDevice[];
   services: ServiceStatus[];
   /** By the names of `Reason`, in lower case. */
   reasons: Record<string, { packets: number; bytes: number }>;

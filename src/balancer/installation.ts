@@ -3,7 +3,7 @@
  * then services, and at last the devices that they come in by. One call at a time.
  */
 import { changedServices } from "./changed-services.ts";
-import type { Device, DeviceStatus, Service, State } from "./contract.ts";
+import type { Device, DeviceStatus, MissingDevice, Service, State } from "./contract.ts";
 import type { Attachment } from "./datapath/attachments.ts";
 import type { Datapath } from "./datapath/datapath.ts";
 import type { Sources } from "./datapath/records.ts";
@@ -48,6 +48,13 @@ export class Installation {
   /** The devices that the datapath is on. */
   get devices(): DeviceStatus[] {
     return [...this.#attachments.values()].flatMap((each) => (each.attached ? [each.status] : []));
+  }
+
+  /** The devices of the state that it is not on. */
+  get missingDevices(): MissingDevice[] {
+    return [...this.#attachments.values()].flatMap((each) =>
+      each.attached ? [] : [{ name: each.device, reason: each.reason }],
+    );
   }
 
   /** Whatever the datapath is now. @throws WirescriptError MAP, VERIFIER; DEVICE_BUSY and others for a device that refuses. */

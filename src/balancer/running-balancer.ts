@@ -314,10 +314,11 @@ export class RunningBalancer implements Balancer {
       state,
       healthOf: (service, backend) => this.#health.statusOf(service, backend),
       isUp: this.#circumstances.isUp,
+      isDrained: this.#circumstances.isDrained,
       isFailOpen: (service) => this.#health.isFailOpen(service),
     });
-    const { devices } = this.#installation;
-    return { revision, since, devices, services, reasons: reasonCounters(this.#datapath.maps) };
+    const { devices, missingDevices } = this.#installation;
+    return { revision, since, devices, missingDevices, services, reasons: reasonCounters(this.#datapath.maps) };
   }
 
   async pressure(): Promise<MapPressure[]> {
@@ -328,7 +329,15 @@ export class RunningBalancer implements Balancer {
   async explain(question: FlowQuestion): Promise<FlowAnswer> {
     this.#mustBeOpen();
     const { services } = this.state;
-    return explainFlow(this.#datapath.maps, askedFlow(question), { services, takes: this.#circumstances.isUp });
+    return explainFlow(this.#datapath.maps, askedFlow(question), {
+      services,
+      takes: this.#circumstances.isUp,
+      failureOf: (service, backend) => {
+        const { health, reason } = this.#health.statusOf(service, backend);
+        return health === "down" ? (reason ?? "no answer") : null;
+      },
+      isFailOpen: (service) => this.#health.isFailOpen(service),
+    });
   }
 
   subscribe(listener: (event: BalancerEvent) => void): () => void {

@@ -23,6 +23,7 @@ export interface StatusSources {
   state: State;
   healthOf(service: Service, backend: Backend): HealthStatus;
   isUp(service: Service, backend: Backend): boolean;
+  isDrained(service: Service, backend: Backend): boolean;
   isFailOpen(service: Service): boolean;
 }
 
@@ -56,6 +57,7 @@ export class ServiceStatuses {
     const backends = service.backends.map((backend): BackendStatus => {
       const identity = backendIdentity(backend, service);
       const entry = numbers?.backends.get(identity);
+      const drained = sources.isDrained(service, backend);
       return {
         service: service.name,
         name: backendName(backend),
@@ -63,7 +65,8 @@ export class ServiceStatuses {
         port: backendPort(backend, service),
         weight: backend.weight,
         ...sources.healthOf(service, backend),
-        draining: backend.drain,
+        draining: backend.drain && !drained,
+        drained,
         slots: counts.get(identity) ?? 0,
         ...nextHop(entry?.record, deviceOf),
         counters: backendCounters(datapath.maps, entry?.number),

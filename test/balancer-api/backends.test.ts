@@ -2,6 +2,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type App, makeApi } from "../../src/balancer/api/server.ts";
 import type { Balancer } from "../../src/balancer/contract.ts";
+import { addPair } from "../../src/balancer/testing/namespace.ts";
+import { deleteLink } from "../../src/sys/netlink/index.ts";
 import { noKernel, withoutKernel } from "../kernel.ts";
 import { type Method, ask as request } from "./ask.ts";
 import { SOURCES, TestBalancers } from "./test-balancer.ts";
@@ -104,5 +106,17 @@ describe.skipIf(noKernel)(`backends and the state${withoutKernel}`, () => {
     expect((await ask("GET", "/counters")).body).toMatchObject({ services: [{ name: "web", backends: [{ name: "b1" }] }] });
     expect((await ask("GET", "/services/web/status")).body).toMatchObject({ name: "web" });
     expect((await ask("GET", "/services/nil/status")).status).toBe(404);
+  });
+
+  test("health tells which devices of the state are missing", async () => {
+    const pairs = ["lb0", "lb1"].map((name) => addPair(name)[0]);
+    expect((await ask("PATCH", "/state", { devices: [{ name: "lb0" }, { name: "lb1" }] })).status).toBe(200);
+    const health = async () => (await ask("GET", "/health")).body;
+    expect(await health()).toMatchObject({ status: "ok", missingDevices: [] });
+    const missing = ["lb0", "lb1"].map((name) => ({ name, reason: `There is no device ${name}.` }));
+    deleteLink(pairs[0] as number);
+    await expect.poll(health).toMatchObject({ status: "degraded", missingDevices: missing.slice(0, 1) });
+    deleteLink(pairs[1] as number);
+    await expect.poll(health).toMatchObject({ status: "failing", missingDevices: missing });
   });
 });

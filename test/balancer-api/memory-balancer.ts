@@ -55,6 +55,7 @@ export class MemoryBalancer implements Balancer {
       revision: this.revision,
       since: this.since,
       devices: [],
+      missingDevices: [],
       services: this.state.services.map((service) => ({
         ...service,
         failOpen: false,
@@ -70,6 +71,7 @@ export class MemoryBalancer implements Balancer {
           health: "unchecked",
           since: this.since,
           draining: backend.drain,
+          drained: false,
           slots: 0,
           counters: none,
         })),

@@ -54,7 +54,8 @@ export const BackendStatus = Type.Object({
   health: Health,
   reason: Type.Optional(Type.String()),
   since: Time,
-  draining: Type.Boolean(),
+  draining: Type.Boolean({ description: "It keeps its connections, and gets no new ones." }),
+  drained: Type.Boolean({ description: "The time that it had to drain is over: its connections went to others." }),
   slots: Count,
   mac: Type.Optional(Type.String()),
   device: Type.Optional(Type.String()),
@@ -78,6 +79,9 @@ export const Reasons = Type.Record(Type.String(), Type.Object({ packets: Count, 
 export const Pressure = Type.Array(Type.Object({ name: Type.String(), entries: Count, capacity: Count }), {
   description: "How full the maps are.",
 });
+export const MissingDevices = Type.Array(Type.Object({ name: Type.String(), reason: Type.String() }), {
+  description: "Devices of the state that the datapath is not on.",
+});
 export const Status = Type.Object({
   revision: Count,
   since: Time,
@@ -90,12 +94,22 @@ export const Status = Type.Object({
       program: Count,
     }),
   ),
+  missingDevices: MissingDevices,
   services: Type.Array(ServiceStatus),
   reasons: Reasons,
   pressure: Pressure,
 });
 
-export const BackendHealth = Type.Pick(BackendStatus, ["name", "address", "port", "health", "reason", "since", "draining"]);
+export const BackendHealth = Type.Pick(BackendStatus, [
+  "name",
+  "address",
+  "port",
+  "health",
+  "reason",
+  "since",
+  "draining",
+  "drained",
+]);
 
 export const Flow = Type.Object({
   service: Type.Union([Type.String(), Type.Null()], { description: "Null: no service takes it." }),

@@ -4,7 +4,7 @@
  */
 import { BackendState, FlowState, ServiceFlag } from "../../programs/balancer-maps.bpf.ts";
 import { isErrno } from "../../sys/errno.ts";
-import type { FlowAnswer, FlowQuestion, Problem, Service } from "../contract.ts";
+import type { Backend, FlowAnswer, FlowQuestion, Problem, Service } from "../contract.ts";
 import { flowHash, slotOf } from "../flow-hash.ts";
 import { backendName } from "../names.ts";
 import { isAddress, readAddress } from "../network-address.ts";
@@ -25,6 +25,9 @@ import {
 export interface Names {
   services: readonly Service[];
   takes: Takes;
+  /** Why its checks say that it is down; null when they do not. */
+  failureOf: (service: Service, backend: Backend) => string | null;
+  isFailOpen: (service: Service) => boolean;
 }
 
 /** Addresses that were read: 4 or 16 bytes each, of the same length. */
@@ -50,7 +53,8 @@ export function askedFlow(question: FlowQuestion): AskedFlow {
   throw new InvalidState(problems, "This is no connection that can be looked for.");
 }
 
-export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services, takes }: Names): FlowAnswer {
+export function explainFlow(maps: DatapathMaps, flow: AskedFlow, names: Names): FlowAnswer {
+  const { services, takes } = names;
   const steps: string[] = [];
   const found = findService(maps, flow, steps);
   if (found === null) return { service: null, backend: null, by: "none", steps };
@@ -72,9 +76,22 @@ export function explainFlow(maps: DatapathMaps, flow: AskedFlow, { services, tak
     const backend = service.backends[table[slot] ?? -1];
     return backend === undefined ? null : backendName(backend);
   };
-  const known = knownFlow(maps, flow, steps, nameOf);
-  if (known !== null) return { service: name, ...known, steps };
-  return { service: name, ...bySlot(flow, found.record, steps, ownerOf), steps };
+  const decided = knownFlow(maps, flow, steps, nameOf) ?? bySlot(flow, found.record, steps, ownerOf);
+  const backend = service?.backends.find((each) => backendName(each) === decided.backend);
+  if (service !== undefined && backend !== undefined) sayFailure(service, backend, names, steps);
+  return { service: name, ...decided, steps };
+}
+
+/** Of a backend that gets packets although its checks fail. */
+function sayFailure(service: Service, backend: Backend, { failureOf, isFailOpen }: Names, steps: string[]): void {
+  const failure = failureOf(service, backend);
+  if (failure === null) return;
+  const why = isFailOpen(service)
+    ? "all backends fail theirs (fail open)"
+    : backend.drain
+      ? "it drains, and keeps the connections that it has"
+      : `minimumUp (${service.minimumUp}) lets no more be taken away`;
+  steps.push(`${backendName(backend)} fails its checks (${failure}), and gets packets nevertheless: ${why}.`);
 }
 
 interface Found {

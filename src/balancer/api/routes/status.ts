@@ -1,6 +1,6 @@
 /** What the balancer does at the moment: as a whole, and in the parts that are asked for often. */
 import Type from "typebox";
-import type { BackendStatus, ServiceStatus } from "../../contract.ts";
+import type { BackendStatus, Status as ReportedStatus, ServiceStatus } from "../../contract.ts";
 import { notFound } from "../problem.ts";
 import { NoQuery } from "../queries.ts";
 import { Readings } from "../readings.ts";
@@ -8,6 +8,7 @@ import {
   answers,
   BackendHealth,
   Counters,
+  MissingDevices,
   Pressure,
   Reasons,
   ServiceParameter,
@@ -18,8 +19,10 @@ import type { ApiParts } from "../server.ts";
 
 const HealthReport = Type.Object({
   status: Type.Enum(["ok", "degraded", "failing"], {
-    description: "degraded: a backend is down. failing: a service has no backend that is up.",
+    description:
+      "degraded: a backend is down, or a device of the state is missing. failing: a service has no backend that is up, or there is none of the devices.",
   }),
+  missingDevices: MissingDevices,
   services: Type.Array(
     Type.Object({ name: Type.String(), failOpen: Type.Boolean(), up: Type.Integer(), backends: Type.Array(BackendHealth) }),
   ),
@@ -95,8 +98,9 @@ export function statusRoutes({ app, balancer }: ApiParts): void {
       },
     },
     async () => {
-      const { services } = await readings.status();
-      return { status: overall(services), services: services.map(healthOf) };
+      const status = await readings.status();
+      const { missingDevices, services } = status;
+      return { status: overall(status), missingDevices, services: services.map(healthOf) };
     },
   );
 
@@ -130,8 +134,8 @@ function healthOf({ name, failOpen, backends }: ServiceStatus) {
     name,
     failOpen,
     up: backends.filter(isUp).length,
-    backends: backends.map(({ name, address, port, health, reason, since, draining }) => {
-      return { name, address, port, health, ...(reason !== undefined && { reason }), since, draining };
+    backends: backends.map(({ name, address, port, health, reason, since, draining, drained }) => {
+      return { name, address, port, health, ...(reason !== undefined && { reason }), since, draining, drained };
     }),
   };
 }
@@ -141,7 +145,8 @@ function isUp({ health }: BackendStatus): boolean {
   return health !== "down";
 }
 
-function overall(services: readonly ServiceStatus[]): "ok" | "degraded" | "failing" {
+function overall({ services, devices, missingDevices }: ReportedStatus): "ok" | "degraded" | "failing" {
+  if (missingDevices.length > 0 && devices.length === 0) return "failing";
   if (services.some(({ backends }) => backends.length > 0 && !backends.some(isUp))) return "failing";
-  return services.some(({ backends }) => !backends.every(isUp)) ? "degraded" : "ok";
+  return missingDevices.length > 0 || services.some(({ backends }) => !backends.every(isUp)) ? "degraded" : "ok";
 }

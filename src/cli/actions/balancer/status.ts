@@ -23,6 +23,9 @@ export async function status(name: string | undefined, options: ApiOptions): Pro
   if (services.length === 0) say("There are no services. Add one: wirescript balancer add web 192.0.2.1:80/tcp");
   else sayServices(services);
   for (const line of troubles(services)) say(line);
+  for (const { name: device, reason } of report.missingDevices) {
+    say(paint("red", oneLine(`the balancer is not on ${device}: ${reason}`)));
+  }
   if (name === undefined) sayRest(report);
 }
 
@@ -91,9 +94,9 @@ export function overallHealth({ backends, failOpen }: Pick<Service, "backends" |
 }
 
 function backendRow(backend: Backend, service: Service): string[] {
-  const { name, address, port, weight, slots, health, since, draining, counters } = backend;
+  const { name, address, port, weight, slots, health, since, draining, drained, counters } = backend;
   const share = service.slots === 0 ? "-" : percent(slots / service.slots);
-  const state = draining ? `${health}, draining` : health;
+  const state = draining ? `${health}, draining` : drained ? `${health}, drained` : health;
   const long = health === "unchecked" ? "" : age(Date.now() - Date.parse(since));
   return ["", name, endpoint(address, port), "", `${weight}`, share.padStart(7), state, long, ...amounts(counters)];
 }
