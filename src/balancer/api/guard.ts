@@ -22,7 +22,13 @@ export interface GuardOptions {
 /** Wrong tokens per minute and client address; after that, the answer is 429. */
 const MOST_WRONG_TOKENS = 20;
 
+/** Who is refused is told once in so many milliseconds, whoever asks how often. */
+const TOLD_EVERY = 60_000;
+/** More sources than this in that time are not told apart. */
+const MOST_TOLD = 1000;
+
 export async function guard(app: FastifyInstance, { token, requestsPerSecond, hosts = [] }: GuardOptions): Promise<void> {
+  const logRefused = refusalLog();
   app.addHook("onRequest", async (request) => {
     mustBeOurHost(request, hosts);
     mustBeOwnPage(request);
@@ -33,7 +39,10 @@ export async function guard(app: FastifyInstance, { token, requestsPerSecond, ho
     timeWindow: 1000,
     hook: "onRequest",
     keyGenerator: ({ ip }) => networkOf(ip),
-    errorResponseBuilder: (_request, { ttl }) => tooMany("requests", ttl),
+    errorResponseBuilder: (request, { ttl }) => {
+      logRefused(request, "Requests are refused: there are too many from this address.");
+      return tooMany("requests", ttl);
+    },
   });
   if (token === undefined) return;
   const wrongTokens = app.createRateLimit({
@@ -46,6 +55,8 @@ export async function guard(app: FastifyInstance, { token, requestsPerSecond, ho
     keys: new Set<string>(),
     auth: (key: string) => timingSafeEqual(digest(key), right),
     addHook: false,
+    // "bearer" is the same scheme (RFC 9110, section 11.1); the other specification wants it as it writes it.
+    specCompliance: "rfc6749",
     verifyErrorLogLevel: "debug",
   });
   app.addHook("onRequest", async (request, reply) => {
@@ -54,9 +65,23 @@ export async function guard(app: FastifyInstance, { token, requestsPerSecond, ho
     if (verify === undefined) throw new Error("bearer-auth decorates the server");
     const failed = await new Promise<Error | undefined>((resolve) => verify(request, reply, resolve));
     if (failed === undefined) return;
+    logRefused(request, "Requests are refused: they have no token, or not the right one.");
     const limit = await wrongTokens(request);
     throw !limit.isAllowed && limit.isExceeded ? tooMany("wrong tokens", limit.ttl) : unauthorized();
   });
+}
+
+/** Logs that a client is refused, once a while for each; never what it sent. */
+function refusalLog(): (request: FastifyRequest, message: string) => void {
+  const told = new Map<string, number>();
+  return ({ ip, log }, message) => {
+    const key = `${networkOf(ip)} ${message}`;
+    const now = performance.now();
+    if (now - (told.get(key) ?? Number.NEGATIVE_INFINITY) < TOLD_EVERY) return;
+    if (told.size >= MOST_TOLD) told.clear();
+    told.set(key, now);
+    log.warn({ client: ip }, message);
+  };
 }
 
 /** Of the same length for all tokens, so that comparing tells nothing of the length either. */
