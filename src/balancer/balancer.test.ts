@@ -373,6 +373,15 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect(logger.warn).toHaveBeenCalledWith(told, "The datapath is not on a device.");
   });
 
+  it("tells of a way that the state says by the backend's address", async () => {
+    const [, outer] = addPair("lb1");
+    const balancer = await start({
+      state: usual('{ address: 10.7.0.1, mac: "02:00:00:00:07:09", device: lb1 }', "source4: 10.7.0.254"),
+    });
+    deleteLink(outer);
+    await expect.poll(() => last(balancer, "neighbour")).toMatchObject({ address: "10.7.0.1", mac: null, device: null });
+  });
+
   it("that cannot start leaves nothing behind", async () => {
     const other = await start({ instance: `${instance}-other`, directory: join(directory, "other"), state: usual(AB) });
     await expect(start({ state: usual(AB) })).rejects.toMatchObject({ code: "DEVICE_BUSY" });

@@ -110,10 +110,18 @@ class Checks {
     this.#refuse(path, `${size} is no prime, so some backends would not reach all slots.`, `Give ${nearestPrime(size)}.`);
   }
 
-  #twice<T>(all: readonly T[], of: (each: T) => string, path: string, field: string, subject: (key: string) => string): void {
+  /** Those that `of` gives nothing for are like no other. */
+  #twice<T>(
+    all: readonly T[],
+    of: (each: T) => string | undefined,
+    path: string,
+    field: string,
+    subject: (key: string) => string,
+  ): void {
     const seen = new Map<string, number>();
     for (const [index, each] of all.entries()) {
       const key = of(each);
+      if (key === undefined) continue;
       const first = seen.get(key);
       if (first === undefined) seen.set(key, index);
       else
@@ -136,7 +144,7 @@ class Checks {
     );
     this.#twice(
       backends,
-      ({ name }) => name ?? "",
+      ({ name }) => name,
       `${path}/backends`,
       "name",
       (name) => `A backend called ${name}`,

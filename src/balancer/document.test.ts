@@ -97,6 +97,17 @@ services:
     expect(state.services[0]?.backends[0]).toMatchObject({ mac: "02:00:00:00:00:01", device: "no" });
   });
 
+  it("does not call two backends the same that have no name, and no address to be called by", () => {
+    const problems = problemsOf(backend("address: nowhere }, { address: elsewhere"));
+    expect(problems).toHaveLength(2);
+    expect(problems.join()).not.toContain("already");
+  });
+
+  it("says how a check's path begins", () => {
+    const [problem] = problemsOf(backend("address: 10.0.0.1", "check: { type: http, path: healthz }"));
+    expect(problem).toContain('It is "healthz". Give text of 0 to 2048 characters. It begins with /');
+  });
+
   it("tells all problems of all parts, in order", () => {
     expect(
       problemsOf(`version: 2

@@ -230,9 +230,12 @@ export class RunningBalancer implements Balancer {
     const keys = new Set(changes.map(({ key }) => key));
     const behind = this.state.services.filter(({ backends }) => backends.some((backend) => keys.has(hopKey(backend))));
     await this.#installation.services(this.state, behind);
-    for (const { key: address, mac, device } of changes) {
-      this.#logger.info({ address, mac, device }, "The way to a backend has changed.");
-      this.#tell({ at: new Date(), type: "neighbour", address, mac, device });
+    for (const { key, mac, device } of changes) {
+      const reached = behind.flatMap(({ backends }) => backends.filter((backend) => hopKey(backend) === key));
+      for (const address of new Set(reached.map((backend) => backend.address))) {
+        this.#logger.info({ address, mac, device }, "The way to a backend has changed.");
+        this.#tell({ at: new Date(), type: "neighbour", address, mac, device });
+      }
     }
   }
 
@@ -267,7 +270,12 @@ export class RunningBalancer implements Balancer {
     this.#tell({ at: since, type: "health", ...told });
     const open = this.#health.isFailOpen(service);
     if (open === wasOpen) return;
-    this.#logger.warn({ service: service.name, open }, "All backends fail their checks, or do no more.");
+    if (open)
+      this.#logger.warn(
+        { service: service.name, open },
+        "All backends fail their checks, so all of them get connections nevertheless.",
+      );
+    else this.#logger.info({ service: service.name, open }, "A backend is up again, so only those that are get connections.");
     this.#tell({ at: since, type: "fail-open", service: service.name, open });
   }
 

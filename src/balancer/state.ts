@@ -41,7 +41,12 @@ const CheckTimes = {
   port: Type.Optional(Port),
 };
 const HttpCheck = {
-  path: Type.String({ default: "/", pattern: "^/[!-~]*$", maxLength: 2048 }),
+  path: Type.String({
+    default: "/",
+    pattern: "^/[!-~]*$",
+    maxLength: 2048,
+    description: "It begins with /, and a space in it is written %20.",
+  }),
   host: Type.Optional(
     Type.String({ minLength: 1, maxLength: 255, description: "The Host header, and the name that TLS asks for." }),
   ),

@@ -102,6 +102,7 @@ describe.skipIf(noKernel)(`wirescript balancer${withoutKernel}`, () => {
   });
 
   test("--dry-run changes nothing, and says so", async () => {
+    expect(await ok("set", 'devices=[{"name":"lo"}]', "--dry-run")).toContain("+ device lo  mode auto\n");
     const text = await ok("add", "web", "192.0.2.1:80/tcp", "--dry-run");
     expect(text).toContain("+ service web");
     expect(text).toContain("It would be: moves no slots. Nothing was changed.");
@@ -170,6 +171,7 @@ describe.skipIf(noKernel)(`wirescript balancer${withoutKernel}`, () => {
   describe("failures say what, why and fix", () => {
     test.each([
       ["NO_SUCH_SERVICE", ["add", "web", "192.0.2.1"], 'There is no service called "web"'],
+      ["NO_SUCH_SERVICE", ["add", "web", "192.0.2.1:80"], "wirescript balancer add web 192.0.2.1:80/tcp"],
       ["USAGE", ["add", "web/b1", "192.0.2.1:80/tcp"], "no address of a backend"],
       ["USAGE", ["add", "web", "192.0.2.1:80/sctp"], "no address of a service"],
       ["USAGE", ["set", "web"], "FIELD=VALUE"],
@@ -190,6 +192,7 @@ describe.skipIf(noKernel)(`wirescript balancer${withoutKernel}`, () => {
       expect(stderr).toContain(says);
       expect(stderr).toMatch(/^error: .+\n {2}why: .+/);
       expect(stderr).toMatch(/\n {2}fix: .+/);
+      expect(stderr).not.toContain("why: Not Found");
     });
 
     test("a service that is there is not added again", async () => {
@@ -197,6 +200,7 @@ describe.skipIf(noKernel)(`wirescript balancer${withoutKernel}`, () => {
       const { status, stderr } = await balancerVerb("add", "web", "192.0.2.1:80/tcp");
       expect(status).toBe(EXIT_STATUS.CONFLICT);
       expect(stderr).toContain("It is there already");
+      expect(stderr).not.toContain("why: Precondition Failed");
     });
 
     test("without the token nothing is told", async () => {

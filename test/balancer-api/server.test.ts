@@ -1,4 +1,6 @@
 /** Who may ask, and what the documentation says of the API. */
+import { gzipSync } from "node:zlib";
+import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { type ApiOptions, type App, makeApi } from "../../src/balancer/api/server.ts";
 import { MemoryBalancer } from "./memory-balancer.ts";
@@ -20,6 +22,8 @@ test("a token is asked for where there is one, and what it is is not told", asyn
   expect(await status("Bearer wrong")).toBe(401);
   expect(await status(`Basic ${TOKEN}`)).toBe(401);
   expect(await status(`Bearer ${TOKEN}`)).toBe(200);
+  expect(await status(`bearer ${TOKEN}`)).toBe(200);
+  expect(await status(`bearer ${TOKEN.toUpperCase()}`)).toBe(401);
   const refused = await app.inject({ url: "/status" });
   expect(refused.headers["www-authenticate"]).toContain("Bearer");
   expect(refused.json()).toMatchObject({ status: 401, code: "no-token" });
@@ -33,6 +37,24 @@ test("who guesses tokens is told to wait", async () => {
   const answer = await app.inject({ url: "/status", headers: { authorization: "Bearer wrong" } });
   expect(answer.json()).toMatchObject({ status: 429, code: "too-many" });
   expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+});
+
+test("who is refused is logged once, without what it sent", async () => {
+  const lines: string[] = [];
+  const logger = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
+  const app = await open({ token: TOKEN, requestsPerSecond: 3, logger });
+  const from = (remoteAddress: string, token: string) =>
+    app.inject({ url: "/status", headers: { authorization: `Bearer ${token}` }, remoteAddress });
+  for (let each = 0; each < 5; each++) await from("192.0.2.1", "wrong-secret");
+  for (let each = 0; each < 5; each++) await from("192.0.2.1", TOKEN);
+  await from("192.0.2.2", "wrong-secret");
+  const token = "Requests are refused: they have no token, or not the right one.";
+  expect(lines.map((line) => JSON.parse(line)).map(({ client, msg }) => [client, msg])).toEqual([
+    ["192.0.2.1", token],
+    ["192.0.2.1", "Requests are refused: there are too many from this address."],
+    ["192.0.2.2", token],
+  ]);
+  expect(lines.join()).not.toMatch(/secret|horse/);
 });
 
 test("a limit of requests per second holds", async () => {
@@ -52,6 +74,19 @@ test.each([
 ])("the host %s is answered with %d", async (host, status) => {
   const app = await open({ hosts: ["balancer.example"] });
   expect((await app.inject({ url: "/status", headers: { host } })).statusCode).toBe(status);
+});
+
+test("a body that is compressed is of a type that is not read", async () => {
+  const app = await open({});
+  const send = (encoding: string, payload: Buffer | string) =>
+    app.inject({
+      method: "PUT",
+      url: "/state",
+      payload,
+      headers: { "content-type": "application/json", "content-encoding": encoding },
+    });
+  expect((await send("gzip", gzipSync("{}"))).json()).toMatchObject({ status: 415, code: "encoding" });
+  expect((await send("identity", "{}")).statusCode).toBe(200);
 });
 
 test("pages of other sites are refused", async () => {

@@ -16,6 +16,8 @@ export function readJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser(["application/json", MERGE_PATCH], { parseAs: "string" }, (request, body, done) => {
+    const { "content-encoding": encoding = "identity" } = request.headers;
+    if (encoding.toLowerCase() !== "identity") return done(isEncoded(encoding));
     // Fastify has read it as a string, as parseAs says; its types have both.
     const answer = parse(request, body as string, (error, value) => {
       if (error === null && isTooDeep(value)) done(tooDeep());
@@ -35,6 +37,16 @@ function isTooDeep(value: unknown): boolean {
 }
 
 const isNested = (value: unknown): boolean => typeof value === "object" && value !== null;
+
+function isEncoded(encoding: string): Refusal {
+  return new Refusal({
+    status: 415,
+    code: "encoding",
+    detail: `The body is encoded (${encoding.slice(0, 80)}), and bodies are read as they are.`,
+    fix: "Send it without content-encoding.",
+    headers: { "accept-encoding": "identity" },
+  });
+}
 
 function tooDeep(): Refusal {
   return new Refusal({

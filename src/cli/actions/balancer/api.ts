@@ -147,6 +147,13 @@ const CODES: Record<number, ErrorCode> = {
   503: "NO_ANSWER",
 };
 
+/** By the code of the problem, where its detail is what and not why. */
+const WHYS: Record<string, string> = {
+  taken: "A name, an address and port, and what clients send to belong to one alone.",
+  conflict: "The change was made to what is not so any more.",
+  "changed-meanwhile": "The change was asked for on a condition that does not hold.",
+};
+
 /** What the service said no with, as a failure of the command. */
 function refused(text: string, status: number, base: URL): WirescriptError {
   let problem: Partial<ProblemDetails>;
@@ -177,10 +184,10 @@ function refused(text: string, status: number, base: URL): WirescriptError {
       fix: "Give the one that it was started with: --token-file FILE, or the variable WIRESCRIPT_BALANCER_TOKEN.",
     });
   }
-  return new WirescriptError({
-    code,
-    what: problem.detail ?? `The balancer answers ${status}.`,
-    why: problem.title,
-    fix: problem.fix,
-  });
+  const what = problem.detail ?? `The balancer answers ${status}.`;
+  // What there is instead is the reason here, not what to do.
+  if (problem.code === "not-found")
+    return new WirescriptError({ code, what, why: problem.fix, fix: "See the names: wirescript balancer status" });
+  const why = WHYS[problem.code] ?? `The balancer answers ${status} (${problem.title}).`;
+  return new WirescriptError({ code, what, why, fix: problem.fix });
 }

@@ -31,7 +31,23 @@ export async function add(name: string, endpoint: string, fields: readonly strin
     protocol === undefined
       ? pathOf({ ...target, backend: target.backend ?? backendName({ address, port: port === "all" ? undefined : port }) })
       : pathOf(target);
-  await change("PUT", path, options, body, { "if-none-match": "*" });
+  const isPlain = protocol !== undefined || target.backend !== undefined;
+  await change("PUT", path, options, body, { "if-none-match": "*" }).catch((error: unknown) => {
+    if (isPlain || !(error instanceof WirescriptError) || error.code !== "NO_SUCH_SERVICE") throw error;
+    throw noService(target.service, endpoint, port, error);
+  });
+}
+
+/** Without a protocol it is an address of a backend; most who meet this meant the service itself. */
+function noService(service: string, endpoint: string, port: unknown, cause: WirescriptError): WirescriptError {
+  const whole = port === undefined ? `${endpoint}:80/tcp` : `${endpoint}/tcp`;
+  return new WirescriptError({
+    code: "NO_SUCH_SERVICE",
+    what: cause.message,
+    why: `"${endpoint}" says no protocol, so it is taken for a backend of ${service}.`,
+    fix: `To add the service, say the protocol: wirescript balancer add ${service} ${whole}`,
+    cause,
+  });
 }
 
 export async function remove(name: string, options: ChangeOptions): Promise<void> {
