@@ -382,6 +382,20 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     await expect.poll(() => last(balancer, "neighbour")).toMatchObject({ address: "10.7.0.1", mac: null, device: null });
   });
 
+  it("warns when what it begins with undoes what was changed since", async () => {
+    const logger = { ...SILENT, warn: vi.fn() };
+    const first = await start({ state: usual(AB), logger });
+    await first.apply(usual("{ name: a, address: 10.7.0.1, drain: true }, { name: b, address: 10.7.0.2 }"));
+    await first.close();
+    const second = await start({ logger });
+    expect(logger.warn).not.toHaveBeenCalled();
+    await second.close();
+    await start({ state: usual(AB), logger });
+    expect(logger.warn.mock.calls).toEqual([
+      [expect.objectContaining({ changes: [expect.objectContaining({ backend: "a" })] }), expect.stringContaining("is undone")],
+    ]);
+  });
+
   it("that cannot start leaves nothing behind", async () => {
     const other = await start({ instance: `${instance}-other`, directory: join(directory, "other"), state: usual(AB) });
     await expect(start({ state: usual(AB) })).rejects.toMatchObject({ code: "DEVICE_BUSY" });

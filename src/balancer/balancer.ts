@@ -51,7 +51,14 @@ export async function startBalancer(options: BalancerOptions = {}): Promise<Bala
     const balancer = new RunningBalancer({ store, lock, datapath }, begun, logger);
     try {
       await balancer.begin();
-      if (options.state !== undefined) await balancer.apply(options.state);
+      if (options.state !== undefined) {
+        const { changes, moved } = await balancer.apply(options.state);
+        if (changes.length > 0)
+          logger.warn(
+            { changes, moved, fix: "To keep what the API changes, write it into the document, or start without one." },
+            "The document differs from the state that was accepted last, and has taken its place: what was changed since is undone.",
+          );
+      }
     } catch (error) {
       await balancer.close({ detach: !installed });
       throw error;
