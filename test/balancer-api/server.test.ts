@@ -113,7 +113,18 @@ test("OpenAPI 3.1 names every route and every schema", async () => {
   expect(Object.keys(of("patch", "/state").requestBody.content)).toContain("application/merge-patch+json");
   // What has a default need not be sent.
   expect(document.components.schemas.Service.required).toEqual(["name", "address", "port", "protocol"]);
-  expect(of("put", "/state").parameters).toMatchObject([{ name: "dryRun", required: false }]);
+  expect(of("put", "/state").parameters[0]).toMatchObject({ name: "dryRun", required: false });
+  const headersOf = (method: string, path: string) =>
+    (of(method, path).parameters as { name: string; in: string }[]).flatMap((each) => (each.in === "header" ? each.name : []));
+  expect(headersOf("put", "/state")).toEqual(["If-Match", "If-None-Match"]);
+  expect(headersOf("delete", "/services/{service}/backends/{backend}")).toEqual(["If-Match", "If-None-Match"]);
+  expect(headersOf("get", "/services")).toEqual(["If-None-Match"]);
+  expect(headersOf("get", "/events")).toEqual(["Last-Event-ID"]);
+  expect(of("get", "/services").responses["304"].headers).toHaveProperty("ETag");
+  expect(of("put", "/services/{service}").responses["201"].headers).toHaveProperty("ETag");
+  expect(of("get", "/status").responses["200"]).not.toHaveProperty("headers");
+  expect(document.components.securitySchemes).toMatchObject({ token: { type: "http", scheme: "bearer" } });
+  expect(document.security).toBeUndefined();
 });
 
 test("the page at /docs is made of files of this service", async () => {

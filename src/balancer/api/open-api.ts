@@ -38,10 +38,10 @@ export function openApi(hasToken: boolean): FastifyDynamicSwaggerOptions {
         { name: "state", description: "The whole desired state at once" },
         { name: "status", description: "What is, in contrast to what is desired" },
       ],
-      ...(hasToken && {
-        components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
-        security: [{ token: [] }],
-      }),
+      components: {
+        securitySchemes: { token: { type: "http", scheme: "bearer", description: "Where the service was started with one." } },
+      },
+      ...(hasToken && { security: [{ token: [] }] }),
     },
     transformObject: (document) => ("openapiObject" in document ? named(document.openapiObject) : document.swaggerObject),
   };
@@ -50,7 +50,7 @@ export function openApi(hasToken: boolean): FastifyDynamicSwaggerOptions {
 type Json = { [key: string]: unknown };
 
 /** The document with each schema of `NAMED` said once, and referred to everywhere else. */
-function named<T extends { components?: object }>(document: T): T {
+function named<T extends { components?: object; paths?: object }>(document: T): T {
   const names = new Map(Object.entries(NAMED).map(([name, schema]) => [canonical(schema), name]));
   const refer = (value: unknown, isDefinition: boolean): unknown => {
     if (!isObject(value)) return Array.isArray(value) ? value.map((each) => refer(each, false)) : value;
@@ -60,7 +60,46 @@ function named<T extends { components?: object }>(document: T): T {
   };
   const schemas = Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, refer(schema, true)]));
   const whole = refer(document, false) as T;
-  return { ...whole, components: { ...whole.components, schemas } };
+  return withHeaders({ ...whole, components: { ...whole.components, schemas } });
+}
+
+const DESIRED = /^\/(state|services(\/\{service\}(\/backends(\/\{backend\})?)?)?)$/;
+const REVISION = { ETag: { description: "The state's revision.", schema: { type: "string" } } };
+
+const header = (name: string, description: string) => ({ name, in: "header", description, schema: { type: "string" } });
+const READING = [header("If-None-Match", "The ETag of what is known: 304 if that is still so.")];
+const CHANGING = [
+  header("If-Match", "The ETag of what was read: 412 if there is another by now."),
+  header("If-None-Match", "*: only add; 412 if it is there."),
+];
+const LISTENING = [header("Last-Event-ID", "The id of the last event that came: what was missed since comes first.")];
+
+/** Headers are not read by schemas, so no route has them in its own. */
+function withHeaders<T extends { paths?: object }>(document: T): T {
+  const paths = Object.entries((document.paths ?? {}) as Record<string, Record<string, Json>>).map(([path, operations]) => {
+    const all = Object.entries(operations).map(([method, operation]) => [method, headed(path, method, operation)]);
+    return [path, Object.fromEntries(all)];
+  });
+  return { ...document, paths: Object.fromEntries(paths) };
+}
+
+function headed(path: string, method: string, operation: Json): Json {
+  const own = (operation.parameters ?? []) as Json[];
+  if (path === "/events") return { ...operation, parameters: [...own, ...LISTENING] };
+  if (!DESIRED.test(path)) return operation;
+  const responses = Object.entries(operation.responses as Record<string, Json>).map(([status, response]) => [
+    status,
+    status.startsWith("2") ? { ...response, headers: REVISION } : response,
+  ]);
+  const isReading = method === "get";
+  return {
+    ...operation,
+    parameters: [...own, ...(isReading ? READING : CHANGING)],
+    responses: {
+      ...Object.fromEntries(responses),
+      ...(isReading && { 304: { description: "It is what is known.", headers: REVISION } }),
+    },
+  };
 }
 
 /** What has a default need not be sent, which JSON Schema and TypeBox leave open. */
