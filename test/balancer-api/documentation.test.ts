@@ -83,5 +83,10 @@ describe.skipIf(noKernel)(`requests of docs/balancer-api.md${withoutKernel}`, ()
     // Without somebody to end it for, /stop is not there.
     expect(told.filter((path) => path !== "/stop" && !known.has(path))).toEqual([]);
     expect([...known].filter((path) => !told.includes(path))).toEqual([]);
+    for (const [path, operations] of Object.entries(document.paths as Record<string, object>)) {
+      const row = table.find((each) => each.split("|")[1]?.includes(`\`${path.replaceAll(/\{\w+\}/g, "NAME")}\``));
+      const methods = Object.keys(operations).map((method) => method.toUpperCase());
+      expect([path, row?.split("|")[2]?.trim().split(", ").sort()]).toEqual([path, methods.sort()]);
+    }
   });
 });

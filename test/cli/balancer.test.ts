@@ -213,5 +213,8 @@ while True:
     await serve(file());
     const { status, stderr } = box.wirescript(...serving("--listen", "9093"));
     expect({ status, stderr }).toMatchObject({ status: EXIT_STATUS.CONFLICT, stderr: expect.stringContaining("fix: ") });
+    const apart = box.wirescript(...serving(file(), "--listen", "9093", "--state-dir", join(box.directory, "apart")));
+    expect(apart.status).toBe(EXIT_STATUS.CONFLICT);
+    expect(apart.stderr).toContain(`Process ${children[0]?.pid} holds the lock`);
   });
 });
