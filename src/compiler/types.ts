@@ -4,6 +4,7 @@
  */
 import { BtfBuilder } from "../object/btf/builder.ts";
 import type { BtfMember } from "../object/btf/types.ts";
+import { wireBitsName } from "../object/btf/wire-bits.ts";
 import type { ProgramType } from "../object/spec.ts";
 import type { FieldLayout, ScalarLayout, SizedLayout, StructLayout } from "./frontend/layout.ts";
 import { usableName } from "./frontend/names.ts";
@@ -156,25 +157,36 @@ export class ModuleTypes {
 
   #struct({ name, size, fields, overlay }: StructLayout): number {
     const members: BtfMember[] = [];
-    const hidden = new Set<number>();
+    const across = new Set(
+      fields.filter((field) => field.bit !== undefined && !isInOneByte(field)).map(({ offset }) => offset),
+    );
+    const done = new Set<number>();
     for (const field of fields) {
       if (field.layout.kind !== "bits") {
         members.push({ name: field.name, type: this.of(field.layout), bitOffset: field.offset * 8, bitSize: 0 });
-      } else if (isInOneByte(field)) {
+      } else if (!across.has(field.offset)) {
         members.push(this.#bitMember(field));
-      } else if (!hidden.has(field.offset)) {
-        // BTF counts bits from the least significant: a field across bytes in wire order has no such place. Its run becomes bytes.
-        hidden.add(field.offset);
+      } else if (!done.has(field.offset)) {
+        done.add(field.offset);
         const run = fields.filter((other) => other.bit !== undefined && other.offset === field.offset);
-        const type = this.#byteArray(field.bit?.runBytes ?? 1);
-        const runName = usableName(run.map((other) => other.name).join("_"));
-        members.push({ name: runName, type, bitOffset: field.offset * 8, bitSize: 0 });
+        members.push({ name: "", type: this.#runAcrossBytes(run), bitOffset: field.offset * 8, bitSize: 0 });
       }
     }
-    const shown = members.filter((member) => member.bitSize === 0 || !hidden.has(runOf(fields, member)));
     // The kernel wants ascending offsets; bit fields of one byte, most significant first, come in descending ones.
-    shown.sort((a, b) => a.bitOffset - b.bitOffset);
-    return this.btf.add({ kind: overlay === true ? "union" : "struct", name: usableName(name), size, members: shown });
+    members.sort((a, b) => a.bitOffset - b.bitOffset);
+    return this.btf.add({ kind: overlay === true ? "union" : "struct", name: usableName(name), size, members });
+  }
+
+  /** A run with a field that is in more than one byte, as `wire-bits.ts` says. */
+  #runAcrossBytes(run: readonly FieldLayout[]): number {
+    const size = run[0]?.bit?.runBytes ?? 0;
+    const bytes = this.#byteArray(size);
+    const members = run.map(({ name, layout, bit }) => {
+      const bits = layout.kind === "bits" ? layout.bits : 0;
+      const typedef = wireBitsName({ position: bit?.position ?? 0, bits });
+      return { name, type: this.btf.add({ kind: "typedef", name: typedef, type: bytes }), bitOffset: 0, bitSize: 0 };
+    });
+    return this.btf.add({ kind: "union", name: "", size, members });
   }
 
   /** Wire order is most significant first; BTF counts from the least significant bit of the byte. */
@@ -189,11 +201,6 @@ export class ModuleTypes {
 
 function isInOneByte({ layout, bit }: FieldLayout): boolean {
   return layout.kind === "bits" && bit !== undefined && (bit.position % 8) + layout.bits <= 8;
-}
-
-/** Offset of the run that a bit field's member is in. */
-function runOf(fields: readonly FieldLayout[], member: BtfMember): number {
-  return fields.find((field) => field.name === member.name)?.offset ?? -1;
 }
 
 function scalarOf({ bits, signed }: IntType): ScalarLayout {

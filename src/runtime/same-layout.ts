@@ -4,6 +4,7 @@
  */
 import { underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfType } from "../object/btf/types.ts";
+import { wireBits } from "../object/btf/wire-bits.ts";
 
 export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: number, known = new Set<string>()): boolean {
   // A pair that was met before is the same, or the answer is "no" anyway: what contains itself ends, and what is met often is
@@ -12,6 +13,8 @@ export function sameLayout(left: Btf, leftId: number, right: Btf, rightId: numbe
   if (known.has(pair)) return true;
   known.add(pair);
   if (networkOrder(left, leftId) !== networkOrder(right, rightId)) return false;
+  const [bits, others] = [wireBits(left, leftId), wireBits(right, rightId)];
+  if (bits?.position !== others?.position || bits?.bits !== others?.bits) return false;
   const a = underlying(left, leftId);
   const b = underlying(right, rightId);
   if (a === undefined || b === undefined) return a === b;

@@ -91,6 +91,22 @@ describe("typed values", () => {
   });
 });
 
+test("bit fields in wire order are numbers, whatever bytes they are made of", () => {
+  const types: Btf["types"] = [
+    { kind: "int", name: "unsigned char", size: 1, bits: 8, encoding: "unsigned" },
+    { kind: "array", type: 1, indexType: 1, length: 4 },
+    { kind: "typedef", name: "__be_bits_0_20", type: 2 },
+    { kind: "typedef", name: "__be_bits_20_12", type: 2 },
+    { kind: "union", name: "", size: 4, members: [member("x", 3, 0), member("y", 4, 0)] },
+    { kind: "struct", name: "run", size: 4, members: [member("", 5, 0)] },
+  ];
+  const run = { btf: { types }, id: 6 };
+  const bytes = new Uint8Array(4);
+  codec(run.btf, run.id).encode(fromText(run, 4, "x=0x12345,y=7", "value"), bytes);
+  expect([...bytes]).toEqual([0x12, 0x34, 0x50, 0x07]);
+  expect(plainText(toPlain(run, codec(run.btf, run.id).decode(bytes)))).toBe("{ x: 74565, y: 7 }");
+});
+
 test("bytes without a type: in hexadecimal, or a number in the machine's order", () => {
   const bytes = (size: number, text: string) => Array.from(fromText(null, size, text, "value") as Uint8Array);
   expect([bytes(4, "0a000001"), bytes(4, "7"), bytes(4, "0x0102"), bytes(2, "0a 01"), bytes(4, "10.0.0.1")]).toEqual([

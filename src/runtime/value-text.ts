@@ -8,6 +8,7 @@ import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import { typeAt, underlying } from "../object/btf/layout.ts";
 import type { Btf, BtfMember, BtfType } from "../object/btf/types.ts";
+import { wireBits } from "../object/btf/wire-bits.ts";
 import { formatIp, ipv4ToNumber, numberToIpv4, parseIp } from "../sys/ip-address.ts";
 import { formatMac, parseMac } from "../sys/mac.ts";
 
@@ -111,7 +112,7 @@ export function fromText(type: ValueType | null, size: number, text: string, wha
 
 function fromPlain(type: ValueType | null, size: number, given: unknown, path: string): unknown {
   if (type === null) return untyped(size, given, path);
-  const kind = underlying(type.btf, type.id);
+  const kind = wireBits(type.btf, type.id) === null ? underlying(type.btf, type.id) : undefined;
   if (kind?.kind === "array") {
     if (typeof given === "string") return bytesFrom(given, kind.length, isCharacter(type.btf, kind.type), path);
     if (!Array.isArray(given)) return given;

@@ -2,6 +2,7 @@
 import { badValue, type Part, shown } from "./codec-part.ts";
 import { plus } from "./codec-source.ts";
 import type { BtfType } from "./types.ts";
+import type { WireBits } from "./wire-bits.ts";
 
 type Encoding = Extract<BtfType, { kind: "int" }>["encoding"];
 
@@ -115,6 +116,36 @@ export function bitFieldPart(typeName: string, declaredSize: number, bitOffset: 
       const bitsOfValue = BigInt.asUintN(bits, checkedBigint(value, range, name, path)) << shift;
       const merged = (gather(view, at, size) & ~(mask << shift)) | bitsOfValue;
       for (let i = 0; i < size; i++) view.setUint8(at + i, Number((merged >> BigInt(8 * i)) & 0xffn));
+    },
+  };
+}
+
+/** A bit field in wire order, somewhere in a run of `bytes` bytes. */
+export function wireBitsPart({ position, bits, bytes }: WireBits): Part {
+  const range = rangeOf(bits, false);
+  const first = position >> 3;
+  const size = ((position + bits + 7) >> 3) - first;
+  const after = (first + size) * 8 - position - bits;
+  const shift = BigInt(after);
+  const mask = range.high;
+  const name = `bits(${bits})`;
+  // Up to four bytes fit into what JavaScript shifts.
+  const source = (at: string) => {
+    const each = Array.from({ length: size }, (_, i) => `view.getUint8(${plus(at, first + i)}) << ${8 * (size - 1 - i)}`);
+    return `((${each.join(" | ")}) << ${32 - after - bits} >>> ${32 - bits})`;
+  };
+  const gathered = (view: DataView, at: number) => {
+    let value = 0n;
+    for (let i = first; i < first + size; i++) value = (value << 8n) | BigInt(view.getUint8(at + i));
+    return value;
+  };
+  return {
+    ...{ size: bytes, typeName: name, leaves: 1 },
+    ...(size <= 4 && { source }),
+    read: (view, at) => Number((gathered(view, at) >> shift) & mask),
+    write(view, at, value, path) {
+      const merged = (gathered(view, at) & ~(mask << shift)) | (checkedBigint(value, range, name, path) << shift);
+      for (let i = 0; i < size; i++) view.setUint8(at + first + i, Number((merged >> BigInt(8 * (size - 1 - i))) & 0xffn));
     },
   };
 }

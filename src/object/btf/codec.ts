@@ -14,18 +14,20 @@
  * | struct | object; members without a name are padding, unless they are structs or unions, whose members then count as the outer's |
  * | union | object with every member, all of the same bytes; encoding takes exactly one |
  * | typedefs `__be16 __be32 __be64` | number or bigint in host order; the bytes are in network order |
+ * | a union of typedefs `__be_bits_…` (`wire-bits.ts`) | as a struct, of numbers |
  */
 import { withArticle } from "../../article.ts";
 import { WirescriptError } from "../../errors.ts";
 import { arrayPart, byteArrayPart } from "./codec-array.ts";
 import { floatPart } from "./codec-float.ts";
-import { bitFieldPart, hugeIntegerPart, integerPart, networkOrderPart } from "./codec-integer.ts";
+import { bitFieldPart, hugeIntegerPart, integerPart, networkOrderPart, wireBitsPart } from "./codec-integer.ts";
 import type { Part } from "./codec-part.ts";
 import { fastReader, fastWriter } from "./codec-source.ts";
 import { compoundPart, fieldNames } from "./codec-struct.ts";
 import { describe } from "./describe.ts";
 import { sizeOf, typeAt, underlying } from "./layout.ts";
 import type { Btf, BtfMember, BtfType } from "./types.ts";
+import { isRunOfBits, wireBits } from "./wire-bits.ts";
 
 export interface Codec {
   /** Bytes that a value takes. */
@@ -107,9 +109,12 @@ function partOf(btf: Btf, typeId: number, depth: number, known: Map<number, Part
 function makePart(btf: Btf, typeId: number, depth: number, known: Map<number, Part>): Part {
   const type = typeAt(btf, typeId);
   switch (type?.kind) {
-    case "typedef":
+    case "typedef": {
       if (NETWORK_ORDER.has(type.name)) return networkOrderPart(type.name, sizeOf(btf, typeId));
+      const bits = wireBits(btf, typeId);
+      if (bits !== null) return wireBitsPart(bits);
       return named(partOf(btf, type.type, depth + 1, known), type.name);
+    }
     case "const":
     case "volatile":
     case "restrict":
@@ -144,7 +149,8 @@ function makePart(btf: Btf, typeId: number, depth: number, known: Map<number, Pa
           names.add(name);
         }
       }
-      return compoundPart(`${type.kind} ${type.name || "(unnamed)"}`, type.size, members, type.kind === "union");
+      const isUnion = type.kind === "union" && !isRunOfBits(btf, type);
+      return compoundPart(`${type.kind} ${type.name || "(unnamed)"}`, type.size, members, isUnion);
     }
     case "float":
       if (type.size === 4 || type.size === 8) return floatPart(type.name, type.size);

@@ -7,6 +7,7 @@ import { malformed } from "../malformed.ts";
 import { isByte, NETWORK_ORDER } from "./codec.ts";
 import { typeAt, underlying } from "./layout.ts";
 import type { Btf, BtfMember, BtfType } from "./types.ts";
+import { isRunOfBits, wireBits } from "./wire-bits.ts";
 
 type Compound = Extract<BtfType, { kind: "struct" | "union" }>;
 
@@ -47,6 +48,7 @@ export class TypeScriptTypes {
     switch (type?.kind) {
       case "typedef":
         if (NETWORK_ORDER.has(type.name)) return type.name === "__be64" ? "bigint" : "number";
+        if (wireBits(this.#btf, id) !== null) return "number";
         return this.of(type.type, depth + 1, name || type.name);
       case "const":
       case "volatile":
@@ -117,7 +119,7 @@ export class TypeScriptTypes {
       }
       const inner = underlying(this.#btf, member.type);
       if ((inner?.kind !== "struct" && inner?.kind !== "union") || depth > DEPTH_LIMIT) return [];
-      return this.#members(inner, depth + 1, optional || inner.kind === "union");
+      return this.#members(inner, depth + 1, optional || (inner.kind === "union" && !isRunOfBits(this.#btf, inner)));
     });
   }
 
@@ -136,6 +138,8 @@ function plain(name: string): string {
 /** How C calls the type, where TypeScript's says less: numbers in all their widths. */
 function note(btf: Btf, { type: id, bitSize }: BtfMember): string {
   const type = typeAt(btf, id);
+  const inWireOrder = wireBits(btf, id);
+  if (inWireOrder !== null) return ` // ${inWireOrder.bits} bits`;
   const bits = bitSize === 0 ? "" : ` : ${bitSize}`;
   if (type?.kind === "typedef" || type?.kind === "int") return ` // ${plain(type.name)}${bits}`;
   if ((type?.kind === "enum" || type?.kind === "enum64") && type.name !== "") return ` // enum ${plain(type.name)}${bits}`;
