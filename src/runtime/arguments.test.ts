@@ -1,4 +1,5 @@
 /** Values that the types forbid and JavaScript hands over all the same: each is refused by its name, before the kernel sees it. */
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { countingProgram } from "../../test/fixtures/counting-program.ts";
 import { WirescriptError } from "../errors.ts";
@@ -16,6 +17,7 @@ import {
 } from "../index.ts";
 import { readElf } from "../object/elf/read.ts";
 import { writeElf } from "../object/elf/write.ts";
+import { LoadedProgram } from "./program.ts";
 import { readSource } from "./source.ts";
 
 /** What no type allows. */
@@ -65,6 +67,60 @@ describe("nothing that can be loaded", () => {
     expect(await refusal(() => loadSpec(countingProgram(), { programs: wrong("count_packets") }))).toMatchObject({
       code: "USAGE",
       why: '`programs` is a list of names, and "count_packets" was given.',
+    });
+  });
+});
+
+describe("options that there are not", () => {
+  test("when loading", async () => {
+    const options = { setings: { limit: 1 } };
+    for (const way of [loadSpec, loadStep]) {
+      expect(await refusal(() => way(countingProgram(), wrong(options)))).toMatchObject({
+        ...{ code: "USAGE", message: "Nothing was loaded.", why: 'There is no option "setings".' },
+        fix: expect.stringMatching(/^Did you mean settings\? The options are pinPath, /),
+      });
+    }
+    expect(await refusal(() => loadSpec(countingProgram(), wrong("settings")))).toMatchObject({ code: "USAGE" });
+  });
+
+  test("when attaching and running", async () => {
+    const program = new LoadedProgram({ name: "p", section: "xdp", type: "xdp", fd: wrong(null) }, () => {});
+    for (const way of ["attach", "attachPersistently"] as const) {
+      expect(await refusal(() => program[way](wrong({ dev: "lo", modus: "skb" })))).toMatchObject({
+        ...{ code: "USAGE", message: 'The program "p" was not attached.', why: 'There is no option "modus".' },
+      });
+    }
+    expect(await refusal(() => program.attach(wrong({ dev: "lo", via: "tc" })))).toMatchObject({
+      ...{ code: "USAGE", why: '`via` is "tcx" or "clsact", and "tc" was given.' },
+    });
+    expect(await refusal(() => program.run(new Uint8Array(64), wrong({ repeats: 2 })))).toMatchObject({
+      ...{ code: "USAGE", fix: expect.stringContaining("Did you mean repeat?") },
+    });
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)("names that an object does not have", () => {
+  test("are told with those that it has", async () => {
+    using object = loadSpec(countingProgram());
+    const [program] = Object.keys(object.programs);
+    const [map] = Object.keys(object.maps);
+    expect(await refusal(() => object.programs.typo?.attach({ dev: "lo" }))).toMatchObject({
+      ...{ code: "NO_SUCH_PROGRAM", message: 'The object has no program "typo".', why: `It has ${program}.` },
+    });
+    expect(await refusal(() => object.maps.typo)).toMatchObject({ code: "MAP", why: `It has ${map}, .rodata.` });
+    expect(["typo" in object.programs, String(program) in object.programs]).toEqual([false, true]);
+    // Who only looks at the object, or waits for it, is told nothing.
+    expect(inspect(object.programs)).toContain(program);
+    expect(await Promise.resolve(object.maps)).toBe(object.maps);
+    expect(Object.keys(JSON.parse(JSON.stringify({ ...object.programs })))).toEqual([program]);
+  });
+
+  test("nor numbers of entries that are none", async () => {
+    const [map] = countingProgram().maps;
+    const entries = wrong({ [map?.name ?? ""]: "10" });
+    expect(await refusal(() => loadSpec(countingProgram(), { entries }))).toMatchObject({
+      ...{ code: "USAGE", message: `The map "${map?.name}" cannot have "10" entries.` },
+      why: 'Entries are counted by a number, and "10" was given.',
     });
   });
 });

@@ -4,6 +4,7 @@
  */
 import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 
 /** The error for a value that is not what it should be. `what`: the sentence that says what was tried. */
 export function wrongArgument(what: string, value: unknown, wanted: string, fix: string): WirescriptError {
@@ -18,6 +19,23 @@ export function describeValue(value: unknown): string {
   const { name } = value.constructor ?? Object;
   if (name === "Object") return "an object";
   return withArticle(name);
+}
+
+/**
+ * Whether all options are `known` ones: a mistyped one would be left out without a word. `what`: the sentence that says what was tried.
+ *
+ * @throws WirescriptError USAGE
+ */
+export function checkOptionNames(what: string, options: object, known: Readonly<Record<string, true>>): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return;
+  const names = Object.keys(known);
+  throw new WirescriptError({
+    code: "USAGE",
+    what,
+    why: `There is no option ${describeValue(unknown)}.`,
+    fix: `${didYouMean(unknown, names)}The options are ${names.join(", ")}.`,
+  });
 }
 
 const MOST = 0xffff_ffff;

@@ -3,11 +3,13 @@
  * process, so that reading and writing one is no system call and leaves its neighbours alone; settings are read as they were loaded.
  */
 import { WirescriptError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import { codec } from "../object/btf/codec.ts";
 import type { Btf } from "../object/btf/types.ts";
 import type { DataSpec } from "../object/spec.ts";
 import type { MapFd } from "../sys/bpf.ts";
 import { mapMemory, unmapMemory } from "../sys/ffi.ts";
+import { namesOnly } from "./by-name.ts";
 
 /** Linux's asm-generic/mman-common.h. */
 const PROT_READ = 1;
@@ -20,12 +22,13 @@ export interface GlobalSection {
 }
 
 /**
- * `values` has a property for each variable of `sections` whose type is known. After `close` they can be neither read nor written.
+ * `values` has a property for each variable of `sections` whose type is known, and throws for any other name. After `close` they can be neither
+ * read nor written.
  *
  * @throws SyscallError when the memory cannot be mapped.
  */
 export function openGlobals(sections: readonly GlobalSection[], btf: Btf | null): { values: object; close(): void } {
-  const values: object = Object.create(null);
+  const values: object = Object.create(namesOnly((name) => noSuchVariable(name, Object.keys(values)), true));
   const close: (() => void)[] = [];
   for (const { section, fd } of sections) {
     const variables = section.variables.filter(({ typeId }) => typeId !== 0);
@@ -72,6 +75,15 @@ function open(name: string, bytes: Uint8Array | null): Uint8Array {
     what: `The variable "${name}" belongs to an object that was closed.`,
     why: "Its memory went with the object.",
     fix: "Read what you need before the object is disposed of.",
+  });
+}
+
+function noSuchVariable(name: string, names: readonly string[]): WirescriptError {
+  return new WirescriptError({
+    code: "USAGE",
+    what: `The object has no variable "${name}".`,
+    why: names.length === 0 ? "It has no variables." : `It has ${names.join(", ")}.`,
+    fix: `${didYouMean(name, names)}A module has those that its programs use, or that it exports.`,
   });
 }
 

@@ -12,7 +12,7 @@ import { cannotLoad } from "../object/elf/programs.ts";
 import { linkExterns } from "../object/externs/link.ts";
 import type { ObjectSpec, ProgramSpec, ProgramType } from "../object/spec.ts";
 import { isErrno } from "../sys/errno.ts";
-import { wrongArgument } from "./arguments.ts";
+import { checkOptionNames, wrongArgument } from "./arguments.ts";
 import { createDataMap, createMap, fillMaps, fillProgramArrays } from "./create-maps.ts";
 import { type Settings, withSettings } from "./data-section.ts";
 import { resolveExterns } from "./externs.ts";
@@ -81,7 +81,17 @@ export function loadSpec<M = unknown>(spec: ObjectSpec, options: LoadOptions = {
 
 const ATTEMPTS = 3;
 
-function checkOptions({ programs }: LoadOptions): void {
+const OPTIONS: Record<keyof LoadOptions, true> = {
+  ...{ pinPath: true, tcPinPath: true, programs: true, programTypes: true, settings: true, entries: true },
+  ...{ device: true, offload: true },
+};
+
+function checkOptions(options: LoadOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw wrongArgument("Nothing was loaded.", options, "Options are an object", "Give { settings: { … } }, for example.");
+  }
+  checkOptionNames("Nothing was loaded.", options, OPTIONS);
+  const { programs } = options;
   if (programs === undefined || (Array.isArray(programs) && programs.every((name) => typeof name === "string"))) return;
   throw wrongArgument(
     "Nothing was loaded.",

@@ -2,6 +2,7 @@
 import { withArticle } from "../article.ts";
 import { WirescriptError } from "../errors.ts";
 import type { ObjectSpec } from "../object/spec.ts";
+import { byName } from "./by-name.ts";
 import type { BpfMap } from "./maps/map.ts";
 import type { LoadedMap } from "./maps/open.ts";
 import { mapTypeName } from "./maps/type-name.ts";
@@ -39,8 +40,8 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
     this.spec = parts.spec;
     this.mountedBpffs = parts.mountedBpffs;
     // The module's type is the caller's word for what the object holds: `load<typeof Module>`.
-    this.programs = dictionary(parts.programs) as ProgramsOf<M>;
-    this.maps = dictionary(parts.maps) as MapsOf<M>;
+    this.programs = byName(parts.programs, noSuchProgram) as ProgramsOf<M>;
+    this.maps = byName(parts.maps, noSuchMap) as MapsOf<M>;
     this.globals = parts.globals.values as GlobalsOf<M>;
   }
 
@@ -62,15 +63,7 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
   map<T extends BpfMap>(name: string, type: abstract new (...args: never[]) => T): T;
   map(name: string, type?: abstract new (...args: never[]) => BpfMap): BpfMap {
     const map: BpfMap | undefined = this.#parts.maps.get(name);
-    if (map === undefined) {
-      const names = [...this.#parts.maps.keys()];
-      throw new WirescriptError({
-        code: "MAP",
-        what: `The object has no map "${name}".`,
-        why: names.length === 0 ? "It has no maps." : `It has ${names.join(", ")}.`,
-        fix: "Name one of these.",
-      });
-    }
+    if (map === undefined) throw noSuchMap(name, [...this.#parts.maps.keys()]);
     const [kind, found] = [mapTypeName(map.type), map.constructor.name];
     if (type === undefined || map instanceof type) return map;
     throw new WirescriptError({
@@ -108,9 +101,13 @@ export class LoadedObject<M = unknown> implements Disposable, AsyncDisposable {
   }
 }
 
-/** Without a prototype: a program may be called "constructor". */
-function dictionary<T>(entries: ReadonlyMap<string, T>): Record<string, T> {
-  return Object.assign(Object.create(null), Object.fromEntries(entries));
+function noSuchMap(name: string, names: readonly string[]): WirescriptError {
+  return new WirescriptError({
+    code: "MAP",
+    what: `The object has no map "${name}".`,
+    why: names.length === 0 ? "It has no maps." : `It has ${names.join(", ")}.`,
+    fix: "Name one of these.",
+  });
 }
 
 export function noSuchProgram(name: string, names: readonly string[]): WirescriptError {

@@ -3,7 +3,7 @@
 import { WirescriptError } from "../errors.ts";
 import type { ProgramType } from "../object/spec.ts";
 import { type Direction, type KernelProgramInfo, type ProgramFd, programInfo } from "../sys/bpf.ts";
-import { wrongArgument } from "./arguments.ts";
+import { checkOptionNames, wrongArgument } from "./arguments.ts";
 import { bootTime } from "./boot-time.ts";
 import { checkAttachOptions } from "./links/attach-options.ts";
 import {
@@ -27,6 +27,10 @@ export interface ProgramInfo extends Omit<KernelProgramInfo, "loadTime"> {
   /** When it was loaded. */
   loadedAt: Date;
 }
+
+const RUN_OPTIONS: Record<keyof RunOptions | keyof LiveRunOptions, true> = {
+  ...{ repeat: true, context: true, cpu: true, checksum: true, live: true, batchSize: true },
+};
 
 /** The hook that a program was written for, as the type of its module's export says it; `string` where that is not known. */
 type TcHook = "tc.ingress" | "tc.egress";
@@ -150,6 +154,7 @@ export class LoadedProgram<out Hook extends string = string> implements Disposab
         'Give the bytes of the whole frame: Buffer.from(hex, "hex") makes them from text.',
       );
     }
+    checkOptionNames(`The program "${this.name}" cannot be run.`, options, RUN_OPTIONS);
     return "live" in options ? liveRun(this, packet, options) : testRun(this, packet, options);
   }
 

@@ -113,7 +113,14 @@ describe.skipIf(noKernel)(`module variables${withoutKernel}`, () => {
     expect(globals).toMatchObject({ total: (1n << 40n) + 2n, small: 1, table: [1, 2, 3] });
     expect(() => Object.assign(globals, { limit: 5 })).toThrow(/cannot be changed any more/);
     expect(() => Object.assign(globals, { total: -1n })).toThrow(/total/);
-    expect(() => Object.assign(globals, { nothing: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(globals, { totals: 1 })).toThrow(
+      expect.objectContaining({
+        ...{ code: "USAGE", message: 'The object has no variable "totals".' },
+        ...{ why: expect.stringMatching(/^It has .*total, /), fix: expect.stringMatching(/^Did you mean total\?/) },
+      }),
+    );
+    expect(() => (globals as { totals?: bigint }).totals).toThrow('The object has no variable "totals".');
+    expect("totals" in globals).toBe(false);
   });
 
   test("cannot be reached once the object is closed", () => {

@@ -145,6 +145,14 @@ describe.skipIf(reason !== "" || !hasTcx)(`by TCX links${reason}${noTcx}`, () =>
         code: "USAGE",
         why: "What it was to stand next to is not in the list: nothing.",
       });
+      const next = (order: unknown) => failure(() => q.attach({ dev: "a", direction: "ingress", order: order as "first" }));
+      expect(next({ before: 0x7fff_ffff })).toMatchObject({
+        code: "NO_SUCH_PROGRAM",
+        message: "There is no program with id 2147483647.",
+        fix: expect.stringContaining("wirescript progs"),
+      });
+      expect(next("frist")).toMatchObject({ code: "USAGE", why: expect.stringMatching(/`order` is .*"frist" was given/) });
+      expect(next({ below: 1 })).toMatchObject({ code: "USAGE", why: expect.stringContaining("an object was given") });
       const many = programs(...Array.from({ length: 62 }, (_, index) => `m${index}`));
       using _many = many.loaded;
       for (const each of many.all) each.attach({ dev: "a", direction: "ingress" });

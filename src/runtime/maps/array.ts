@@ -1,8 +1,17 @@
 /** Arrays in user space: the twins of `kernel/maps/array.ts`. Their entries exist from the start, so nothing can be deleted. */
-import type { MapParts } from "./map.ts";
+import { mapFailure } from "./failure.ts";
+import type { BpfMap, MapParts } from "./map.ts";
 import { MappedArray } from "./mapped-array.ts";
 import { CopiesCodec, type PerCpuMethods, sumOf, sumsOf } from "./per-cpu.ts";
 import { TableMap } from "./table.ts";
+
+/** Arrays have the method in order to say so, and no value is right for it. @throws WirescriptError (MAP) always */
+function cannotDelete(map: BpfMap): never {
+  throw mapFailure(map, "delete", EINVAL);
+}
+
+/** What the kernel says to it. */
+const EINVAL = 22;
 
 export class ArrayMap<V = unknown> extends TableMap<number, V> {
   readonly kind = "array";
@@ -11,6 +20,11 @@ export class ArrayMap<V = unknown> extends TableMap<number, V> {
   constructor(parts: MapParts) {
     super(parts);
     this.#value = parts.value;
+  }
+
+  /** @deprecated Nothing can be deleted from an array: set the entry to zero. @throws WirescriptError (MAP) always */
+  delete(_key: never): never {
+    return cannotDelete(this);
   }
 
   /**
@@ -35,6 +49,11 @@ export class PerCpuArrayMap<V = unknown>
     const copies = new CopiesCodec(parts);
     super(parts, { key: parts.key, value: copies });
     this.cpus = copies.cpus;
+  }
+
+  /** @deprecated Nothing can be deleted from an array: set the entry to zero. @throws WirescriptError (MAP) always */
+  delete(_key: never): never {
+    return cannotDelete(this);
   }
 
   sum(key: number): V {

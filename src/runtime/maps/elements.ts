@@ -18,6 +18,7 @@ import { mapFailure } from "./failure.ts";
 export type UpdateMode = "any" | "noexist" | "exist";
 
 const FLAG = { any: BPF.BPF_ANY, noexist: BPF.BPF_NOEXIST, exist: BPF.BPF_EXIST } as const;
+export const UPDATE_MODES: ReadonlySet<string> = new Set(Object.keys(FLAG));
 const ENOENT = 2;
 const EINTR = 4;
 const ENOSPC = 28;

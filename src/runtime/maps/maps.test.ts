@@ -47,6 +47,23 @@ describe.skipIf(reason !== "")(`a hash map${reason}`, () => {
     expect(map.get({ source: 1, port: 0, vlan: 0 })).toEqual(huge);
   });
 
+  it("is not written by what is no option", () => {
+    using map = only(maps.flows(uniqueName()), HashMap<Flow, Record_>);
+    const key = { source: 1, port: 2, vlan: 3 };
+    map.set(key, record(1n));
+    const wrong = (options: object) => options as never; // what JavaScript may give
+    for (const set of [
+      (options: object) => map.set(key, record(2n), wrong(options)),
+      (options: object) => map.setMany([[key, record(2n)]], wrong(options)),
+    ]) {
+      expect(failure(() => set({ flags: "noexists" }))).toMatchObject({
+        ...{ code: "USAGE", why: '`flags` is "noexist", "exist" or "any", and "noexists" was given.' },
+      });
+      expect(failure(() => set({ flag: "noexist" }))).toMatchObject({ code: "USAGE", why: 'There is no option "flag".' });
+    }
+    expect(map.get(key)).toEqual(record(1n));
+  });
+
   it("adds only, changes only, or both", () => {
     using map = only(maps.flows(uniqueName()), HashMap<Flow, Record_>);
     const key = { source: 1, port: 2, vlan: 3 };
@@ -130,6 +147,22 @@ describe.skipIf(reason !== "")(`a hash map${reason}`, () => {
 });
 
 describe.skipIf(reason !== "")(`an array${reason}`, () => {
+  it("says that nothing can be deleted", () => {
+    using plain = only(maps.table(uniqueName()), ArrayMap);
+    expect(failure(() => plain.delete(0 as never))).toMatchObject({
+      ...{
+        code: "MAP",
+        message: expect.stringMatching(/^Nothing can be deleted from the map/),
+        fix: expect.stringContaining("zero"),
+      },
+    });
+    using copies = only(maps.stats(uniqueName()), PerCpuArrayMap);
+    expect(failure(() => copies.delete(0 as never))).toMatchObject({
+      code: "MAP",
+      why: expect.stringContaining("per-CPU array"),
+    });
+  });
+
   it("has all its entries from the start and no others", () => {
     const spec = maps.table(uniqueName());
     using map = only(spec, ArrayMap<number>);

@@ -3,14 +3,18 @@
  * read (`K`, `V`) and what may be written (`KeyInput`, `ValueInput`) can differ: a device goes in as a number and a program, and comes out as a
  * number and a program's id.
  */
+import { checkOptionNames, wrongArgument } from "../arguments.ts";
 import type { Codec } from "./codecs.ts";
-import { type Chunk, Elements, type UpdateMode } from "./elements.ts";
+import { type Chunk, Elements, UPDATE_MODES, type UpdateMode } from "./elements.ts";
 import { BpfMap, type MapParts } from "./map.ts";
 
 export interface UpdateOptions {
   /** "noexist": only add, "exist": only change; "any" (default): both. */
   flags?: UpdateMode;
 }
+
+const NO_OPTIONS: UpdateOptions = {};
+const NAMES: Record<keyof UpdateOptions, true> = { flags: true };
 
 export interface TableCodecs {
   key: Codec;
@@ -52,10 +56,10 @@ export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMa
    * @throws WirescriptError MAP: the map is full or frozen, the index is out of range, the value does not fit its type, or `flags` does
    * not allow it.
    */
-  set(key: KeyInput, value: ValueInput, options: UpdateOptions = {}): void {
+  set(key: KeyInput, value: ValueInput, options: UpdateOptions = NO_OPTIONS): void {
     this.#value.encode(value, this.elements.value);
     this.place(key);
-    this.elements.update(options.flags ?? "any", key);
+    this.elements.update(this.#modeOf(options), key);
   }
 
   /**
@@ -63,7 +67,8 @@ export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMa
    *
    * @throws WirescriptError MAP as `set` does; the entries before the one that it names are written.
    */
-  setMany(entries: Iterable<readonly [key: KeyInput, value: ValueInput]>, options: UpdateOptions = {}): number {
+  setMany(entries: Iterable<readonly [key: KeyInput, value: ValueInput]>, options: UpdateOptions = NO_OPTIONS): number {
+    const mode = this.#modeOf(options);
     const chunk = this.elements.newChunk();
     const { size: keySize } = this.#key;
     const { size: valueSize } = this.#value;
@@ -71,7 +76,7 @@ export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMa
     const flush = () => {
       const full = { ...chunk };
       chunk.count = 0;
-      if (full.count > 0) this.elements.writeMany(full, options.flags ?? "any", (index) => this.#keyAt(full, index));
+      if (full.count > 0) this.elements.writeMany(full, mode, (index) => this.#keyAt(full, index));
       written += full.count;
     };
     try {
@@ -132,6 +137,16 @@ export abstract class TableMap<K, V, KeyInput = K, ValueInput = V> extends BpfMa
 
   [Symbol.iterator](): Generator<[key: K, value: V]> {
     return this.entries();
+  }
+
+  /** A mistyped "noexist" must not overwrite what is there. */
+  #modeOf(options: UpdateOptions): UpdateMode {
+    if (options === NO_OPTIONS) return "any";
+    const what = `Nothing was written to the map "${this.name}".`;
+    checkOptionNames(what, options, NAMES);
+    const { flags = "any" } = options;
+    if (UPDATE_MODES.has(flags)) return flags;
+    throw wrongArgument(what, flags, '`flags` is "noexist", "exist" or "any"', "Give one of these, or leave it out.");
   }
 
   /** What an operation has left behind as the value. */

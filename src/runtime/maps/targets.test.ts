@@ -51,7 +51,10 @@ describe.skipIf(noKernel)(`targets${noKernel === null ? "" : ` (skipped: ${noKer
     expect(failure(() => map.set(1, 99_999)).why).toContain("no device with that ifindex");
     expect(failure(() => map.set(1, { ifindex: 1, program: program("leaving") })).message).toContain("takes no programs");
     const named = "lo" as unknown as number; // what JavaScript may give
-    expect(failure(() => map.set(1, named)).message).toContain("lo is no index");
+    expect(failure(() => map.set(1, named))).toMatchObject({
+      ...{ code: "MAP", message: expect.stringMatching(/^"lo" is no value of the map "/) },
+      ...{ why: expect.stringContaining("ifindex"), fix: expect.stringContaining("ip link") },
+    });
   });
 
   test("an index beyond the end is named", () => {

@@ -2,6 +2,7 @@
 import { WirescriptError } from "../../errors.ts";
 import { Fd, type ProgramFd } from "../../sys/bpf.ts";
 import { ElementAccess } from "../../sys/bpf-element.ts";
+import { describeValue } from "../arguments.ts";
 import { type Codec, indexCodec } from "./codecs.ts";
 import { mapFailure } from "./failure.ts";
 import { BpfMap, type MapParts } from "./map.ts";
@@ -96,6 +97,18 @@ class TargetCodec implements Codec {
     this.#field = field;
   }
 
+  /** Said here, for the codec of numbers would take it for a key. */
+  #checkNumber(number: unknown): void {
+    if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 0xffff_ffff) return;
+    const { wanted, fix } = TARGETS[this.#field];
+    throw new WirescriptError({
+      code: "MAP",
+      what: `${describeValue(number)} is no value of the map "${this.#map}".`,
+      why: `The map takes ${wanted}.`,
+      fix,
+    });
+  }
+
   decode(bytes: Uint8Array, offset = 0): unknown {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const number = view.getUint32(offset, true);
@@ -106,6 +119,7 @@ class TargetCodec implements Codec {
 
   encode(value: unknown, into: Uint8Array, offset = 0): void {
     const given = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : { [this.#field]: value };
+    this.#checkNumber(given[this.#field]);
     numberCodec.encode(given[this.#field], into, offset);
     const program = given.program ?? null;
     // Below 0 means none: 0 is a descriptor.
@@ -121,6 +135,18 @@ class TargetCodec implements Codec {
     }
   }
 }
+
+/** How a target of either kind is called, and where it is to be had. */
+const TARGETS = {
+  ifindex: {
+    wanted: "a device there, by its ifindex: a whole number",
+    fix: 'Give the number before its name in `ip link`; in code: Number(readFileSync("/sys/class/net/eth0/ifindex")).',
+  },
+  queueSize: {
+    wanted: "the length of a CPU's queue there: a whole number of frames",
+    fix: "Give a number such as 2048; the CPU is the key.",
+  },
+} as const;
 
 class ProgramCodec implements Codec {
   readonly size = 4;
