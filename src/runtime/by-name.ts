@@ -1,9 +1,11 @@
 /** Objects that name what they hold, and say what there is when somebody asks for something else. */
 
+import { inspect } from "node:util";
+
 /** What Node.js, promises and test frameworks ask any object for, in order to see what it is. */
 const PROBES: ReadonlySet<string> = new Set([
   ...Object.getOwnPropertyNames(Object.prototype),
-  ..."then toJSON inspect asymmetricMatch nodeType nodeName tagName hasAttribute length size $$typeof".split(" "),
+  ..."then toJSON href protocol inspect asymmetricMatch nodeType nodeName tagName hasAttribute length size $$typeof".split(" "),
 ]);
 
 /**
@@ -13,6 +15,8 @@ const PROBES: ReadonlySet<string> = new Set([
 export function namesOnly(missing: (name: string) => Error, writable = false): object {
   return new Proxy(Object.create(null), {
     get(_, name) {
+      // Else the console would ask for whatever it knows things by.
+      if (name === inspect.custom) return plainly;
       if (typeof name === "symbol" || PROBES.has(name) || name.startsWith("@@")) return undefined;
       throw missing(name);
     },
@@ -22,6 +26,10 @@ export function namesOnly(missing: (name: string) => Error, writable = false): o
       },
     }),
   });
+}
+
+function plainly(this: object): object {
+  return { ...this };
 }
 
 /** The entries as properties. Nothing of Object's is there: a program may be called "constructor". */
