@@ -27,21 +27,17 @@ export function pinnedMaps(directory?: string): PinnedMap[] {
 /** Removes pins, then their directory if nothing else is in it. Returns whether the directory went too. */
 export function removePins(pins: readonly { path: string }[], directory: string): boolean {
   for (const { path } of pins) unlinkSync(path);
+  return removeIfEmpty(directory);
+}
+
+/** Removes a device's directory if nothing is in it, and then that of its namespace. Returns whether it went. */
+export function removeIfEmpty(directory: string): boolean {
   try {
     rmdirSync(directory);
-    // That of the namespace, when nothing else is in it.
-    if (basename(dirname(directory)).startsWith("netns-")) removeIfEmpty(dirname(directory));
-    return true;
   } catch {
     // Somebody else's pins are in it, or it was not there.
     return false;
   }
-}
-
-function removeIfEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // Other devices' pins are in it.
-  }
+  if (basename(dirname(directory)).startsWith("netns-")) removeIfEmpty(dirname(directory));
+  return true;
 }

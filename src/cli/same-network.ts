@@ -15,5 +15,8 @@ export function rememberNetwork(netns: string): void {
 export function inSameNetwork(text: string): string {
   if (entered === null) return text;
   const option = `--netns ${shellWord(entered)}`;
-  return text.replaceAll(/\bwirescript (?:load|unload|stats|status)\b(?! --netns)/g, (command) => `${command} ${option}`);
+  return text.replaceAll(
+    /\bwirescript (?:load|unload|stats|status|chain (?:show|attach|arrange|detach))\b(?! --netns)/g,
+    (command) => `${command} ${option}`,
+  );
 }

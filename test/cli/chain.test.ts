@@ -85,7 +85,7 @@ describe.skipIf(cannotRun !== null)(titled("wirescript chain"), () => {
   test("what cannot be done is said, and nothing changes", () => {
     const before = [order(), pins()];
     for (const [words, code, says] of [
-      [["attach", dev, path("first")], "DEVICE_BUSY", dev],
+      [["attach", dev, path("first")], "DEVICE_BUSY", `Or take it off: wirescript chain detach ${dev}\n`],
       [["attach", "nosuch", path("first")], "NO_SUCH_DEVICE", "nosuch"],
       [["attach", dev, path("none")], "BAD_FILE", "none"],
       [["attach", dev, path("two")], "USAGE", "several programs"],
@@ -125,6 +125,17 @@ describe.skipIf(cannotRun !== null)(titled("wirescript chain"), () => {
     expect(steps).toHaveLength(1);
   });
 
+  test("load and unload say how the chain is taken off", () => {
+    for (const words of [
+      ["load", dev, PASS],
+      ["unload", dev],
+    ]) {
+      const { status, stderr } = box.wirescript(...words);
+      expect(stderr).toMatch(new RegExp(`fix: Take the chain off: wirescript chain detach ${dev}, or `));
+      expect(status).toBe(EXIT_STATUS.DEVICE_BUSY);
+    }
+  });
+
   test("detach takes all off, with its pins", () => {
     expect(chain("detach", dev)).toMatchObject({ status: 0, stdout: `Removed the chain from ${dev}: first.\n` });
     expect(box.output("ip", "link", "show", dev)).not.toContain("prog/xdp");
@@ -141,13 +152,40 @@ describe.skipIf(cannotRun !== null)(titled("wirescript chain"), () => {
     expect(box.run("ls", [`/sys/fs/bpf/${gone}`]).status).not.toBe(0);
   });
 
+  test("what is left where the link was unpinned is removed by detach, as the others say", () => {
+    const other = `${dev}u`;
+    box.addVeth(other);
+    expect(chain("attach", other, PASS).status).toBe(0);
+    expect(box.wirescript("unpin", `/sys/fs/bpf/${other}/chain/link`).status).toBe(0);
+    for (const words of [
+      ["show", other],
+      ["arrange", other, PASS],
+      ["attach", other, PASS],
+    ]) {
+      const { status, stderr } = chain(...words);
+      expect(stderr).toContain(`fix: Remove it: wirescript chain detach ${other}\n`);
+      expect(status).toBe(EXIT_STATUS.NOTHING_ATTACHED);
+    }
+    expect(chain("detach", other).status).toBe(0);
+    expect(box.run("ls", [`/sys/fs/bpf/${other}`]).status).not.toBe(0);
+    expect(chain("attach", other, PASS).status).toBe(0);
+    expect(chain("detach", other).status).toBe(0);
+  });
+
   test("TC, and another network namespace", () => {
     box.output("ip", "netns", "add", dev);
     box.output("ip", "-n", dev, "link", "add", "name", "veth0", "type", "veth", "peer", "name", "other");
     const where = ["veth0", "--netns", dev, "--ingress"];
     expect(chain("attach", ...where, path("lets"))).toMatchObject({ status: 0, stderr: "" });
     expect(chain("show", ...where).stdout).toContain("veth0 ingress has a chain of 1");
+    expect(chain("attach", ...where, path("lets")).stderr).toContain(
+      `wirescript chain detach --netns ${dev} veth0 --ingress\n`,
+    );
+    expect(box.wirescript("unload", ...where).stderr).toContain(
+      `Take the chain off: wirescript chain detach --netns ${dev} veth0 --ingress, or `,
+    );
     expect(chain("detach", ...where).status).toBe(0);
+    expect(box.output("ls", "/sys/fs/bpf")).not.toContain("netns-");
   });
 
   test("load --mode hw is refused by a device that is no card, which keeps what it has", async () => {

@@ -2,7 +2,7 @@
  * `wirescript chain`: several programs on one device, in an order that changes while packets flow. The chain is pinned beside the device's maps, so it stays
  * after the command, and the next command opens it there.
  */
-import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { WirescriptError } from "../../errors.ts";
 import { attachChain, type Chain, type ChainStep, loadStep, openChain } from "../../index.ts";
@@ -10,7 +10,7 @@ import { TC_ACTIONS, verdictNumber, XDP_ACTIONS } from "../../runtime/verdict.ts
 import type { Direction } from "../../sys/bpf.ts";
 import { getLink } from "../../sys/netlink/index.ts";
 import { enterNetwork, whileAlone } from "../network.ts";
-import { pinDirectoryOf } from "../pins.ts";
+import { pinDirectoryOf, removeIfEmpty } from "../pins.ts";
 import { mustBeAbleTo } from "../preflight.ts";
 import { paint, say, sayJson } from "../terminal.ts";
 
@@ -31,6 +31,7 @@ export async function attachTo(dev: string, files: readonly string[], options: C
   const steps = await loadSteps(files, options);
   try {
     await whileAlone(() => {
+      mustBeFree(place);
       const { direction } = place;
       const chain = attachChain(
         steps,
@@ -107,30 +108,28 @@ export async function detachFrom(dev: string, options: ChainOptions): Promise<vo
 
 /** The pins of a chain whose device has gone, or whose link somebody took off. */
 function removedWhatIsLeft({ directory, text }: Place): boolean {
-  if (!existsSync(directory)) return false;
-  try {
-    openChain(directory)[Symbol.dispose]();
-    return false;
-  } catch (error) {
-    if (!(error instanceof WirescriptError) || error.code !== "NOTHING_ATTACHED") throw error;
-  }
+  if (!existsSync(directory) || isThere(directory)) return false;
   rmSync(directory, { recursive: true });
   removeIfEmpty(dirname(directory));
   say(`The chain was on ${text} no more. Removed its pins in ${directory}.`);
   return true;
 }
 
-function removeIfEmpty(directory: string): void {
+/** Whether a chain's link still holds it on its device. @throws WirescriptError as `openChain`, otherwise. */
+function isThere(directory: string): boolean {
   try {
-    rmdirSync(directory);
-  } catch {
-    // Other pins of the device are in it.
+    openChain(directory)[Symbol.dispose]();
+    return true;
+  } catch (error) {
+    if (!(error instanceof WirescriptError) || error.code !== "NOTHING_ATTACHED") throw error;
+    return false;
   }
 }
 
 interface Place {
   directory: string;
   direction: Direction | null;
+  dev: string;
   /** "eth0", "eth0 egress" */
   text: string;
 }
@@ -140,11 +139,36 @@ function placeOf(dev: string, { netns, ingress, egress }: ChainOptions): Place {
   const direction = ingress === true ? "ingress" : egress === true ? "egress" : null;
   const name = direction === null ? "chain" : `chain-${direction}`;
   const text = direction === null ? dev : `${dev} ${direction}`;
-  return { directory: join(pinDirectoryOf(dev, network), name), direction, text };
+  return { directory: join(pinDirectoryOf(dev, network), name), direction, dev, text };
 }
 
-function open({ directory, text }: Place): Chain {
-  if (existsSync(directory)) return openChain(directory);
+/** Where the pins would go there is nothing yet. @throws WirescriptError DEVICE_BUSY, NOTHING_ATTACHED */
+function mustBeFree(place: Place): void {
+  if (!existsSync(place.directory)) return;
+  using chain = open(place);
+  throw new WirescriptError({
+    code: "DEVICE_BUSY",
+    what: `${place.text} has a chain already: ${chain.steps.map(({ name }) => name).join(", ")}.`,
+    why: `It is pinned in ${place.directory}, and a device has one in each direction.`,
+    fix: `Change it: ${command("arrange", place)} PROGRAM FILE. Or take it off: ${command("detach", place)}`,
+  });
+}
+
+function command(verb: string, { dev, direction }: Place): string {
+  return `wirescript chain ${verb} ${dev}${direction === null ? "" : ` --${direction}`}`;
+}
+
+function open(place: Place): Chain {
+  const { directory, text } = place;
+  if (existsSync(directory)) {
+    if (isThere(directory)) return openChain(directory);
+    throw new WirescriptError({
+      code: "NOTHING_ATTACHED",
+      what: `There is no chain on ${text} any more.`,
+      why: `What is pinned in ${directory} is left of one that was taken off, or whose link was unpinned.`,
+      fix: `Remove it: ${command("detach", place)}`,
+    });
+  }
   throw new WirescriptError({
     code: "NOTHING_ATTACHED",
     what: `There is no chain on ${text}.`,

@@ -20,15 +20,12 @@ import type { LoadedProgram } from "../program.ts";
 import { Undo } from "../undo.ts";
 import { type AdoptOptions, openPinnedLink } from "./adopt.ts";
 import { BpfLink } from "./bpf-link.ts";
+import { BANKS, LINK, NEXT_PIN } from "./chain-directory.ts";
 import type { Bank } from "./chain-step.ts";
 import { ChainStep } from "./loaded-step.ts";
 
 /** What a chain is attached by. */
 export type ChainLink = Disposable & { readonly attached: boolean; update(program: LoadedProgram): void; detach(): void };
-
-const LINK = "link";
-const BANKS = ["bank0", "bank1"] as const;
-const NEXT_PIN = "next";
 
 /** The pins of one chain. */
 export class ChainPins {

@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { processesThat, type RunningProcess } from "../../sys/processes.ts";
 import { listPins } from "../pins.ts";
+import { wayOffChain } from "./chain-directory.ts";
 
 export interface LinkHolders {
   processes: RunningProcess[];
@@ -42,6 +43,23 @@ export function describeHolders({ processes, pins }: LinkHolders): string {
     ...pins.map((path) => `the pin ${path}`),
   ];
   return holders.length === 0 ? "held by a process that cannot be seen from here" : `held by ${holders.join(" and ")}`;
+}
+
+/** How the program of a link on `dev` is had off by whoever holds it: "End that process, remove the pin (wirescript unpin /sys/fs/bpf/x)". */
+export function describeLettingGo({ processes, pins }: LinkHolders, dev: string): string {
+  const isOwn = ({ pid }: RunningProcess) => pid === process.pid;
+  const [pin] = pins;
+  const chain = pins.map((path) => wayOffChain(path, dev)).find((way) => way !== null) ?? null;
+  const ways: string[] = [];
+  if (chain !== null) ways.push(`take the chain off: ${chain}`);
+  if (processes.some(isOwn))
+    ways.push(
+      "use the link that this process has: link.update(program) puts another program there, link.detach() takes it off",
+    );
+  if (processes.some((each) => !isOwn(each)) || (processes.length === 0 && pins.length === 0)) ways.push("end that process");
+  if (chain === null && pin !== undefined) ways.push(`remove the pin (wirescript unpin ${pin})`);
+  const text = ways.join(", ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The ids of the links that a process has descriptors of. */

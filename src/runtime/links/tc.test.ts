@@ -181,6 +181,7 @@ describe.skipIf(reason !== "" || !hasTcx)(`by TCX links${reason}${noTcx}`, () =>
       const held = failure(() => detachTc("a"));
       expect(held).toMatchObject({ code: "DEVICE_BUSY" });
       expect(held.why).toContain(`held by process ${process.pid} (`);
+      expect(held.fix).toMatch(/^Use the link that this process has: .*link\.detach\(\)/);
       expect(detachTc("a", { direction: "egress" })).toMatchObject([{ id: p.info().id }]);
       expect(detachTc("a", { force: true })).toMatchObject([{ id: q.info().id }]);
       expect(attachedTc("a")).toEqual([]);

@@ -7,7 +7,7 @@ import { getLink, type Link } from "../../sys/netlink/index.ts";
 import type { Attachable } from "./bpf-link.ts";
 import { addFilter, exchangeFilter, removeFilter } from "./clsact.ts";
 import { attachClsactLink, type ClsactLink } from "./clsact-link.ts";
-import { describeHolders, holdersOfLink } from "./holders.ts";
+import { describeHolders, describeLettingGo, holdersOfLink } from "./holders.ts";
 import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
 import { type AttachedTcProgram, attachedTcTo } from "./tc-attached.ts";
 import { noTcx } from "./tc-failure.ts";
@@ -170,12 +170,11 @@ function detachOne(device: Link, { id, direction, linkId, filter }: AttachedTcPr
 
 function linkHolds(device: Link, { name, id, direction, linkId }: AttachedTcProgram): WirescriptError {
   const holders = holdersOfLink(linkId ?? 0);
-  const [pin] = holders.pins;
   return new WirescriptError({
     code: "DEVICE_BUSY",
     what: `The program "${name}" (id ${id}) was not taken off the ${direction} of ${device.name}.`,
     why: `It is on bpf_link ${linkId}, ${describeHolders(holders)}.`,
-    fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link: { force: true }, --force.`,
+    fix: `${describeLettingGo(holders, device.name)}, or detach its link: { force: true }, --force.`,
   });
 }
 

@@ -4,7 +4,7 @@ import { isErrno, type SyscallError } from "../../sys/errno.ts";
 import { findLink, type Link, noSuchDevice, type XdpMode } from "../../sys/netlink/index.ts";
 import { denied } from "../privileges.ts";
 import { type AttachedProgram, attachedTo } from "./device.ts";
-import { describeHolders, holdersOfLink } from "./holders.ts";
+import { describeHolders, describeLettingGo, holdersOfLink } from "./holders.ts";
 import { dispatchedBy, isDispatcher } from "./libxdp.ts";
 
 /** Does the failure say that this mode does not work here, so that another one may? */
@@ -77,10 +77,10 @@ function remedy(device: Link, present: readonly AttachedProgram[]): { why: strin
   const unload = `wirescript unload ${device.name}`;
   const held = present.find(({ linkId }) => linkId !== null);
   if (held !== undefined && held.linkId !== null) {
-    const { pins } = holdersOfLink(held.linkId);
+    const letGo = describeLettingGo(holdersOfLink(held.linkId), device.name);
     return {
       why: "A device runs one XDP program, and this one belongs to whoever holds its link.",
-      fix: `End that process${pins.length === 0 ? "" : `, remove the pin (wirescript unpin ${pins[0]})`}, or take its program off by force: detachXdp("${device.name}", { force: true }), ${unload} --force`,
+      fix: `${letGo}, or take its program off by force: detachXdp("${device.name}", { force: true }), ${unload} --force`,
     };
   }
   return {

@@ -10,7 +10,7 @@ import { isErrno } from "../../sys/errno.ts";
 import { getLink, type Link, setXdp, type XdpMode } from "../../sys/netlink/index.ts";
 import type { Attachable } from "./bpf-link.ts";
 import { type AttachedProgram, attachedTo } from "./device.ts";
-import { describeHolders, holdersOfLink } from "./holders.ts";
+import { describeHolders, describeLettingGo, holdersOfLink } from "./holders.ts";
 import { inNetwork, type NetworkNamespace } from "./network-namespace.ts";
 import { modeRefused, xdpFailure } from "./xdp-failure.ts";
 import { mayReplace, type XdpAttachOptions } from "./xdp-link.ts";
@@ -122,12 +122,11 @@ function detachHere(dev: string | number, options: DetachXdpOptions): AttachedPr
   const held = present.find(({ linkId }) => linkId !== null);
   if (held !== undefined && held.linkId !== null && options.force !== true) {
     const holders = holdersOfLink(held.linkId);
-    const [pin] = holders.pins;
     throw new WirescriptError({
       code: "DEVICE_BUSY",
       what: `The program "${held.name}" (id ${held.id}) was not taken off ${device.name}.`,
       why: `It is on bpf_link ${held.linkId}, ${describeHolders(holders)}.`,
-      fix: `End that process${pin === undefined ? "" : `, remove the pin (wirescript unpin ${pin})`}, or detach its link: { force: true }, --force.`,
+      fix: `${describeLettingGo(holders, device.name)}, or detach its link: { force: true }, --force.`,
     });
   }
   for (const attached of present) {

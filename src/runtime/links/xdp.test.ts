@@ -83,6 +83,9 @@ describe.skipIf(reason !== "")(`attaching by link${reason}`, () => {
       expect(busy.message).toContain(
         `"${p.name}" (id ${p.info().id}, tag ${p.info().tag}, native mode, bpf_link ${link.info().id} held by process ${process.pid} (`,
       );
+      // "End that process" would be this one.
+      expect(busy.fix).toMatch(/^Use the link that this process has: link\.update\(program\) .*, link\.detach\(\) .*, or /);
+      expect(busy.fix).not.toMatch(/end that process/i);
       expect(link.attached).toBe(true);
     });
   });
