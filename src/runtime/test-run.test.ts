@@ -101,6 +101,9 @@ describe.skipIf(noKernel !== "")(`test runs${noKernel}`, () => {
     };
     expect(program("ok").run(PACKET, { context }).context).toEqual(context);
     expect(program("shot").run(PACKET, { context: { mark: 41 } }).context).toMatchObject({ mark: 42, ifindex: 1 });
+    // What the program wrote is told whether a context was given or not.
+    expect(program("shot").run(PACKET).context).toMatchObject({ mark: 1, priority: 0, wireLength: 64, cb: [0, 0, 0, 0, 0] });
+    expect(program("pass").run(PACKET)).not.toHaveProperty("context");
   });
 
   test("a checksum that the card has computed has to be right afterwards", () => {

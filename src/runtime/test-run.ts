@@ -55,7 +55,7 @@ export interface RunResult {
   packet: Uint8Array;
   /** Nanoseconds per run, as the kernel measured it: an average when `repeat` is large. */
   duration: number;
-  /** When a context was given: its fields as the program left them. */
+  /** The context's fields as the program left them: of a TC program always, of an XDP program, which cannot write them, when a context was given. */
   context?: TestContext;
   /** The metadata that stands in front of the packet now, when there is any. */
   meta?: Uint8Array;
@@ -92,14 +92,14 @@ export function testRun(program: Runnable, packet: Uint8Array, options: RunOptio
     );
   }
   const isXdp = program.type === "xdp";
-  // Without a context the kernel would not say where metadata ends that the program put in front of the packet.
-  const contextIn = isXdp || context !== undefined ? encodeContext(program.type, packet.length, context ?? {}) : undefined;
+  // Without one the kernel gives none back: what a TC program wrote, and where metadata ends that an XDP program put in front of the packet.
+  const contextIn = encodeContext(program.type, packet.length, context ?? {});
   const result = attempt(program, packet, options, cpu, () =>
     programTestRun({
       program: program.fd,
       packet: withMetadata(packet, context),
       repeat,
-      ...(contextIn && { context: contextIn }),
+      context: contextIn,
       flags: checksum ? BPF.BPF_F_TEST_SKB_CHECKSUM_COMPLETE : 0,
     }),
   );
@@ -111,7 +111,7 @@ export function testRun(program: Runnable, packet: Uint8Array, options: RunOptio
     verdict: verdictName(program.type, action),
     packet: result.packet.subarray(metadata),
     duration: result.duration,
-    ...(context && { context: decodeContext(program.type, result.context) }),
+    ...((context !== undefined || !isXdp) && { context: decodeContext(program.type, result.context) }),
     ...(metadata > 0 && { meta: result.packet.subarray(0, metadata) }),
   };
 }
