@@ -237,7 +237,7 @@ function create(wanted: MapCreate, target: TargetDevice | null = null): MapFd {
     }
     const tooMuch = ["E2BIG", "ENOMEM"].includes(error.errnoName);
     const sizes = `key ${map.keySize} bytes, value ${map.valueSize} bytes, flags ${map.flags}`;
-    const limit = tooMuch ? undefined : LIMITS[error.errnoName];
+    const limit = tooMuch ? tooLarge(map, error.errnoName) : LIMITS[error.errnoName];
     throw new WirescriptError({
       code: "MAP",
       what,
@@ -250,4 +250,14 @@ function create(wanted: MapCreate, target: TargetDevice | null = null): MapFd {
       cause: error,
     });
   }
+}
+
+/** Sizes that the kernel refuses for another reason than memory; `undefined` where it is memory. */
+function tooLarge({ type, maxEntries }: MapCreate, errno: string): { why: string; fix: string } | undefined {
+  if (errno !== "E2BIG" || type !== MAP_TYPE.CPUMAP) return undefined;
+  const cpus = possibleCpus();
+  return {
+    why: `A map of CPUs has an entry for each CPU, and this kernel is built for fewer than ${maxEntries}: E2BIG.`,
+    fix: `Make it with ${cpus} entries: so many CPUs this machine may have.`,
+  };
 }

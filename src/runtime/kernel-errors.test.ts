@@ -10,7 +10,8 @@ import { lacking } from "../../test/foreign-tools.ts";
 import { freshBpffs } from "../../test/kernel-objects.ts";
 import { freshNamespace, uniqueName } from "../../test/own-network.ts";
 import { WirescriptError } from "../errors.ts";
-import type { MapSpec } from "../object/spec.ts";
+import { MAP_TYPE, type MapSpec } from "../object/spec.ts";
+import { possibleCpus } from "../sys/cpus.ts";
 import { errnoName, SyscallError } from "../sys/errno.ts";
 import { ensureBpffs, unmount } from "../sys/mount.ts";
 import { inNamespace } from "../sys/namespaces.ts";
@@ -80,6 +81,16 @@ describe.skipIf(missing !== "")(`the kernel's errors${missing}`, () => {
       code: "MAP",
       why: expect.stringContaining("too much memory"),
       fix: expect.stringContaining("smaller values"),
+    });
+  });
+
+  it("E2BIG: a map of CPUs has more entries than the kernel is built for", () => {
+    const cpus = { ...maps.table(uniqueName()), type: MAP_TYPE.CPUMAP, keySize: 4, valueSize: 4, maxEntries: 100_000 };
+    expect(refusal(() => withMap({ ...cpus, keyTypeId: 0, valueTypeId: 0, flags: 0 }))).toMatchObject({
+      errno: "E2BIG",
+      code: "MAP",
+      why: expect.stringContaining("for fewer than 100000"),
+      fix: `Make it with ${possibleCpus()} entries: so many CPUs this machine may have.`,
     });
   });
 

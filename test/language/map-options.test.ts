@@ -116,6 +116,35 @@ describe.skipIf(noKernel)(`the largest elements that the compiler takes${without
   });
 });
 
+describe("entries that no kernel makes a map for", () => {
+  test.each([
+    ["hash({ key: u32, value: u32, entries: 134217728 })", []],
+    ["hash({ key: u32, value: u32, entries: 134217729 })", ["WS3016"]],
+    ["perCpuHash({ key: u32, value: u32, entries: 134217729 })", ["WS3016"]],
+    ["lruHash({ key: u32, value: u32, entries: 4294967295 })", ["WS3016"]],
+    ["lruPerCpuHash({ key: u32, value: u32, entries: 4294967295 })", ["WS3016"]],
+    ["hashOfMaps({ key: u32, inner: array({ value: u32, entries: 1 }), entries: 134217729 })", ["WS3016"]],
+    ["arrayOfMaps({ inner: hash({ key: u32, value: u32, entries: 134217729 }), entries: 1 })", ["WS3016"]],
+    ["devMapHash({ entries: 2147483649 })", ["WS3016"]],
+    ["cpuMap({ entries: 8192 })", []],
+    ["cpuMap({ entries: 8193 })", ["WS3016"]],
+    // These depend on the machine's memory, or take it only as they fill.
+    ["array({ value: u64, entries: 4294967295 })", []],
+    ["lpmTrie({ key: struct({ prefixLength: u32, address: be32 }), value: u32, entries: 4294967295 })", []],
+  ])("%s", (map, expected) => {
+    const imports = 'import { arrayOfMaps, cpuMap, devMapHash, hashOfMaps, lruPerCpuHash } from "wirescript/kernel";';
+    expect(codes(`${imports}\nexport const m = ${map};\nexport const p = xdp(() => XDP_PASS);`)).toEqual(expected);
+  });
+});
+
+test.each([
+  "array({ value: struct({}), entries: 1 })",
+  "hash({ key: struct({}), value: u32, entries: 1 })",
+  "array({ value: struct({ a: u8, b: struct({}) }), entries: 1 })",
+])("a struct without fields is reported: %s", (map) => {
+  expect(codes(`export const m = ${map};\nexport const p = xdp(() => XDP_PASS);`)).toEqual(["WS3015"]);
+});
+
 describe("atomicAdd in an lpmTrie", () => {
   const trie = (address: string, value: string) => `
     const Prefix = struct({ prefixLength: u32, address: ${address} });

@@ -97,6 +97,8 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   WS3012: `const s = setting(struct({ a: u64 }), { a: 1 });\n${program("if (s.a) return XDP_DROP;")}`,
   WS3013: `const m = array({ value: struct({ high: bits(4), low: bits(4) }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e && e.low) return XDP_DROP;")}`,
   WS3014: program("if (ctx.at(bytes(64))) return XDP_DROP;"),
+  WS3015: `const m = hash({ key: u32, value: u8, entries: 1 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
+  WS3016: `const m = hash({ key: u32, value: u32, entries: 134217728 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
   WS3070: `const events = ringBuffer({ value: u64, bytes: 8192 });\n${program('if (events.query("availableData")) return XDP_DROP;')}`,
   WS3071: `const tables = arrayOfMaps({ inner: hash({ key: u32, value: u32, entries: 8 }), entries: 4 });\n${program("if (tables.lookup(1)) return XDP_DROP;")}`,
   WS3073: `const f = bloomFilter({ value: u32, entries: 100, hashes: 15 });\n${program("if (f.has(1)) return XDP_DROP;")}`,

@@ -12,6 +12,7 @@ import {
   BPF_F_RDONLY_PROG,
   MAP_KINDS,
   type MapKind,
+  MOST_ENTRIES,
   TAKES_PROGRAMS,
 } from "./map-kinds.ts";
 import { readField } from "./places.ts";
@@ -66,6 +67,7 @@ export function declareMap(l: Lowering, node: ts.CallExpression, kindName: strin
   if (outer !== null && map.pinned) return l.fail(node, "WS3071");
   if (outer === null && (map.flags & BPF_F_INNER_MAP) !== 0) return l.fail(node, "WS3076");
   checkSizes(l, node, kindName, map);
+  checkEntries(l, node, kindName, map);
   return { kind: "map", map };
 }
 
@@ -79,6 +81,11 @@ function checkSizes(l: Lowering, node: ts.Node, type: string, { kind, key, value
   if (kind.type === "LPM_TRIE") check("key", keySize, LARGEST_TRIE_KEY);
   if (kind.methods.includes("lookupPerCpu")) check("value", Math.ceil(valueSize / 8) * 8, LARGEST_PER_CPU_VALUE);
   check(keySize === 0 ? "value" : "key and value together", keySize + valueSize, LARGEST_ELEMENT);
+}
+
+function checkEntries(l: Lowering, node: ts.Node, type: string, { kind, entries }: MapDeclaration): void {
+  const most = MOST_ENTRIES[kind.type];
+  if (most !== undefined && entries > most.limit) l.fail(node, "WS3016", { type, entries, ...most });
 }
 
 /** The declaration of maps of maps in whose options `node` stands as `inner`. */

@@ -18,6 +18,25 @@ export const BPF_F_RDONLY_PROG = 1 << 7;
 export const BPF_F_MMAPABLE = 1 << 10;
 export const BPF_F_INNER_MAP = 1 << 12;
 
+/** `entries` beyond which the kernel makes no map of the type, however much memory the machine has, and what the reason is. */
+export interface MostEntries {
+  limit: number;
+  reason: string;
+}
+
+const BUCKETS: MostEntries = { limit: 2 ** 27, reason: "Its table of buckets would be larger than 4 GiB" };
+
+/** Types that are not in the table are limited by memory alone. */
+export const MOST_ENTRIES: Partial<Record<MapTypeName, MostEntries>> = {
+  HASH: BUCKETS,
+  PERCPU_HASH: BUCKETS,
+  LRU_HASH: BUCKETS,
+  LRU_PERCPU_HASH: BUCKETS,
+  HASH_OF_MAPS: BUCKETS,
+  DEVMAP_HASH: { limit: 2 ** 31, reason: "It has a bucket for each entry, and counts them in powers of two of 32 bits" },
+  CPUMAP: { limit: 8192, reason: "It has one entry for each CPU, and no kernel is built for more" },
+};
+
 /** Types whose values may have room for a program behind the number. */
 export const TAKES_PROGRAMS: ReadonlySet<string> = new Set(["DEVMAP", "DEVMAP_HASH", "CPUMAP"]);
 

@@ -26,6 +26,7 @@ export function schemaNumber(l: Lowering, node: ts.CallExpression, least: number
 export function declareStruct(l: Lowering, node: ts.CallExpression): Value {
   const fields = lowerExpression(l, argument(l, node, 0));
   if (fields.kind !== "record") return l.fail(node, "WS3003");
+  if (fields.fields.size === 0) return l.fail(node, "WS3015");
   const layouts = [...fields.fields].map(([name, field]): [string, Layout] => [name, layoutOf(l, node, readField(l, field))]);
   for (const [name] of layouts) {
     const reason = unusableName(name);

@@ -90,6 +90,18 @@ export const DECLARATIONS = {
     fix: "Choose a number in this range; make what is larger of parts: `arrayOf(bytes(1024), 64)`.",
     example: program("if (ctx.at(bytes(70000))) return XDP_DROP;"),
   },
+  WS3015: {
+    what: "A `struct` needs a field.",
+    why: "It says what lies in memory, and of nothing there is no memory: no map holds it, and no packet.",
+    fix: "Give it a field. A set of keys is a map with a small value: `hash({ key: be32, value: u8, entries: 64 })`.",
+    example: `const m = hash({ key: u32, value: struct({}), entries: 1 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
+  },
+  WS3016: {
+    what: "A `{type}` cannot have {entries} entries: the kernel makes it with at most {limit}.",
+    why: "{reason}.",
+    fix: "Use fewer entries, or several maps.",
+    example: `const m = hash({ key: u32, value: u32, entries: 4294967295 });\n${program("if (m.lookup(0)) return XDP_DROP;")}`,
+  },
   WS3070: {
     what: "`bytes` of a `ringBuffer` must be a constant: a power of two, and at least 4096.",
     why: "The kernel keeps the ring in whole pages, and finds a place in it by a mask.",
