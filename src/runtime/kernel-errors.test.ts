@@ -109,6 +109,22 @@ describe.skipIf(missing !== "")(`the kernel's errors${missing}`, () => {
     });
   });
 
+  it("E2BIG: the verifier would walk more than a million instructions", () => {
+    const program = constant(`p_${uniqueName()}`, 2);
+    const [entry] = program.functions;
+    const [first, ...rest] = entry?.instructions ?? [];
+    if (entry === undefined || first === undefined) throw new Error("an empty program");
+    // r0 = 2; r0 += 1; if r0 != 0 goto the addition; exit
+    const count = [
+      { ...first, opcode: 0x07, imm: 1 },
+      { ...first, opcode: 0x55, imm: 0, offset: -2 },
+    ];
+    const fn = { ...entry, instructions: [first, ...count, ...rest], typeId: 0, lines: [] };
+    const refused = refusal(() => loaded(object([{ ...program, functions: [fn] }], [])));
+    expect(refused).toMatchObject({ code: "VERIFIER", reason: expect.stringContaining("BPF program is too large") });
+    expect(refused.fix).toMatch(/`noinline\(.*`tailCall`/);
+  });
+
   it("EMFILE: the process has as many files open as it may", () => {
     const spec = object([constant(`p_${uniqueName()}`, 2)], [maps.table(uniqueName())]);
     const { before, release } = withoutFiles();

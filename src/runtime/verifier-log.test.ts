@@ -50,6 +50,22 @@ processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     expect(readVerifierLog(log)).toMatchObject({ reason: ["BPF program is too large. Processed 1000001 insn"], slot: 12 });
   });
 
+  it.each(["BPF program is too large. Processed 1000001 insn", "The sequence of 8193 jumps is too complex."])(
+    "of a program that is too much for it says how to split it: %s",
+    (reason) => {
+      const error = new VerifierError(counting("count", "stats"), `${reason}\nprocessed 1000001 insns (limit 1000000)\n`);
+      expect(error.why).toContain("a million instructions");
+      expect(error.fix).toMatch(/`noinline\(.*`tailCall`/);
+      expect(error.fix).not.toMatch(/defect|line above/);
+    },
+  );
+
+  it("names the line above only where there is one", () => {
+    const program = counting("count", "stats");
+    expect(new VerifierError(program, "8: (79) r1 = *(u64 *)(r0 +0)\nR0 bad\n").fix).toContain("change the line above");
+    expect(new VerifierError(program, "R0 bad\n").fix).not.toContain("line above");
+  });
+
   it("with nothing in it that is known", () => {
     expect(readVerifierLog("")).toEqual({ reason: ["no reason given"], slot: null, lines: 0 });
     expect(readVerifierLog("processed 0 insns\n").reason).toEqual(["processed 0 insns"]);

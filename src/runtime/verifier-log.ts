@@ -28,23 +28,31 @@ export class VerifierError extends WirescriptError {
     const message = [`The kernel's verifier rejected the program "${program.name}"${where}: ${reason.join("; ")}`];
     if (location !== null) message.push(`  ${location.line} | ${location.text}`);
     if (omitted > 0) message.push(`(${omitted} ${omitted === 1 ? "line" : "lines"} omitted; --verbose prints the whole log)`);
-    super({
-      code: "VERIFIER",
-      what: message.join("\n"),
-      why: [
-        storyOf(log, reason.join("; ")),
-        "The verifier runs only what it can prove to be safe: bounded, and within the memory that it may touch.",
-      ]
-        .filter((part) => part !== "")
-        .join(" "),
-      fix: "What Wirescript's compiler accepts, the verifier should accept too: if it compiled this program, that is a defect of Wirescript. `wirescript report FILE` collects what is needed to mend it. Otherwise change the line above.",
-    });
+    super({ code: "VERIFIER", what: message.join("\n"), ...advice(log, reason.join("; "), location) });
     this.program = program.name;
     this.reason = reason.join("; ");
     this.location = location;
     this.slot = slot;
     this.log = log;
   }
+}
+
+/** The verifier gave up: it found nothing wrong, and had not come to the end. */
+const GAVE_UP = /BPF program is too large|The sequence of \d+ jumps is too complex/;
+
+function advice(log: string, reason: string, location: LineSpec | null): { why: string; fix: string } {
+  const story = storyOf(log, reason);
+  if (GAVE_UP.test(reason)) {
+    return {
+      why: `${story} It walks at most a million instructions, counted on every path: each decision whose outcome is needed later makes it walk what follows once more.`,
+      fix: "Move a part of the program into a function that is called, `noinline((…) => …)`, or into a program of its own behind a `tailCall`; use fewer decisions, and fewer rounds of loops, in front of accesses to the packet and to maps.",
+    };
+  }
+  const change = location === null ? "" : " Otherwise change the line above.";
+  return {
+    why: `${story}${story === "" ? "" : " "}The verifier runs only what it can prove to be safe: bounded, and within the memory that it may touch.`,
+    fix: `What Wirescript's compiler accepts, the verifier should accept too: if it compiled this program, that is a defect of Wirescript. \`wirescript report FILE\` collects what is needed to mend it.${change}`,
+  };
 }
 
 /** "12: (61) r1 = *(u32 *)(r0 +4) ; R1_w=…" */
