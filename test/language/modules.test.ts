@@ -141,3 +141,16 @@ test("an object is the same wherever its module is compiled from, and however it
   expect(build(join(directory, "lib"), "../guard.bpf.ts")).toBe(first);
   expect(build("/", join(directory, "guard.bpf.ts"))).toBe(first);
 });
+
+test("a program that is exported under another constant's name is that program", () => {
+  const directory = project({
+    "base.bpf.ts": 'import { xdp, XDP_DROP } from "wirescript/kernel";\nexport const base = xdp(() => XDP_DROP);',
+    "named.bpf.ts":
+      'import { xdp, XDP_PASS } from "wirescript/kernel";\nimport { base } from "./base.bpf.ts";\nconst own = xdp(() => XDP_PASS);\nexport const p = xdp(() => XDP_PASS);\nexport const q = own;\nexport const r = base;',
+    "circle.bpf.ts":
+      'import { xdp, XDP_PASS } from "wirescript/kernel";\nconst base = xdp(() => XDP_PASS);\nconst a: typeof base = b;\nconst b: typeof base = a;\nexport const p = a;',
+  });
+  const { spec } = compile(join(directory, "named.bpf.ts"));
+  expect(spec.programs.map(({ name }) => name)).toEqual(["p", "q", "r"]);
+  expect(check(join(directory, "circle.bpf.ts")).map(({ code }) => code)).toContain("TS2448");
+});

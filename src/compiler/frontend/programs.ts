@@ -21,7 +21,8 @@ export interface DeclaredProgram {
 
 /** What the entry exports with the value `xdp(…)` or `tc.ingress(…)`, here or in a module that it re-exports. */
 export function exportedPrograms(source: Source): DeclaredProgram[] {
-  return exportedConstants(source).flatMap(({ symbol, initializer }) => {
+  return exportedConstants(source).flatMap(({ symbol, initializer: given }) => {
+    const initializer = behindNames(source, given);
     if (!ts.isCallExpression(initializer)) return [];
     const type = typeOf(source, initializer);
     const hook = type === null ? undefined : HOOKS[type];
@@ -29,6 +30,19 @@ export function exportedPrograms(source: Source): DeclaredProgram[] {
     const direction = DIRECTIONS[type];
     return [{ exportName: symbol.name, hook, ...(direction && { direction }), call: initializer }];
   });
+}
+
+/** What a constant is that is only another one's name: `export const drop = base`. */
+function behindNames({ checker }: Source, given: ts.Expression): ts.Expression {
+  const seen = new Set<ts.Node>();
+  let node = given;
+  while (ts.isIdentifier(node) && !seen.has(node)) {
+    seen.add(node);
+    const declaration = resolve(checker, checker.getSymbolAtLocation(node))?.valueDeclaration;
+    if (declaration === undefined || !ts.isVariableDeclaration(declaration)) break;
+    node = declaration.initializer ?? node;
+  }
+  return node;
 }
 
 const DIRECTIONS: Readonly<Record<string, ProgramSpec["direction"]>> = { "tc.ingress": "ingress", "tc.egress": "egress" };
