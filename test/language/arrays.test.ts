@@ -434,3 +434,61 @@ describe("an index that may be beyond the array", () => {
     expect(() => compiled(DECLARATIONS + body("p", "squares[1] = 2;"))).toThrow(/WS2008/);
   });
 });
+
+describe.skipIf(noKernel)(`bytes of a byte array in a variable${withoutKernel}`, () => {
+  const packet = frame([0x0706050403020100n, 3n, 0n, 0n]);
+  const run = (statements: string) => {
+    const { packet: out } = runOnce(
+      `const w = ctx.at(struct({ src: bytes(6), rest: u16, i: u64, out: bytes(6), pad: u16, n: u64 }), 16);
+       if (!w) return XDP_DROP;
+       const i = w.i;
+       ${statements}
+       return XDP_TX;`,
+      packet,
+      'import { local, swap } from "wirescript/kernel";',
+    );
+    return { src: [...out.subarray(16, 22)], out: [...out.subarray(32, 38)], n: word(out, 3) };
+  };
+  const src = [0, 1, 2, 3, 4, 5];
+
+  test("are written at a constant index, and the copied field stays", () => {
+    expect(run("let m = w.src; m[5] ^= 0xff; w.n = m[5]; w.out = m;")).toEqual({ src, out: [0, 1, 2, 3, 4, 250], n: 250n });
+    expect(run("let m = w.src; m[0] = u16(i) + 0x1ff; m[3]++; w.out = m;")).toMatchObject({ src, out: [2, 1, 2, 4, 4, 5] });
+  });
+
+  test("are written at a variable index", () => {
+    expect(run("let m = local(bytes(6)); if (i < 6) m[i] = 9; w.out = m;").out).toEqual([0, 0, 0, 9, 0, 0]);
+    expect(run("let m = bytes(6)(1, 2, 3, 4, 5, 6); for (let k = 0; k < 6; k++) m[k] *= 2; w.out = m;").out).toEqual([
+      2, 4, 6, 8, 10, 12,
+    ]);
+  });
+
+  test("are written on one path, and the array as a whole on another", () => {
+    const statements = (n: number) =>
+      `let m = w.src; if (i === ${n}) m[1] = 7; else m = bytes(6)(9); if (!m.equals(w.src)) w.n = 1; w.out = m;`;
+    expect(run(statements(3))).toEqual({ src, out: [0, 7, 2, 3, 4, 5], n: 1n });
+    expect(run(statements(4))).toEqual({ src, out: [9, 0, 0, 0, 0, 0], n: 1n });
+  });
+
+  test("are computed in a literal", () => {
+    expect(run("w.out = bytes(6)(2, i, 0, u16(i) + 0x1ff, 0);").out).toEqual([2, 3, 0, 2, 0, 0]);
+  });
+
+  test("are exchanged through names for their places", () => {
+    const out = run(
+      "const a = ctx.at(bytes(6), 16);\n const b = ctx.at(bytes(6), 32);\n if (!a || !b) return XDP_DROP;\n b[1] = 8;\n swap(a, b);",
+    );
+    expect(out).toMatchObject({ src: [0, 8, 0, 0, 0, 0], out: src });
+  });
+});
+
+test.each([
+  ["const m = list.slots[0].owner; m[1] = 2;", "WS2026"],
+  ["const m = local(bytes(6)); m[1] = 2;", "WS2026"],
+  ["const m = local(bytes(6)); m[ctx.length] = 2;", "WS2080"],
+  ["let m = local(bytes(6)); m[ctx.length] = 2;", "WS2080"],
+  ["let m = local(bytes(6)); m[6] = 2;", "WS2009"],
+  ["let m = local(bytes(6)); m[5] = 256;", "WS2085"],
+])("what cannot be written is refused: %s", (statements, code) => {
+  expect(() => compiled(DECLARATIONS + body("p", statements))).toThrow(code);
+});

@@ -59,6 +59,7 @@ export const REMEDIES: Readonly<Partial<Record<DiagnosticCode, string>>> = {
   WS2008: program("const limits = { low: 1 };\n  limits.low = 2;\n  if (limits.low === ctx.length) return XDP_DROP;"),
   WS1019: `let n: u64 = 0;\n${program("n++;")}`,
   WS2002: program("let n = 0;\n  for (let i = 0; i < 1000; i++) n += i;\n  if (n === 7) return XDP_DROP;"),
+  WS2026: program("let m = bytes(6)(1, 2, 3, 4, 5, 6);\n  m[0] = ctx.length & 1;\n  if (m[0]) return XDP_DROP;"),
   WS2010: program("if (ctx.at(Ethernet)) return XDP_DROP;"),
   WS3003: program("const part = bytes(16);\n  if (ctx.at(part)) return XDP_DROP;"),
   WS2009: program("const eth = ctx.at(Ethernet);\n  if (eth && eth.dst[5] === 1) return XDP_DROP;"),

@@ -24,6 +24,17 @@ export function isReassigned(name: ts.BindingName, scope: ts.Node): boolean {
   return ts.isIdentifier(name) && names.has(name.text);
 }
 
+/** Whether anything below `scope` assigns to an element of `name`, as in `name[0] = 1`. */
+export function isWrittenInto(name: ts.BindingName, scope: ts.Node): boolean {
+  let found = false;
+  forEachAssignment(scope, (target) => {
+    if (!ts.isElementAccessExpression(target)) return;
+    const array = unwrap(target.expression);
+    found ||= ts.isIdentifier(array) && ts.isIdentifier(name) && array.text === name.text;
+  });
+  return found;
+}
+
 function assignedTarget(node: ts.Node): ts.Expression | null {
   if (ts.isBinaryExpression(node)) {
     const kind = node.operatorToken.kind;

@@ -1,14 +1,14 @@
 /** What is done with places whole: comparing and exchanging what they hold, and seeing them under another schema. */
-import type ts from "typescript";
 import { equalBytes } from "./conditions.ts";
 import { lowerExpression, present } from "./expressions.ts";
 import { layoutName, type SizedLayout, sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { withAddress } from "./maps.ts";
-import { contentOf, readBytes, storeBytes, viewOf } from "./memory.ts";
+import { contentOf, readBytes, store, storeBytes, viewOf } from "./memory.ts";
 import { settle } from "./places.ts";
 import { argument, sizedLayoutOf } from "./schemas.ts";
-import { targetOf } from "./targets.ts";
+import { type Target, targetOf } from "./targets.ts";
+import ts from "./typescript.ts";
 import { type BytesPlaceValue, type BytesValue, describeValue, type Value, type ViewValue } from "./values.ts";
 
 /** `equals(a, b)`: structs and arrays of one schema, byte arrays of one length. */
@@ -63,9 +63,15 @@ export function exchange(l: Lowering, node: ts.CallExpression): Value {
     return { kind: "void" };
   }
   const [first, second] = [settle(l, leftNode, one), settle(l, rightNode, other)];
-  left.write(second);
-  right.write(first);
+  write(l, leftNode, left, one, second);
+  write(l, rightNode, right, other, first);
   return { kind: "void" };
+}
+
+/** A name for bytes in memory stands for that memory, as a view's name does, and not for a variable. */
+function write(l: Lowering, node: ts.Expression, target: Target, old: Value, value: Value): void {
+  if (!ts.isIdentifier(node) || old.kind !== "bytesPlace") target.write(value);
+  else store(l, node, old.memory, { kind: "bytes", size: old.length }, value);
 }
 
 function exchangeContents(l: Lowering, node: ts.Node, left: ViewValue, right: ViewValue): void {

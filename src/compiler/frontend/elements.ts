@@ -8,9 +8,9 @@ import type { Block, Value as Ssa } from "../ir/ir.ts";
 import { boundOf } from "./bounds.ts";
 import { type BytesLayout, SCALARS, type ScalarLayout, type SizedLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { byteAt, load, storeBytes } from "./memory.ts";
+import { byteAt, load, readBytes, replaceByte, storeBytes, storeScalar } from "./memory.ts";
 import { readField } from "./places.ts";
-import { describeValue, type IntValue, type Memory, type Value } from "./values.ts";
+import { type BytesValue, describeValue, type IntValue, type Memory, type Value } from "./values.ts";
 
 const BYTE = SCALARS.get("u8") as ScalarLayout; // always there
 
@@ -44,6 +44,17 @@ export function readElement(l: Lowering, node: ts.Node, array: Value, index: Int
     const memory: Memory = { pointer, offset: 0, region: "stack" };
     storeBytes(l, memory, array);
     return load(l, indexed(l, node, memory, BYTE, length, index), BYTE);
+  });
+}
+
+/** `array` with another byte at `index`, which `readElement` has checked. */
+export function withByte(l: Lowering, node: ts.Node, array: BytesValue, index: IntValue, byte: IntValue): BytesValue {
+  if (index.ssa.op === "const") return replaceByte(l, array, constantIndex(l, node, index.ssa.value, array.length), byte);
+  return l.withSlot(array.length, (pointer) => {
+    const memory: Memory = { pointer, offset: 0, region: "stack" };
+    storeBytes(l, memory, array);
+    storeScalar(l, indexed(l, node, memory, BYTE, array.length, index), BYTE, byte);
+    return readBytes(l, node, { kind: "bytesPlace", length: array.length, memory });
   });
 }
 

@@ -295,6 +295,18 @@ export function byteAt(l: Lowering, value: BytesPlaceValue | BytesValue, index: 
   return { kind: "int", ssa: l.binary("and", shifted, l.builder.const(0xff)), type };
 }
 
+/** `value` with another byte at `index`. */
+export function replaceByte(l: Lowering, value: BytesValue, index: number, byte: IntValue): BytesValue {
+  const chunks = value.chunks.map((chunk) => {
+    const shift = BigInt(index - chunk.offset) * 8n;
+    if (index < chunk.offset || index >= chunk.offset + chunk.size) return chunk;
+    const low = l.binary("and", byte.ssa, l.builder.const(0xff));
+    const kept = l.binary("and", chunk.ssa, l.builder.const(BigInt.asIntN(64, ~(0xffn << shift))));
+    return { ...chunk, ssa: l.binary("or", kept, l.binary("shl", low, l.builder.const(shift))) };
+  });
+  return { ...value, chunks };
+}
+
 // -- bit fields --
 
 interface Container {

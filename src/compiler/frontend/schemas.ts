@@ -3,7 +3,7 @@ import type ts from "typescript";
 import { lowerExpression, lowerInt } from "./expressions.ts";
 import { arrayLayout, type Layout, overlayLayout, SCALARS, type SizedLayout, structLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
-import { constantBytes, intTypeOfLayout } from "./memory.ts";
+import { constantBytes, intTypeOfLayout, replaceByte } from "./memory.ts";
 import { unusableName } from "./names.ts";
 import { readField } from "./places.ts";
 import type { Value } from "./values.ts";
@@ -72,9 +72,8 @@ export function cast(l: Lowering, node: ts.CallExpression, layout: Layout): Valu
   if (layout.kind !== "bytes") return l.fail(node, "WS2003", { name: node.expression.getText() });
   if (node.arguments.length > layout.size)
     return l.fail(node, "WS2014", { target: `${layout.size} bytes`, kind: `${node.arguments.length} numbers` });
-  const bytes = node.arguments.map((part) => {
-    const { ssa } = lowerInt(l, part, "a byte");
-    return ssa.op === "const" ? Number(BigInt.asUintN(8, ssa.value)) : l.fail(part, "WS3003");
-  });
-  return constantBytes(l, [...bytes, ...new Array<number>(layout.size - bytes.length).fill(0)]);
+  const bytes = node.arguments.map((part) => lowerInt(l, part, "a byte"));
+  const constants = bytes.map(({ ssa }) => (ssa.op === "const" ? Number(BigInt.asUintN(8, ssa.value)) : 0));
+  const known = constantBytes(l, [...constants, ...new Array<number>(layout.size - bytes.length).fill(0)]);
+  return bytes.reduce((all, byte, index) => (byte.ssa.op === "const" ? all : replaceByte(l, all, index, byte)), known);
 }

@@ -1,7 +1,7 @@
 /** Lowers statements. One that cannot be compiled is reported and left out, so that the rest is still looked at. */
 
 import type { Block, Value as Ssa } from "../ir/ir.ts";
-import { forEachAssignment, isReassigned } from "./assignments.ts";
+import { forEachAssignment, isReassigned, isWrittenInto } from "./assignments.ts";
 import { equalOrBothNull, lowerCondition } from "./conditions.ts";
 import { lowerExpression, present, property } from "./expressions.ts";
 import { intTypeOf } from "./flavours.ts";
@@ -111,11 +111,12 @@ function lowerVariables(l: Lowering, list: ts.VariableDeclarationList): void {
 function lowerVariable(l: Lowering, declaration: ts.VariableDeclaration): void {
   if (l.module.faults.has(declaration)) throw new Abort();
   const { name, initializer, parent } = declaration;
-  const changes = isReassigned(name, enclosingFunction(parent));
+  const scope = enclosingFunction(parent);
   // `let x: u32;` gets its value on every path before it is read, says the checker; until then it is 0 or null.
   const value = initializer === undefined ? emptyOf(l, name) : settle(l, initializer, lowerExpression(l, initializer));
   checkDeclared(l, initializer ?? name, value, l.checker.getTypeAtLocation(name));
-  bindPattern(l, name, value, changes);
+  const isCopy = value.kind === "bytes" && (parent.flags & ts.NodeFlags.Let) !== 0;
+  bindPattern(l, name, value, isReassigned(name, scope) || (isCopy && isWrittenInto(name, scope)));
 }
 
 function enclosingFunction(node: ts.Node): ts.Node {

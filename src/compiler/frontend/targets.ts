@@ -4,17 +4,17 @@
  */
 
 import { assignContextField } from "./context.ts";
-import { elementPlace } from "./elements.ts";
+import { elementPlace, readElement, withByte } from "./elements.ts";
 import { lowerExpression, lowerInt, present, property, symbolOf } from "./expressions.ts";
 import { globalPlace } from "./globals.ts";
 import type { ScalarLayout } from "./layout.ts";
-import { checkDeclared } from "./literals.ts";
+import { checkDeclared, checkLiteral } from "./literals.ts";
 import type { Lowering } from "./lowering.ts";
 import { load, store, storeField } from "./memory.ts";
-import { isMutable, settle, writePlace } from "./places.ts";
+import { isMutable, readPlace, settle, writePlace } from "./places.ts";
 import { Abort } from "./reporter.ts";
 import ts from "./typescript.ts";
-import type { Memory, Place, Value } from "./values.ts";
+import { type BytesValue, describeValue, type IntValue, type Memory, type Place, U8, type Value } from "./values.ts";
 
 export interface Target {
   read(): Value;
@@ -96,12 +96,40 @@ function elementTarget(l: Lowering, node: ts.ElementAccessExpression): Target {
   const array = present(lowerExpression(l, node.expression));
   const index = lowerInt(l, node.argumentExpression, "[…]");
   const place = elementPlace(l, node.argumentExpression, array, index);
-  if (place === null) return l.fail(node, "WS2008");
+  if (place === null) return array.kind === "bytes" ? byteTarget(l, node, array, index) : l.fail(node, "WS2008");
   const { memory, layout } = place;
   return {
     read: () => load(l, memory, layout),
     write(value) {
       store(l, node, memory, layout, present(value));
+      return value;
+    },
+  };
+}
+
+/** A byte of an array that a `let` holds: the variable gets the whole array anew. */
+function byteTarget(l: Lowering, node: ts.ElementAccessExpression, array: BytesValue, index: IntValue): Target {
+  let name: ts.Expression = node.expression;
+  while (ts.isParenthesizedExpression(name)) name = name.expression;
+  const symbol = ts.isIdentifier(name) ? symbolOf(l, name) : undefined;
+  const binding = symbol === undefined ? undefined : l.bindings.get(symbol);
+  if (binding?.kind !== "place") {
+    // A wrong index is the nearer mistake, and is reported by this.
+    readElement(l, node.argumentExpression, array, index);
+    return l.fail(node, "WS2026");
+  }
+  const { place } = binding;
+  const current = (): BytesValue => {
+    const value = readPlace(l, place);
+    return value.kind === "bytes" ? value : l.fail(node, "WS2026");
+  };
+  return {
+    read: () => readElement(l, node.argumentExpression, current(), index),
+    write(value) {
+      const byte = present(value);
+      if (byte.kind !== "int") return l.fail(node, "WS2014", { target: "a byte", kind: describeValue(byte) });
+      checkLiteral(l, node, byte, U8);
+      writePlace(l, node, place, withByte(l, node.argumentExpression, current(), index, byte));
       return value;
     },
   };

@@ -65,6 +65,15 @@ describe("types under the names of the source", () => {
   });
 });
 
+test("a member of an overlay is assigned to by its name", () => {
+  const overlays =
+    'import { overlay } from "wirescript/kernel";\nconst Peer = struct({ a: overlay({ v4: u32, v6: bytes(16) }) });';
+  expect(only("const q = ctx.at(Peer);\n  if (q) q.a = { v4: 3 };", overlays)).toMatchObject({
+    code: "TS2741",
+    fix: expect.stringContaining("`q.a.v4 = …`"),
+  });
+});
+
 describe("globals that are not there", () => {
   test.each([
     ["console.log(1);", "console", "trace"],

@@ -16,7 +16,7 @@ export function messageOf(diagnostic: ts.Diagnostic): Message {
   if (missing !== null) return missing;
   const what = readable(first);
   const why = explanation(what, rest);
-  const fix = advice(diagnostic.code, what, `${what} ${why}`);
+  const fix = assignedInPart(diagnostic) ?? advice(diagnostic.code, what, `${what} ${why}`);
   return { what, ...(why !== "" && { why }), ...(fix !== null && { fix }) };
 }
 
@@ -98,6 +98,28 @@ function advice(code: number, what: string, all: string): string | null {
     return "Only numbers can be calculated with. A map's scalar is reached through `.value`; `a & b` needs parentheses in front of a comparison.";
   }
   return null;
+}
+
+/** "Property 'x' is missing", of one property or of several. */
+const MISSING_PROPERTY = new Set([2739, 2740, 2741]);
+
+/** `place.field = { … }` with a literal that leaves something out: of an overlay, everywhere else, that is as it should be. */
+function assignedInPart({ code, file, start = 0 }: ts.Diagnostic): string | null {
+  if (!MISSING_PROPERTY.has(code) || file === undefined) return null;
+  const assignment = ts.findAncestor(nodeAt(file, start), (node) => ts.isBinaryExpression(node) || ts.isStatement(node));
+  if (assignment === undefined || !ts.isBinaryExpression(assignment)) return null;
+  if (!ts.isPropertyAccessExpression(assignment.left) || !ts.isObjectLiteralExpression(assignment.right)) return null;
+  const place = assignment.left.getText();
+  const name = assignment.right.properties[0]?.name?.getText() ?? "name";
+  return `Give every field of a struct. Of an overlay assign to the member: \`${place}.${name} = …\`.`;
+}
+
+/** The innermost node that begins at `start`, or lies around it. */
+function nodeAt(file: ts.SourceFile, start: number): ts.Node {
+  const inner = (node: ts.Node): ts.Node =>
+    ts.forEachChild(node, (child) => (child.getStart(file) <= start && start < child.getEnd() ? inner(child) : undefined)) ??
+    node;
+  return inner(file);
 }
 
 /** Operators on what is no number. */

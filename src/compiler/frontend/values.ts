@@ -17,6 +17,7 @@ export interface IntType {
 
 export const U64: IntType = { bits: 64, signed: false };
 export const I64: IntType = { bits: 64, signed: true };
+export const U8: IntType = { bits: 8, signed: false };
 export const U16: IntType = { bits: 16, signed: false };
 export const U32: IntType = { bits: 32, signed: false };
 export const BOOL: IntType = { bits: 1, signed: false };

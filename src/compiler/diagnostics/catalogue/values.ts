@@ -56,6 +56,12 @@ export const VALUES = {
     fix: "Use an index inside the array.",
     example: program("const eth = ctx.at(Ethernet);\n  if (eth && eth.dst[6] === 1) return XDP_DROP;"),
   },
+  WS2026: {
+    what: "A byte of this copy cannot be written.",
+    why: "A name for a byte array holds the bytes, not their place; only those that a `let` holds can be changed.",
+    fix: "Declare it with `let`: `let copy = eth.src`. To change the packet or a map's value itself, name the field: `eth.src[5] = 1`.",
+    example: program("const m = bytes(6)(1, 2, 3, 4, 5, 6);\n  m[0] = ctx.length & 1;\n  if (m[0]) return XDP_DROP;"),
+  },
   WS2010: {
     what: "A condition cannot be made of {kind}.",
     why: "Only booleans, integers and values that may be `null` are true or false.",
