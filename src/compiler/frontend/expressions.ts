@@ -236,7 +236,13 @@ export function property(l: Lowering, node: ts.Node, object: Value, name: string
       if (object.receiver === null) return { kind: "intrinsic", name: `${object.name}.${name}`, receiver: null };
       break;
   }
+  // Of an `any` nothing is known, which has been reported where the type stands.
+  if (isAny(l, node) && l.module.reporter.diagnostics.length > 0) throw new Abort();
   return l.fail(node, "WS2003", { name: node.getText() });
+}
+
+function isAny(l: Lowering, node: ts.Node): boolean {
+  return (l.checker.getTypeAtLocation(node).flags & ts.TypeFlags.Any) !== 0;
 }
 
 /** `Schema.fields`: the schemas of its fields, by name. */

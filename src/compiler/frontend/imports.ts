@@ -9,7 +9,7 @@ import ts from "./typescript.ts";
 const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const KERNEL_FOLDER = join(PACKAGE, "src/kernel/");
 const NET_FOLDER = join(PACKAGE, "src/net/");
-const OWN_MODULES: Record<string, string> = {
+export const OWN_MODULES: Record<string, string> = {
   "wirescript/kernel": join(PACKAGE, "src/kernel/index.ts"),
   "wirescript/net": join(PACKAGE, "src/net/index.ts"),
 };

@@ -5,7 +5,7 @@ import { joined } from "./epochs.ts";
 import type { Lowering } from "./lowering.ts";
 import { epochOf, fits, isMutable, leafTypes, leavesOf, rebuild, settle } from "./places.ts";
 import { Abort } from "./reporter.ts";
-import { describeValue, type IntType, type Value } from "./values.ts";
+import { describeApart, type IntType, type Value } from "./values.ts";
 
 interface Edge {
   block: Block;
@@ -50,7 +50,7 @@ export class Join {
     for (const { node, value } of this.#edges) {
       // A path whose return could not be compiled brings nothing; that has been reported.
       if (value.kind === "void" && l.module.reporter.diagnostics.length > 0) throw new Abort();
-      if (!fits(shape, value)) l.fail(node, "WS2007", { left: describeValue(value), right: describeValue(shape) });
+      if (!fits(shape, value)) l.fail(node, "WS2007", describeApart(value, shape));
     }
     const columns = this.#edges.map(({ block, value }) => this.#inBlock(block, () => leavesOf(l, shape, value)));
     const leaves = leafTypes(shape).map((type, index) =>

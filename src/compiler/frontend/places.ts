@@ -8,7 +8,7 @@ import { type Epoch, HeldEpochs } from "./epochs.ts";
 import { sameLayout } from "./layout.ts";
 import type { Lowering } from "./lowering.ts";
 import { readBytes } from "./memory.ts";
-import { BOOL, describeValue, type IntType, type Memory, type Place, type RecordField, type Value } from "./values.ts";
+import { BOOL, describeApart, type IntType, type Memory, type Place, type RecordField, type Value } from "./values.ts";
 
 /** `value` as it is now: byte arrays are read, since they are values and later writes must not reach the result. */
 export function settle(l: Lowering, node: ts.Node, value: Value): Value {
@@ -91,7 +91,7 @@ export function writePlace(l: Lowering, node: ts.Node | null, place: Place, valu
   const shape = place.shape;
   if (shape === null || !fits(shape, wrapped)) {
     if (node === null) throw new Error(`${place.name} does not fit its own shape`);
-    l.fail(node, "WS2007", { left: describeValue(wrapped), right: shape === null ? "null" : describeValue(shape) });
+    l.fail(node, "WS2007", describeApart(wrapped, shape ?? { kind: "null" }));
   }
   place.epochs.set(l.builder.block, epochOf(wrapped) ?? l.epochs.at(l.builder.block));
   leavesOf(l, shape, wrapped).forEach((leaf, index) => {

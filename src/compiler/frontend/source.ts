@@ -2,6 +2,7 @@
 import { realpathSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
+import { followsFromCallee } from "./habits.ts";
 import { Imports, isOfKernel, isOfNet, isOwn, type UserSpaceImport } from "./imports.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
 import { readModule } from "./read-module.ts";
@@ -109,24 +110,26 @@ export interface TypeScriptError {
 }
 
 export function syntaxErrors({ program }: Source, file: ts.SourceFile): TypeScriptError[] {
-  return program.getSyntacticDiagnostics(file).flatMap(located);
+  return program.getSyntacticDiagnostics(file).flatMap((found) => located(found, program.getTypeChecker()));
 }
 
 /** What TypeScript's checker finds in `file`; nothing in this package's own modules. */
 export function typeErrors({ program, entry }: Source, file: ts.SourceFile): TypeScriptError[] {
   if (file !== entry && isOfNet(file.fileName)) return [];
-  return program.getSemanticDiagnostics(file).flatMap(located);
+  const checker = program.getTypeChecker();
+  const all = program.getSemanticDiagnostics(file);
+  return all.filter((found) => !followsFromCallee(found, all, checker)).flatMap((found) => located(found, checker));
 }
 
 /** Messages without a file speak of the library that kernel code does not have, such as generators' types. */
-function located(diagnostic: ts.Diagnostic): TypeScriptError[] {
+function located(diagnostic: ts.Diagnostic, checker: ts.TypeChecker): TypeScriptError[] {
   const { file, start = 0, length = 1 } = diagnostic;
-  return file === undefined ? [] : [{ diagnostic: fromTypeScript(diagnostic, file), file, start, length }];
+  return file === undefined ? [] : [{ diagnostic: fromTypeScript(diagnostic, file, checker), file, start, length }];
 }
 
-function fromTypeScript(diagnostic: ts.Diagnostic, file: ts.SourceFile): Diagnostic {
+function fromTypeScript(diagnostic: ts.Diagnostic, file: ts.SourceFile, checker: ts.TypeChecker): Diagnostic {
   const place = placeOf(file, diagnostic.start ?? 0, diagnostic.length ?? 1);
-  return { code: `TS${diagnostic.code}`, ...place, ...messageOf(diagnostic) };
+  return { code: `TS${diagnostic.code}`, ...place, ...messageOf(diagnostic, checker) };
 }
 
 /** The place of `length` characters at `position`, as diagnostics and line info want it. */

@@ -74,6 +74,61 @@ test("a member of an overlay is assigned to by its name", () => {
   });
 });
 
+describe("what people write by habit", () => {
+  const maps = `import { array, lpmTrie, be32 } from "wirescript/kernel";
+const m = array({ value: u32, entries: 1 });
+const trie = lpmTrie({ key: struct({ prefixLength: u32, address: be32 }), value: u32, entries: 1 });
+const ports = [80, 443];`;
+  const ip = "const ip = ctx.at(IPv4);\n  if (!ip) return XDP_DROP;\n ";
+  test.each([
+    ["if (ports.includes(ctx.length)) return XDP_DROP;", "Arrays have no `includes`", "`for (const element of ports)`"],
+    ["let n = 0;\n  ports.forEach((x) => { n += x; });", "Arrays have no `forEach`", "`for (const element of ports)`"],
+    ["const n = ports.map((x) => x).reduce((a, x) => a + x, 0);", "Arrays have no `map`", "`for (const element of ports)`"],
+    ["if (m.get(0)) return XDP_DROP;", "`m` has no `get`", "`m.lookup(key)`"],
+    ["if (m.has(5)) return XDP_DROP;", "`m` has no `has`", "`m.lookup(key) !== null`"],
+    ["m.set(0, 1);", "`m` has no `set`", "`m.update(key, value)`"],
+    ["const v = m.lookup(0);\n  if (v) v++;", "Cannot assign to 'v'", "`v.value++`"],
+    ["const n = 1;\n  n++;", "Cannot assign to 'n'", "`let`"],
+    [`${ip} if (trie.lookup(ip.src)) return XDP_DROP;`, "Argument of type 'u32'", "`{ prefixLength: 32, address: … }`"],
+    [`${ip} if (ip.source) return XDP_DROP;`, "`ip` has no `source`.", "Did you mean `src`?"],
+    ["if (ctx.len) return XDP_DROP;", "`ctx` has no `len`.", "Did you mean `length`?"],
+    [`${ip} if (ip.zone) return XDP_DROP;`, "`ip` has no `zone`.", "It has `version`, `ihl`"],
+  ])("%s", (statement, what, fix) => {
+    expect(only(statement, maps)).toMatchObject({
+      what: expect.stringContaining(what),
+      fix: expect.stringContaining(fix),
+    });
+  });
+
+  test.each([
+    ["export const q = tc((ctx) => 0);", 'import { tc } from "wirescript/kernel";', "tc.ingress"],
+    ["export const q = chain(xdp((ctx) => XDP_PASS));", "", 'import { chain } from "wirescript/kernel";'],
+    ["export const q = Tcp.size;", "", 'import { Tcp } from "wirescript/net";'],
+    ["export const q: XdpAction = XDP_PASS;", "", 'import { XdpAction } from "wirescript/kernel";'],
+    [
+      "export const q = tc.ingress((ctx) => 0);",
+      'import { tc } from "wirescript/kernal";',
+      "`wirescript/kernel` or `wirescript/net`",
+    ],
+  ])("in a module: %s", (declaration, imported, fix) => {
+    expect(only("", `${imported}\n${declaration}`)).toMatchObject({ fix: expect.stringContaining(fix) });
+  });
+});
+
+test("of an `any` only the type is reported", () => {
+  expect(only("const x: any = ctx.length;\n  return x.foo ? XDP_DROP : XDP_PASS;").code).toBe("WS2005");
+});
+
+test("values that only their places tell apart are told apart", () => {
+  const declarations = "const S = struct({ a: u32 });\nconst m = hash({ key: u32, value: S, entries: 1 });";
+  expect(
+    only("const v = ctx.length > 99 ? m.lookup(0) : ctx.at(S);\n  if (v && v.a) return XDP_DROP;", declarations),
+  ).toMatchObject({
+    code: "WS2007",
+    what: "These values cannot be joined: a view of S or null in the packet here, a view of S or null in a map on another path.",
+  });
+});
+
 describe("globals that are not there", () => {
   test.each([
     ["console.log(1);", "console", "trace"],

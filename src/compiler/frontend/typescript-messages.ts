@@ -2,6 +2,8 @@
  * TypeScript's messages in the words of kernel code: its names for our types become the names that the source uses, explanations of how
  * flavours are built are left out, and for what every newcomer meets there is a way to mend it.
  */
+import { habitAt, nodeAt } from "./habits.ts";
+import { ownModuleOf } from "./own-names.ts";
 import ts from "./typescript.ts";
 
 export interface Message {
@@ -10,10 +12,12 @@ export interface Message {
   fix?: string;
 }
 
-export function messageOf(diagnostic: ts.Diagnostic): Message {
+export function messageOf(diagnostic: ts.Diagnostic, checker: ts.TypeChecker): Message {
   const [first = "", ...rest] = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n").split("\n");
   const missing = missingName(diagnostic.code, first);
   if (missing !== null) return missing;
+  const habit = habitAt(diagnostic, checker);
+  if (habit !== null) return habit;
   const what = readable(first);
   const why = explanation(what, rest);
   const fix = assignedInPart(diagnostic) ?? advice(diagnostic.code, what, `${what} ${why}`);
@@ -81,10 +85,14 @@ function advice(code: number, what: string, all: string): string | null {
     case 18047:
       return "Check it first: `if (!view) return XDP_PASS;`. That check is the bounds check that the kernel wants.";
     case 2307:
+      if (/'wirescript\b/.test(what)) return "Import from `wirescript/kernel` or `wirescript/net`: these two there are.";
       return "Check the name: a file is named from this module's folder (`./name.bpf.ts`), and a package must be installed (`npm install`).";
     case 2732:
       return "Kernel modules import TypeScript only: put the data into a *.bpf.ts module.";
   }
+  const [, rest] = /parameter of type '\{ prefixLength: u32; (\w+): /.exec(what) ?? [];
+  if (rest !== undefined)
+    return `Say how many bits of it count: \`{ prefixLength: 32, ${rest}: … }\` for all of an IPv4 address.`;
   if (all.includes("XdpAction")) return "Return one of XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, or redirect(…).";
   if (all.includes("TcAction"))
     return "Return one of TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC, TC_ACT_PIPE …, or ctx.redirect(…).";
@@ -112,14 +120,6 @@ function assignedInPart({ code, file, start = 0 }: ts.Diagnostic): string | null
   const place = assignment.left.getText();
   const name = assignment.right.properties[0]?.name?.getText() ?? "name";
   return `Give every field of a struct. Of an overlay assign to the member: \`${place}.${name} = …\`.`;
-}
-
-/** The innermost node that begins at `start`, or lies around it. */
-function nodeAt(file: ts.SourceFile, start: number): ts.Node {
-  const inner = (node: ts.Node): ts.Node =>
-    ts.forEachChild(node, (child) => (child.getStart(file) <= start && start < child.getEnd() ? inner(child) : undefined)) ??
-    node;
-  return inner(file);
 }
 
 /** Operators on what is no number. */
@@ -168,6 +168,10 @@ function missingName(code: number, text: string): Message | null {
       why: "Kernel code has neither the globals of browsers nor those of Node.js.",
       fix: use ?? "See docs/language.md for what there is instead.",
     };
+  }
+  const module = ownModuleOf(name);
+  if (module !== null) {
+    return { what: `Cannot find name '${name}'.`, fix: `Import it from ${module}: \`import { ${name} } from "${module}";\`.` };
   }
   const [, guess] = /Did you mean '([^']+)'\?/.exec(text) ?? [];
   return {

@@ -211,3 +211,24 @@ export function describeValue(value: Value): string {
       return "an error";
   }
 }
+
+const REGIONS: Partial<Record<Region, string>> = {
+  packet: "the packet",
+  map: "a map",
+  stack: "the stack",
+  data: "a variable of the module",
+  record: "a record",
+};
+
+/** For messages about two values: as `describeValue`, and where they lie when that alone tells them apart. */
+export function describeApart(left: Value, right: Value): { left: string; right: string } {
+  const [one, other] = [describeValue(left), describeValue(right)];
+  if (one !== other) return { left: one, right: other };
+  return { left: `${one}${placeOf(left)}`, right: `${other}${placeOf(right)}` };
+}
+
+function placeOf(value: Value): string {
+  const solid = value.kind === "nullable" ? value.value : value;
+  const region = "memory" in solid ? REGIONS[solid.memory.region] : undefined;
+  return region === undefined ? "" : ` in ${region}`;
+}

@@ -59,7 +59,7 @@ export const CONSTRUCTS = {
   WS1010: {
     what: "`{text}` is not an integer.",
     why: "The kernel has no floating point.",
-    fix: "Use integers, in a smaller unit if need be: nanoseconds, permille.",
+    fix: "Use a whole number. Where parts of one are meant, count in a smaller unit: nanoseconds for seconds, permille for shares.",
     example: program("const half = 0.5;\n  if (half) return XDP_DROP;"),
   },
   WS1011: {

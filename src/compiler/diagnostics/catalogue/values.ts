@@ -146,8 +146,8 @@ export const VALUES = {
   },
   WS2023: {
     what: "A loop of this length cannot move the packet.",
-    why: "It is not unrolled, and views would be good in its first round only.",
-    fix: "Use fewer rounds, or move the packet once, outside of the loop.",
+    why: "All its rounds together are too much code to be unrolled, and in a loop views would be good in the first round only.",
+    fix: "Move the packet once, outside of the loop. Or use fewer rounds, or a smaller body: what need not be in the loop goes in front of it, what is large into a `noinline` function.",
     example: program("for (let i = 0; i < 500; i++) {\n    if (!ctx.adjustHead(1)) break;\n  }"),
   },
   WS2024: {
@@ -191,7 +191,7 @@ export const VALUES = {
   WS2080: {
     what: "This index can be beyond the array's {length} elements.",
     why: "The kernel refuses a program that could reach beside an array, and nothing here says that the index is at most {last}.",
-    fix: "Check it first (`if (i < {length}) …`), or bound it: `i % {length}`.",
+    fix: "Check it first (`if (i < {length}) …`), or bound it: `i % {length}`. What is read from memory may have changed since it was checked: keep it in a `const`, and check and use that.",
     example: `const m = array({ value: struct({ slots: arrayOf(u32, 4) }), entries: 1 });\n${program("const e = m.lookup(0);\n  if (e && e.slots[ctx.length] === 1) return XDP_DROP;")}`,
   },
   WS2081: {
@@ -315,8 +315,8 @@ export const VALUES = {
   },
   WS2096: {
     what: "This loop is too long for the verifier to walk, and cannot be handed to the kernel, since {reason}.",
-    why: "The verifier walks a million instructions. Long loops become calls of `bpf_loop`, in which a program cannot be left for another one.",
-    fix: "Leave the loop with `break`, and call `tailCall` behind it; or use fewer rounds.",
+    why: "The verifier walks a million instructions. Long loops become calls of `bpf_loop`, in which a program cannot be left for another one, and a record of outside cannot be followed.",
+    fix: "Leave the loop with `break`, and call `tailCall` behind it. Reserve a record behind the loop, and keep what it shall hold in a `local` until then; or reserve and submit it in one round. Or use fewer rounds, or a smaller body.",
     example:
       "const programs = progArray({ entries: 2 });\n" +
       program("for (let i = 0; i < 60000; i++) {\n    if (getPrandomU32() === i) programs.tailCall(ctx, 1);\n  }"),
