@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { compile } from "../../src/compiler/compile.ts";
 import { PASSES } from "../../src/compiler/passes/pipeline.ts";
 import { Vm } from "../../src/vm/index.ts";
-import { frame, noKernel, PRELUDE, runOnce, word } from "../kernel.ts";
+import { frame, noKernel, PRELUDE, runOnce, withoutKernel, word } from "../kernel.ts";
 
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
@@ -308,4 +308,18 @@ describe.skipIf(noKernel !== null)(`long loops${reason}`, () => {
       expect(compute(body, packet.slice()), `${x}`).toBe(BigInt(total + (packet[x + 14] ?? 0)));
     }
   });
+});
+
+test.skipIf(noKernel)(`the packet's length under a name is a limit, as \`ctx.length\` is${withoutKernel}`, () => {
+  const { packet } = runOnce(
+    `const out = ctx.at(u64, 16);
+     const len = ctx.length;
+     let n = 0;
+     for (let i = 0; i < len; i++) n += 2;
+     if (!out) return XDP_DROP;
+     out.value = n;
+     return XDP_TX;`,
+    frame([0n], 100),
+  );
+  expect(word(packet, 0)).toBe(200n);
 });

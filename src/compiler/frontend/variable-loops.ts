@@ -135,14 +135,24 @@ function largestOf(l: Lowering, node: ts.Expression): bigint | null {
   const byType = declared === null || declared.signed || declared.bits === 64 ? null : (1n << BigInt(declared.bits)) - 1n;
   const constant = constantOf(l, node);
   if (constant !== null) return constant < 0n ? null : constant;
-  if (ts.isPropertyAccessExpression(node) && node.name.text === "length" && isContext(l, node.expression))
-    return LONGEST_PACKET;
+  if (isPacketLength(l, node)) return LONGEST_PACKET;
   // A name that nobody assigns to is the same in every round.
   if (!ts.isIdentifier(node) || !isConstantName(l, node)) return byType;
   const value = present(lowerExpression(l, node));
   if (value.kind !== "int" || value.type.signed) return byType;
+  const given = initializerOf(l, node);
+  if (given !== null && isPacketLength(l, given)) return LONGEST_PACKET;
   const { most } = boundOf(l, value.ssa);
   return byType !== null && byType < most ? byType : most;
+}
+
+function isPacketLength(l: Lowering, node: ts.Expression): boolean {
+  return ts.isPropertyAccessExpression(node) && node.name.text === "length" && isContext(l, node.expression);
+}
+
+function initializerOf(l: Lowering, name: ts.Identifier): ts.Expression | null {
+  const declaration = l.checker.getSymbolAtLocation(name)?.valueDeclaration;
+  return declaration !== undefined && ts.isVariableDeclaration(declaration) ? (declaration.initializer ?? null) : null;
 }
 
 function isContext(l: Lowering, node: ts.Expression): boolean {
