@@ -1,6 +1,6 @@
 /**
- * What the balancer tells senders of packets that go no further: ICMP "time exceeded" at the end of a TTL, and "too big" in front of tunnels. The
- * messages come from the address that the packet was for, and quote as much of it as RFC 1812 (576 bytes in all) and RFC 4443 (1280) allow.
+ * What the balancer tells senders of packets that go no further: ICMP "time exceeded" at the end of a TTL, and "too big" in front of tunnels and of
+ * devices with a smaller MTU. The messages come from the address that the packet was for, and quote as much of it as RFC 1812 (576 bytes in all) and RFC 4443 (1280) allow.
  */
 import {
   be16,
@@ -33,7 +33,7 @@ import {
 } from "wirescript/net";
 import { mayComplain } from "./balancer-choose.bpf.ts";
 import { count, seconds } from "./balancer-count.bpf.ts";
-import { mtu, Reason } from "./balancer-maps.bpf.ts";
+import { Reason } from "./balancer-maps.bpf.ts";
 import { makeRoom, TYPE } from "./balancer-room.bpf.ts";
 
 const OWN_TTL = 64;
@@ -48,10 +48,10 @@ export function expired4(ctx: XdpContext, l3: u32): XdpAction {
   return complain4(ctx, l3, IcmpType.TIME_EXCEEDED, 0, 0);
 }
 
-/** It does not fit with `overhead` bytes in front. */
-export function tooBig4(ctx: XdpContext, l3: u32, overhead: u32): XdpAction {
+/** It may have `room` bytes at most. */
+export function tooBig4(ctx: XdpContext, l3: u32, room: u32): XdpAction {
   count(ctx, Reason.TOO_BIG);
-  return complain4(ctx, l3, IcmpType.DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED, mtu - overhead);
+  return complain4(ctx, l3, IcmpType.DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED, u16(room));
 }
 
 const complain4 = noinline((ctx: XdpContext, l3: u32, kind: u8, code: u8, parameter: u16): XdpAction => {
@@ -99,9 +99,8 @@ export function expired6(ctx: XdpContext, l3: u32): XdpAction {
   return complain6(ctx, l3, Icmpv6Type.TIME_EXCEEDED, 0);
 }
 
-export function tooBig6(ctx: XdpContext, l3: u32, overhead: u32): XdpAction {
+export function tooBig6(ctx: XdpContext, l3: u32, room: u32): XdpAction {
   count(ctx, Reason.TOO_BIG);
-  const room: u32 = mtu - overhead;
   return complain6(ctx, l3, Icmpv6Type.PACKET_TOO_BIG, room < LONGEST6 ? LONGEST6 : room);
 }
 

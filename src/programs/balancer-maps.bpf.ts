@@ -130,6 +130,12 @@ export const rings = arrayOfMaps({
 /** Devices that packets may be sent out of, by their own number. */
 export const devices = devMapHash({ entries: 64, pinned: true });
 
+/** Their MTUs, by the device's number: what is longer does not leave by XDP_REDIRECT, and the kernel tells nobody. */
+export const mtus = hash({ key: u32, value: u32, entries: 64, readOnly: true, pinned: true });
+
+/** Frames up to this length, tags included, leave by all `devices`; only for longer ones `mtus` are looked at. Written while the program runs. */
+export let safe_length: u32 = 0;
+
 /** A connection from the client's side; of answers, from the backend's: it is the client there. */
 export const FlowKey4 = struct({
   client: be32,
@@ -232,7 +238,10 @@ export const Reason = {
   OPTIONS: 5,
   /** Answered with ICMP "time exceeded": the TTL or hop limit ends here. Dropped when there are more of these than `icmp_rate`. */
   TTL_EXPIRED: 6,
-  /** Answered with ICMP "fragmentation needed" or "packet too big": it would not fit with the outer headers. Dropped as above. */
+  /**
+   * Answered with ICMP "fragmentation needed" or "packet too big": with its outer headers, if there are any, it is larger than the MTU of the device
+   * that it should leave by, or, in tunnels, than `mtu`. Dropped as above, and when it is an ICMP error itself.
+   */
   TOO_BIG: 7,
   /** Dropped: every source port that was tried is taken. */
   NO_NAT_PORT: 8,

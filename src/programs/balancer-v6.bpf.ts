@@ -15,7 +15,7 @@ import {
   touch,
   tunnelHash,
 } from "./balancer-choose.bpf.ts";
-import { expired6 } from "./balancer-complain.bpf.ts";
+import { expired6, tooBig6 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
 import { flowHash6 } from "./balancer-hash.bpf.ts";
 import { icmp6 } from "./balancer-icmp6.bpf.ts";
@@ -32,6 +32,7 @@ import {
   Reason,
   source6,
 } from "./balancer-maps.bpf.ts";
+import { ifindexTo, isLong, roomBeyond } from "./balancer-mtu.bpf.ts";
 import { choose6, remember6, wantsPort } from "./balancer-open.bpf.ts";
 import { ICMP_TO_VIP, inspect6, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import {
@@ -141,6 +142,10 @@ const touch6 = noinline((ctx: XdpContext, place: u32, flow: Flow, now: u32, tcpF
 function forward6(ctx: XdpContext, place: Place6, head: Head6, number: u32, backend: Backend, natPort: u16): XdpAction {
   const { mode } = backend;
   countRequest(ctx, number, backend);
+  if (isLong(ctx, 0) && mode !== Mode.IPIP && mode !== Mode.GUE) {
+    const room = roomBeyond(ctx, place.l3, ifindexTo(ctx, backend));
+    if (IPv6.size + head.ip.payloadLength > room) return tooBig6(ctx, place.l3, room);
+  }
   if (mode === Mode.DIRECT) {
     const eth = ctx.at(Ethernet);
     return eth ? leaveToBackend(ctx, eth, backend) : XDP_DROP;
@@ -182,6 +187,10 @@ const answer6 = noinline((ctx: XdpContext, packedPlace: u32, origin: Origin6): X
   const head = head6At(ctx, place);
   if (!eth || !head) return XDP_DROP;
   if (head.ip.hopLimit <= 1) return expired6(ctx, place.l3);
+  if (isLong(ctx, 0)) {
+    const room = roomBeyond(ctx, place.l3, origin.ifindex);
+    if (IPv6.size + head.ip.payloadLength > room) return tooBig6(ctx, place.l3, room);
+  }
   const now = seconds();
   const tcpFlags = tcpFlags6(ctx, place);
   if (isNoteworthy(origin, now, tcpFlags)) {

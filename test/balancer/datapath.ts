@@ -35,6 +35,8 @@ const ENTRIES = {
 };
 /** Always the same: what is kept per CPU stays in one place. */
 const CPU = 0;
+const USUAL_MTUS = { lo: 65_536, out: 1500 };
+const ETHERNET_HEADER = 14;
 /** The program counts time in these nanoseconds. */
 /** More than a tick of the kernel's, at 100 Hz. */
 const COARSE_NS = 20_000_000n;
@@ -77,6 +79,7 @@ export class BalancerUnderTest implements Disposable {
     for (const map of [maps.flows4, maps.flows6, maps.origins4, maps.origins6]) map.clear();
     for (const map of [maps.service_stats, maps.backend_stats, maps.reasons]) zero(map);
     zero(maps.rates);
+    this.knowMtus(USUAL_MTUS);
   }
 
   /** These services, and no others. Connections stay. */
@@ -120,6 +123,22 @@ export class BalancerUnderTest implements Disposable {
     makeOlder(flows6, ticks);
     makeOlder(origins4, ticks);
     makeOlder(origins6, ticks);
+  }
+
+  /** What `mtus` has, by the device's name, with the quick answer that follows from it. */
+  knowMtus(mtus: Record<string, number>): void {
+    const { maps, globals } = this.#object;
+    maps.mtus.clear();
+    for (const [device, mtu] of Object.entries(mtus)) maps.mtus.set(getLink(device).ifindex, mtu);
+    globals.safe_length = Math.min(...Object.values(mtus)) + ETHERNET_HEADER;
+  }
+
+  /** Answers to clients of all connections leave by this device. */
+  moveClients(device: string): void {
+    const { origins4, origins6 } = this.#object.maps;
+    const { ifindex } = getLink(device);
+    for (const [key, origin] of [...origins4]) origins4.set(key, { ...origin, ifindex });
+    for (const [key, origin] of [...origins6]) origins6.set(key, { ...origin, ifindex });
   }
 
   /** Which of the periods that the program counts time in it is. */

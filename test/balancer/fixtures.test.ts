@@ -86,6 +86,8 @@ function playOnce({ settings, steps }: Fixture, beginSecond: () => void): void {
   for (const [index, step] of steps.entries()) {
     if (step.do === "configure") balancer.configure(step.services);
     else if (step.do === "age") balancer.age(step.seconds);
+    else if (step.do === "mtus") balancer.knowMtus(step.mtus);
+    else if (step.do === "move-clients") balancer.moveClients(step.device);
     else if (step.do === "begin-second") beginSecond();
     else {
       const before = counts;

@@ -72,6 +72,8 @@ export type Step =
   | Send
   | { do: "configure"; services: ServiceFixture[] }
   | { do: "age"; seconds: number }
+  | { do: "mtus"; mtus: Record<string, number> }
+  | { do: "move-clients"; device: string }
   | { do: "begin-second" };
 
 export interface Fixture {

@@ -20,6 +20,8 @@ import type { DatapathMaps } from "./installed.ts";
 import type { Sources } from "./records.ts";
 import { Tables } from "./tables.ts";
 
+const ETHERNET_HEADER = 14;
+
 /** From this file's folder, in the sources and in what is built from them. */
 const PROGRAM = new URL("../../../src/programs/balancer.bpf.ts", import.meta.url);
 
@@ -61,6 +63,8 @@ export class Datapath {
   /** The one that runs: loaded with other settings than `#object`, perhaps. */
   #running: LoadedObject<typeof Maps>;
   #settings: string;
+  /** Of the devices that packets may leave by, by ifindex, as last read. */
+  #mtus: ReadonlyMap<number, number> = new Map();
 
   /** @throws WirescriptError MAP when what is pinned is of another version; BAD_FILE, COMPILE, VERIFIER, NO_PRIVILEGES, USAGE. */
   static async open(options: DatapathOptions, settings: ProgramSettings): Promise<Datapath> {
@@ -128,6 +132,7 @@ export class Datapath {
     const text = textOf(settings);
     if (text === this.#settings) return;
     const next = this.#load(settings);
+    next.globals.safe_length = safeLength(this.#mtus);
     try {
       this.#attachments.exchange(next.program("balancer"));
     } catch (error) {
@@ -140,9 +145,10 @@ export class Datapath {
     this.#settings = text;
   }
 
-  /** Runs on these devices, and on no others. Packets may leave by them. */
+  /** Runs on these devices, and on no others. Packets may leave by them. What is known of devices is read anew. */
   attach(devices: readonly Device[]): Attachment[] {
     const attachments = this.#attachments.set(this.#program, devices);
+    this.#mtus = new Map();
     this.reach([]);
     return attachments;
   }
@@ -152,6 +158,7 @@ export class Datapath {
     const { devices } = this.maps;
     const there = new Set(devices.keys());
     const added = [...this.#attachments.ifindexes, ...ifindexes].filter((ifindex) => !there.has(ifindex));
+    this.#writeMtus(new Set([...there, ...added]));
     for (const ifindex of new Set(added)) {
       try {
         devices.set(ifindex, ifindex);
@@ -167,6 +174,17 @@ export class Datapath {
     const wanted = new Set([...this.#attachments.ifindexes, ...ifindexes]);
     const { devices } = this.maps;
     devices.deleteMany([...devices.keys()].filter((ifindex) => !wanted.has(ifindex)));
+    this.#writeMtus(wanted);
+  }
+
+  /** The program goes by the MTUs of these devices. Those that are known are not read again. */
+  #writeMtus(ifindexes: ReadonlySet<number>): void {
+    const read = [...ifindexes].map((ifindex) => [ifindex, this.#mtus.get(ifindex) ?? findLink(ifindex)?.mtu] as const);
+    this.#mtus = new Map(read.flatMap(([ifindex, mtu]) => (mtu === undefined ? [] : [[ifindex, mtu] as const])));
+    const { mtus } = this.maps;
+    mtus.deleteMany([...mtus.keys()].filter((ifindex) => !this.#mtus.has(ifindex)));
+    mtus.setMany([...this.#mtus]);
+    this.#running.globals.safe_length = safeLength(this.#mtus);
   }
 
   /** Lets go of everything, which goes on forwarding; with `detach`, takes it off the devices and away. */
@@ -179,6 +197,11 @@ export class Datapath {
     if (this.#running !== this.#object) this.#running.close();
     this.#object.close();
   }
+}
+
+/** How long a frame may be to leave by every one of them. */
+function safeLength(mtus: ReadonlyMap<number, number>): number {
+  return mtus.size === 0 ? 0 : Math.min(...mtus.values()) + ETHERNET_HEADER;
 }
 
 /** Equal for settings that make equal programs. */
