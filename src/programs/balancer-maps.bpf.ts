@@ -134,6 +134,7 @@ export const devices = devMapHash({ entries: 64, pinned: true });
 export const mtus = hash({ key: u32, value: u32, entries: 64, readOnly: true, pinned: true });
 
 /** Frames up to this length, tags included, leave by all `devices`; only for longer ones `mtus` are looked at. Written while the program runs. */
+// biome-ignore lint/style/useConst: user space writes it.
 export let safe_length: u32 = 0;
 
 /** A connection from the client's side; of answers, from the backend's: it is the client there. */

@@ -1,15 +1,5 @@
 /** Packets in packets: the balancer's end of its tunnels. */
-import {
-  be16,
-  bytes,
-  noinline,
-  type u8,
-  type u16,
-  type u32,
-  XDP_DROP,
-  type XdpAction,
-  type XdpContext,
-} from "wirescript/kernel";
+import { be16, noinline, type u8, type u16, type u32, XDP_DROP, type XdpAction, type XdpContext } from "wirescript/kernel";
 import {
   Ethernet,
   EtherType,
@@ -26,7 +16,7 @@ import { tooBig4, tooBig6 } from "./balancer-complain.bpf.ts";
 import { dropOfService } from "./balancer-count.bpf.ts";
 import { leaveToBackend } from "./balancer-leave.bpf.ts";
 import { type Backend, Mode, mtu, Reason, source4, source6 } from "./balancer-maps.bpf.ts";
-import { ifindexTo, isLong, roomOn } from "./balancer-mtu.bpf.ts";
+import { overheadOf } from "./balancer-mtu.bpf.ts";
 import { makeRoom, TYPE } from "./balancer-room.bpf.ts";
 
 const TUNNEL_TTL = 64;
@@ -45,8 +35,7 @@ interface Inner {
 export function encapsulate4in4(ctx: XdpContext, l3: u32, ip: IPv4, backend: Backend): XdpAction {
   const inner = { protocol: IpProtocol.IPIP, length: ip.totalLength, tos: ip.tos };
   if (source4 === 0) return dropOfService(ctx, backend.service, Reason.UNFIT);
-  const most = mostOutside(ctx, l3, backend, IPv4.size);
-  if (inner.length + IPv4.size > most) return tooBig4(ctx, l3, most - IPv4.size);
+  if (inner.length + IPv4.size > mtu) return tooBig4(ctx, l3, mtu - IPv4.size);
   hop4(ip);
   if (!makeRoom(ctx, l3, IPv4.size)) return dropOfService(ctx, backend.service, Reason.NO_HEADROOM);
   return finish(ctx, l3, backend, EtherType.IPv4, writeOuter4(ctx, l3, inner, IpProtocol.IPIP, IPv4.size, backend));
@@ -59,8 +48,7 @@ export const tunnel4 = noinline((ctx: XdpContext, l3: u32, backend: Backend, has
   const inner = { protocol: IpProtocol.IPIP, length: ip.totalLength, tos: ip.tos };
   const overhead = overheadOf(backend);
   if (overhead === 0) return dropOfService(ctx, backend.service, Reason.UNFIT);
-  const most = mostOutside(ctx, l3, backend, overhead);
-  if (inner.length + overhead > most) return tooBig4(ctx, l3, most - overhead);
+  if (inner.length + overhead > mtu) return tooBig4(ctx, l3, mtu - overhead);
   hop4(ip);
   return encapsulate(ctx, l3, backend, hash, inner);
 });
@@ -71,18 +59,10 @@ export const tunnel6 = noinline((ctx: XdpContext, l3: u32, backend: Backend, has
   const inner = { protocol: IpProtocol.IPV6, length: ip.payloadLength + IPv6.size, tos: ip.trafficClass };
   const overhead = overheadOf(backend);
   if (overhead === 0) return dropOfService(ctx, backend.service, Reason.UNFIT);
-  const most = mostOutside(ctx, l3, backend, overhead);
-  if (inner.length + overhead > most) return tooBig6(ctx, l3, most - overhead);
+  if (inner.length + overhead > mtu) return tooBig6(ctx, l3, mtu - overhead);
   ip.hopLimit--;
   return encapsulate(ctx, l3, backend, hash, inner);
 });
-
-/** The largest packet that may go to the backend, with the `overhead` of its outer headers. */
-function mostOutside(ctx: XdpContext, l3: u32, backend: Backend, overhead: u32): u32 {
-  if (!isLong(ctx, overhead)) return mtu;
-  const room = roomOn(l3, ifindexTo(ctx, backend));
-  return room < mtu ? room : mtu;
-}
 
 /** One hop less. */
 function hop4(ip: IPv4): void {
@@ -90,16 +70,6 @@ function hop4(ip: IPv4): void {
   ip.checksum = replaceInChecksum(ip.checksum, 0x0100, 0);
   ip.ttl--;
 }
-
-/** Of the outer headers, in bytes; 0 when there can be none. */
-function overheadOf({ mode, family }: Backend): u32 {
-  if (mode !== Mode.IPIP && mode !== Mode.GUE) return 0;
-  const udp = mode === Mode.GUE ? Udp.size : 0;
-  if (family === 4) return source4 === 0 ? 0 : IPv4.size + udp;
-  if (family === 6) return source6.equals(NO_ADDRESS()) ? 0 : IPv6.size + udp;
-  return 0;
-}
-const NO_ADDRESS = bytes(16);
 
 function encapsulate(ctx: XdpContext, l3: u32, backend: Backend, hash: u32, inner: Inner): XdpAction {
   const gue = backend.mode === Mode.GUE;

@@ -36,7 +36,7 @@ import {
   Reason,
   source4,
 } from "./balancer-maps.bpf.ts";
-import { ifindexTo, isLong, roomBeyond } from "./balancer-mtu.bpf.ts";
+import { isLong, roomBack, roomTo } from "./balancer-mtu.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
 import { ICMP_TO_VIP, inspect4, isPlain4, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import { flowKey4, Head4, readdress4, tcpFlags4, wholeFlowKey4 } from "./balancer-packet.bpf.ts";
@@ -150,8 +150,8 @@ const touch4 = noinline((ctx: XdpContext, l3: u32, flow: Flow, now: u32, tcpFlag
 function forward4(ctx: XdpContext, l3: u32, head: Head4, number: u32, backend: Backend, natPort: u16): XdpAction {
   const { mode } = backend;
   countRequest(ctx, number, backend);
-  if (isLong(ctx, 0) && mode !== Mode.IPIP && mode !== Mode.GUE) {
-    const room = roomBeyond(ctx, l3, ifindexTo(ctx, backend));
+  if (isLong(ctx, mode)) {
+    const room = roomTo(ctx, l3, backend);
     if (head.ip.totalLength > room) return tooBig4(ctx, l3, room);
   }
   if (mode === Mode.DIRECT) {
@@ -184,8 +184,8 @@ const answer4 = noinline((ctx: XdpContext, l3: u32, origin: Origin4): XdpAction 
   const head = ctx.at(Head4, l3);
   if (!eth || !head) return XDP_DROP;
   if (head.ip.ttl <= 1) return expired4(ctx, l3);
-  if (isLong(ctx, 0)) {
-    const room = roomBeyond(ctx, l3, origin.ifindex);
+  if (isLong(ctx, Mode.NAT)) {
+    const room = roomBack(ctx, l3, origin.ifindex);
     if (head.ip.totalLength > room) return tooBig4(ctx, l3, room);
   }
   const now = seconds();

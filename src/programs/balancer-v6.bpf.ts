@@ -32,7 +32,7 @@ import {
   Reason,
   source6,
 } from "./balancer-maps.bpf.ts";
-import { ifindexTo, isLong, roomBeyond } from "./balancer-mtu.bpf.ts";
+import { isLong, roomBack, roomTo } from "./balancer-mtu.bpf.ts";
 import { choose6, remember6, wantsPort } from "./balancer-open.bpf.ts";
 import { ICMP_TO_VIP, inspect6, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
 import {
@@ -142,8 +142,8 @@ const touch6 = noinline((ctx: XdpContext, place: u32, flow: Flow, now: u32, tcpF
 function forward6(ctx: XdpContext, place: Place6, head: Head6, number: u32, backend: Backend, natPort: u16): XdpAction {
   const { mode } = backend;
   countRequest(ctx, number, backend);
-  if (isLong(ctx, 0) && mode !== Mode.IPIP && mode !== Mode.GUE) {
-    const room = roomBeyond(ctx, place.l3, ifindexTo(ctx, backend));
+  if (isLong(ctx, mode)) {
+    const room = roomTo(ctx, place.l3, backend);
     if (IPv6.size + head.ip.payloadLength > room) return tooBig6(ctx, place.l3, room);
   }
   if (mode === Mode.DIRECT) {
@@ -187,8 +187,8 @@ const answer6 = noinline((ctx: XdpContext, packedPlace: u32, origin: Origin6): X
   const head = head6At(ctx, place);
   if (!eth || !head) return XDP_DROP;
   if (head.ip.hopLimit <= 1) return expired6(ctx, place.l3);
-  if (isLong(ctx, 0)) {
-    const room = roomBeyond(ctx, place.l3, origin.ifindex);
+  if (isLong(ctx, Mode.NAT)) {
+    const room = roomBack(ctx, place.l3, origin.ifindex);
     if (IPv6.size + head.ip.payloadLength > room) return tooBig6(ctx, place.l3, room);
   }
   const now = seconds();
