@@ -10,7 +10,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
 import { hasTool } from "../../test/own-network.ts";
 import type { ObjectSpec } from "../object/spec.ts";
-import { addAddress, deleteLink, findLink, getLink, setPermanentNeighbour } from "../sys/netlink/index.ts";
+import { openPinnedMap } from "../runtime/introspect.ts";
+import type { HashMap } from "../runtime/maps/hash.ts";
+import { addAddress, deleteLink, findLink, getLink, setLinkMtu, setPermanentNeighbour } from "../sys/netlink/index.ts";
 import { type BalancerOptions, startBalancer } from "./balancer.ts";
 import type { Backend, Balancer, BalancerEvent, Device, Service, State } from "./contract.ts";
 import { isInstalled, pinDirectoryOf } from "./datapath/datapath.ts";
@@ -445,6 +447,21 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     await balancer.apply(usual("", "mtu: 1100"));
     expect(await program()).not.toBe(after);
     expect(findLink("lb0")?.xdp[0]?.programId).toBe(await program());
+  });
+
+  it("follows the MTUs of devices, without another program", async () => {
+    const balancer = await start({ state: usual(AB) });
+    const program = async () => (await balancer.status()).devices[0]?.program;
+    const before = await program();
+    const { ifindex } = getLink("lb0");
+    using mtus = openPinnedMap(join(pinDirectoryOf(instance), "mtus")) as HashMap<number, number>; // what its declaration says
+    const known = () => [...mtus];
+    expect(known()).toEqual([[ifindex, 1500]]);
+    setLinkMtu(ifindex, 1300);
+    await expect.poll(known).toEqual([[ifindex, 1300]]);
+    setLinkMtu(ifindex, 1500);
+    await expect.poll(known).toEqual([[ifindex, 1500]]);
+    expect(await program()).toBe(before);
   });
 
   describe("with checks", () => {
