@@ -150,6 +150,7 @@ const touch4 = noinline((ctx: XdpContext, l3: u32, flow: Flow, now: u32, tcpFlag
 function forward4(ctx: XdpContext, l3: u32, head: Head4, number: u32, backend: Backend, natPort: u16): XdpAction {
   const { mode } = backend;
   countRequest(ctx, number, backend);
+  if (mode !== Mode.DIRECT && head.ip.ttl <= 1) return expired4(ctx, l3);
   if (isLong(ctx, mode)) {
     const room = roomTo(ctx, l3, backend);
     if (head.ip.totalLength > room) return tooBig4(ctx, l3, room);
@@ -158,7 +159,6 @@ function forward4(ctx: XdpContext, l3: u32, head: Head4, number: u32, backend: B
     const eth = ctx.at(Ethernet);
     return eth ? leaveToBackend(ctx, eth, backend) : XDP_DROP;
   }
-  if (head.ip.ttl <= 1) return expired4(ctx, l3);
   if (mode === Mode.IPIP && backend.family === 4) return encapsulate4in4(ctx, l3, head.ip, backend);
   if (mode === Mode.NAT || mode === Mode.REDIRECT) return rewrite4(ctx, l3, head, backend, natPort);
   return tunnel4(ctx, l3, backend, flowHash4(head.ip.src, head.udp.sourcePort, head.udp.destinationPort));

@@ -142,6 +142,7 @@ const touch6 = noinline((ctx: XdpContext, place: u32, flow: Flow, now: u32, tcpF
 function forward6(ctx: XdpContext, place: Place6, head: Head6, number: u32, backend: Backend, natPort: u16): XdpAction {
   const { mode } = backend;
   countRequest(ctx, number, backend);
+  if (mode !== Mode.DIRECT && head.ip.hopLimit <= 1) return expired6(ctx, place.l3);
   if (isLong(ctx, mode)) {
     const room = roomTo(ctx, place.l3, backend);
     if (IPv6.size + head.ip.payloadLength > room) return tooBig6(ctx, place.l3, room);
@@ -150,7 +151,6 @@ function forward6(ctx: XdpContext, place: Place6, head: Head6, number: u32, back
     const eth = ctx.at(Ethernet);
     return eth ? leaveToBackend(ctx, eth, backend) : XDP_DROP;
   }
-  if (head.ip.hopLimit <= 1) return expired6(ctx, place.l3);
   if (mode === Mode.NAT || mode === Mode.REDIRECT) return rewrite6(ctx, packed(place), backend, natPort);
   return tunnel6(
     ctx,
