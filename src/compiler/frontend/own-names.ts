@@ -4,10 +4,15 @@ import { dirname, resolve } from "node:path";
 import { OWN_MODULES } from "./imports.ts";
 import ts from "./typescript.ts";
 
+/** The modules by what they export: read when it is first asked for, since they do not change while this runs. */
+let modules: ReadonlyMap<string, string> | null = null;
+
 /** `wirescript/kernel` for `xdp`; `null` when none has it. */
 export function ownModuleOf(name: string): string | null {
-  const found = Object.entries(OWN_MODULES).find(([, file]) => exportedNames(file).includes(name));
-  return found === undefined ? null : found[0];
+  modules ??= new Map(
+    Object.entries(OWN_MODULES).flatMap(([module, file]) => exportedNames(file).map((each) => [each, module])),
+  );
+  return modules.get(name) ?? null;
 }
 
 /** What the module exports, types included, read off its text: it need not be part of what is being compiled. */
