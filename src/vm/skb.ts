@@ -15,7 +15,7 @@ export interface SkbFields {
   /** The interface at whose hook the program runs; the loopback interface unless given. */
   ifindex?: number;
   tstamp?: bigint;
-  /** Bytes on the wire; the packet's length when another field is given. */
+  /** Bytes on the wire; the packet's length unless given. */
   wireLength?: number;
   gsoSegments?: number;
   gsoSize?: number;
@@ -83,13 +83,12 @@ export class Skb implements VmContext {
   /** A tag that is not in the packet, but beside it. */
   #tag: { protocol: number; tci: number } | null = null;
 
-  constructor(space: AddressSpace, packet: Uint8Array, fields?: SkbFields) {
+  constructor(space: AddressSpace, packet: Uint8Array, fields: SkbFields = {}) {
     this.#space = space;
     this.region = new Region("the packet", packet.slice());
     this.#set(SKB.pkt_type, packetType(packet));
     this.protocol = etherTypeOf(packet, 12);
-    this.#set(SKB.ifindex, fields?.ifindex ?? 1);
-    if (fields === undefined) return;
+    this.#set(SKB.ifindex, fields.ifindex ?? 1);
     this.#set(SKB.mark, fields.mark ?? 0);
     this.#set(SKB.priority, fields.priority ?? 0);
     this.#set(SKB.ingress_ifindex, fields.ingressIfindex ?? 0);
