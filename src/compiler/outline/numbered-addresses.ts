@@ -3,7 +3,7 @@
  * verifier lets no function write an address of a stack into its caller's frame, which is where a loop that becomes a callback keeps such values.
  */
 import { alignmentOf } from "../ir/alignment.ts";
-import { phisOf } from "../ir/edges.ts";
+import { edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { exitsOf, type NaturalLoop } from "../ir/loops.ts";
 import { bitsBelow, upperBound } from "../ir/range.ts";
@@ -58,6 +58,7 @@ class Numbering {
   readonly #offsets = new Map<Value, bigint>();
   /** The numbers made so far, by address. */
   readonly #numbers = new Map<Value, Value>();
+  /** Bytes that the slots take. */
   readonly #size: number;
 
   constructor(fn: Function, loop: NaturalLoop, slots: ReadonlySet<Value>) {
@@ -139,7 +140,7 @@ class Numbering {
   /** On edges that leave the loop, of what phis behind it take from there. */
   #makeOnTheWayOut(leaving: readonly Instruction[]): void {
     for (const { from, which, target } of exitsOf(this.#loop)) {
-      const edge = target.predecessors.indexOf(from);
+      const edge = edgeIndex(from, which);
       const brought = phisOf(target).map((phi) => phi.args[edge] as Value);
       const taken = leaving.filter((value) => brought.includes(value));
       if (taken.length === 0) continue;
@@ -150,8 +151,7 @@ class Numbering {
         const value = brought[phi++] as Value;
         return again.get(value) ?? value;
       });
-      target.predecessors.splice(edge, 1);
-      for (const each of phisOf(target)) each.args.splice(edge, 1);
+      removeIncoming(target, edge);
     }
   }
 
