@@ -7,6 +7,7 @@
  * program that only returns takes there is taken off for the ratio, since neither program has anything to do with it.
  */
 import { fileURLToPath } from "node:url";
+import { sectionInKernel } from "../fuzz/sections.ts";
 import { compile } from "../src/compiler/compile.ts";
 import {
   ArrayMap,
@@ -48,6 +49,8 @@ import { time } from "./timing.ts";
 
 /** In all of the objects. */
 const PROGRAM = "balancer";
+/** Bytes: of a device on Ethernet, as most are. */
+const USUAL_MTU = 1500;
 const SOURCE = "10.0.0.1";
 const PORT = 80;
 const RING_SIZE = 65_537;
@@ -145,10 +148,12 @@ function ourSide(open: Open): Side {
   const settings = { source4: SOURCE, flow_rate: UNLIMITED };
   const balancer = open(new BalancerUnderTest(spec, settings, { ...BalancerUnderTest.ENTRIES, flows4: ROOM * possibleCpus() }));
   balancer.configure([SERVICE]);
+  balancer.knowMtus({ lo: USUAL_MTU });
   const numbers = { source4: ipv4ToNumber(SOURCE), flow_rate: UNLIMITED };
   const interpreter = () => {
     const vm = new Vm({ ...spec, data: withSettings(spec.data, spec.btf, numbers) }, { ingressIfindex: LOOPBACK });
     copyTables(balancer.object, vm);
+    copyVariables(spec, balancer.object, vm);
     return vm;
   };
   return { program: balancer.program, interpreter };
@@ -235,6 +240,13 @@ function copyTables(object: Pick<LoadedObject, "maps">, vm: Vm): void {
     } else if (copy !== undefined && TABLES.includes(name)) {
       for (const [key, value] of entriesOf(map)) copy.set(key, value);
     }
+  }
+}
+
+/** The module's variables, which the service writes. */
+function copyVariables(spec: ObjectSpec, object: LoadedObject, vm: Vm): void {
+  for (const { name, readonly } of spec.data) {
+    if (!readonly) vm.dataSection(name).bytes.set(sectionInKernel(spec, object, name));
   }
 }
 
