@@ -2,15 +2,11 @@
  * One process at a time steers an instance, wherever it keeps its state: what two wrote into the same maps would agree with neither. The lock is on the
  * directory of the pins (flock(2)), so it is seen from every network namespace that has this bpffs, and ends with its process, however that ends.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { WirescriptError } from "../errors.ts";
 import { ensurePinDirectory } from "../runtime/pin.ts";
-import { isErrno } from "../sys/errno.ts";
-import { syscall } from "../sys/ffi.ts";
+import { isStillAt, tryFlock } from "../sys/flock.ts";
 import { pinDirectoryOf } from "./datapath/datapath.ts";
-
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 
 export class InstanceLock {
   readonly #fd: number;
@@ -24,16 +20,14 @@ export class InstanceLock {
       const { undo } = ensurePinDirectory(directory);
       const fd = opened(directory);
       if (fd === null) continue;
-      try {
-        syscall("flock", fd, LOCK_EX | LOCK_NB);
-      } catch (cause) {
+      if (!tryFlock(fd)) {
         const holder = holderOf(fd);
         closeSync(fd);
-        throw isErrno(cause, "EAGAIN") ? heldBy(holder, instance, directory, cause) : cause;
+        throw heldBy(holder, instance, directory);
       }
       this.#fd = fd;
       this.#undo = undo;
-      if (isStill(directory, fd)) return;
+      if (isStillAt(directory, fd)) return;
       closeSync(fd);
     }
   }
@@ -62,11 +56,6 @@ function opened(directory: string): number | null {
   }
 }
 
-/** A lock on a directory that was taken away keeps nobody out. */
-function isStill(directory: string, fd: number): boolean {
-  return statSync(directory, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino;
-}
-
 /** The process that has the lock, as /proc/locks tells it ("1: FLOCK  ADVISORY  WRITE 4711 00:1b:42 0 EOF"); null when it is in none of ours. */
 function holderOf(fd: number): number | null {
   const { dev, ino } = fstatSync(fd);
@@ -77,12 +66,11 @@ function holderOf(fd: number): number | null {
   return pid > 0 ? pid : null;
 }
 
-function heldBy(pid: number | null, instance: string, directory: string, cause: unknown): WirescriptError {
+function heldBy(pid: number | null, instance: string, directory: string): WirescriptError {
   return new WirescriptError({
     code: "CONFLICT",
     what: `Another process steers the balancer "${instance}".`,
     why: `${pid === null ? "A process of another container" : `Process ${pid}`} holds the lock on ${directory}, whatever directory its state is in.`,
     fix: "Talk to its API, or end it first; or name another instance: --instance NAME",
-    cause,
   });
 }

@@ -10,8 +10,7 @@ import { closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { link, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WirescriptError } from "../errors.ts";
-import { isErrno } from "../sys/errno.ts";
-import { syscall } from "../sys/ffi.ts";
+import { tryFlock } from "../sys/flock.ts";
 import type { Problem } from "./contract.ts";
 import type { Deadlines } from "./drains.ts";
 import { problemText } from "./refusals.ts";
@@ -45,8 +44,6 @@ export interface Loaded {
 }
 
 const FORMAT = "wirescript-balancer 1";
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 
 export class Store {
   readonly directory: string;
@@ -72,19 +69,14 @@ export class Store {
         cause,
       });
     }
-    try {
-      syscall("flock", this.#lock, LOCK_EX | LOCK_NB);
-    } catch (cause) {
-      closeSync(this.#lock);
-      if (!isErrno(cause, "EAGAIN")) throw cause;
-      throw new WirescriptError({
-        code: "CONFLICT",
-        what: `Another process steers the balancer whose state is in ${directory}.`,
-        why: "It holds the lock on that directory.",
-        fix: `Find it with \`fuser ${directory}\`, and talk to its API; or name another instance.`,
-        cause,
-      });
-    }
+    if (tryFlock(this.#lock)) return;
+    closeSync(this.#lock);
+    throw new WirescriptError({
+      code: "CONFLICT",
+      what: `Another process steers the balancer whose state is in ${directory}.`,
+      why: "It holds the lock on that directory.",
+      fix: `Find it with \`fuser ${directory}\`, and talk to its API; or name another instance.`,
+    });
   }
 
   get #current(): string {

@@ -3,8 +3,7 @@ import { closeSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
 import { openNetwork } from "../runtime/links/network-namespace.ts";
-import { isErrno } from "../sys/errno.ts";
-import { syscall } from "../sys/ffi.ts";
+import { tryFlock } from "../sys/flock.ts";
 import { enterNamespace, listNamespaces, NETNS_DIRECTORY, namespaceExists } from "../sys/namespaces.ts";
 import { rememberNetwork } from "./same-network.ts";
 
@@ -39,8 +38,6 @@ function nameOf(number: number): string | null {
   return names.find((name) => statSync(`${NETNS_DIRECTORY}/${name}`, { throwIfNoEntry: false })?.ino === number) ?? null;
 }
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 const RETRY_MS = 10;
 const PATIENCE_MS = 30_000;
 
@@ -55,23 +52,13 @@ export async function whileAlone<Result>(work: () => Promise<Result> | Result, n
   const fd = openNetwork(netns);
   try {
     const deadline = performance.now() + PATIENCE_MS;
-    while (!tryLock(fd)) {
+    while (!tryFlock(fd)) {
       if (performance.now() > deadline) throw tooLong();
       await sleep(RETRY_MS);
     }
     return await work();
   } finally {
     closeSync(fd);
-  }
-}
-
-function tryLock(fd: number): boolean {
-  try {
-    syscall("flock", fd, LOCK_EX | LOCK_NB);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "EAGAIN", "EINTR")) return false;
-    throw error;
   }
 }
 

@@ -2,16 +2,13 @@
  * One change to the labs at a time, across processes. The lock is on the state directory itself (flock(2)): it needs no file of its
  * own that could be left behind, and the kernel releases it when its holder dies, however it dies.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WirescriptError } from "../errors.ts";
-import { isErrno } from "../sys/errno.ts";
-import { syscall } from "../sys/ffi.ts";
+import { flock, isStillAt, tryFlock } from "../sys/flock.ts";
 import { NETNS_DIRECTORY } from "../sys/namespaces.ts";
 import { openStateDirectory, removeIfUnused } from "./state.ts";
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 const RETRY_MS = 20;
 const PATIENCE_MS = 30_000;
 
@@ -47,23 +44,13 @@ function tryLock(directory: string): number | null {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
+  let isHeld = false;
   try {
-    syscall("flock", fd, LOCK_EX | LOCK_NB);
-    if (isStill(directory, fd)) return fd;
-  } catch (error) {
-    closeSync(fd);
-    if (isErrno(error, "EAGAIN", "EINTR")) return null;
-    throw error;
+    isHeld = tryFlock(fd) && isStillAt(directory, fd);
+  } finally {
+    if (!isHeld) closeSync(fd);
   }
-  closeSync(fd);
-  return null;
-}
-
-/** Between opening and locking, its last user may have removed the directory: then the lock is on one that nobody finds any more. */
-function isStill(directory: string, fd: number): boolean {
-  const now = statSync(directory, { throwIfNoEntry: false });
-  const locked = fstatSync(fd);
-  return now !== undefined && now.ino === locked.ino && now.dev === locked.dev;
+  return isHeld ? fd : null;
 }
 
 /**
@@ -74,7 +61,7 @@ export function whileDevicesAreMade<Result>(work: () => Result): Result {
   mkdirSync(NETNS_DIRECTORY, { recursive: true, mode: 0o755 });
   const fd = openSync(NETNS_DIRECTORY, "r");
   try {
-    syscall("flock", fd, LOCK_EX);
+    flock(fd);
     return work();
   } finally {
     closeSync(fd);
