@@ -1,8 +1,11 @@
 /** What somebody who mistyped a word meant. */
 
-/** The nearest of the words that there are; null when none is near: a wrong guess misleads more than no guess. */
-export function nearest(word: string, known: readonly string[]): string | null {
-  const most = Math.max(1, Math.floor(word.length * 0.4));
+/**
+ * The nearest of the words that there are; null when none is near: a wrong guess misleads more than no guess. `share`: how much of the word may be
+ * mistyped.
+ */
+export function nearest(word: string, known: readonly string[], share = 0.4): string | null {
+  const most = Math.max(1, Math.floor(word.length * share));
   const lengthApart = (each: string) => Math.abs(each.length - word.length);
   const [best] = known
     .map((each) => ({

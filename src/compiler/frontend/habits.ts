@@ -2,6 +2,7 @@
  * What people write by habit, from other TypeScript: methods of arrays and of `Map`, fields under other names. TypeScript says that there is no
  * such thing; the types at its place say what there is instead.
  */
+import { nearest } from "../../nearest.ts";
 import ts from "./typescript.ts";
 import type { Message } from "./typescript-messages.ts";
 
@@ -88,25 +89,10 @@ function missingProperty(name: ts.Identifier, checker: ts.TypeChecker): Message 
   const what = `\`${object}\` has no \`${name.text}\`.`;
   const instead = MAP_METHODS[name.text]?.find(([method]) => names.includes(method));
   if (instead !== undefined) return { what, fix: `Use \`${object}.${instead[1]}.` };
-  const nearest = names.reduce((best, each) => (distance(each, name.text) < distance(best, name.text) ? each : best));
-  const isNear = distance(nearest, name.text) <= name.text.length / 2;
-  const guess = names.find((each) => each.startsWith(name.text)) ?? (isNear ? nearest : null);
+  // Fields have short names, which people write out: `src` is a source.
+  const guess = nearest(name.text, names, 0.5);
   if (guess !== null) return { what, fix: `Did you mean \`${guess}\`?` };
   return { what, fix: `It has ${names.map((each) => `\`${each}\``).join(", ")}.` };
-}
-
-/** How many letters are to be put in, left out or exchanged to make one name of the other (Levenshtein). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one.toLowerCase()].entries()) {
-    const next = [index + 1];
-    for (const [at, each] of [...other.toLowerCase()].entries()) {
-      const exchanged = (row[at] ?? 0) + (letter === each ? 0 : 1);
-      next.push(Math.min(exchanged, (row[at + 1] ?? 0) + 1, (next[at] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }
 
 function assignedConstant(name: ts.Identifier, checker: ts.TypeChecker): Message {
