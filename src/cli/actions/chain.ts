@@ -108,21 +108,22 @@ export async function detachFrom(dev: string, options: ChainOptions): Promise<vo
 
 /** The pins of a chain whose device has gone, or whose link somebody took off. */
 function removedWhatIsLeft({ directory, text }: Place): boolean {
-  if (!existsSync(directory) || isThere(directory)) return false;
+  if (!existsSync(directory)) return false;
+  using chain = openLiving(directory);
+  if (chain !== null) return false;
   rmSync(directory, { recursive: true });
   removeIfEmpty(dirname(directory));
   say(`The chain was on ${text} no more. Removed its pins in ${directory}.`);
   return true;
 }
 
-/** Whether a chain's link still holds it on its device. @throws WirescriptError as `openChain`, otherwise. */
-function isThere(directory: string): boolean {
+/** Null when no link holds the chain on its device any more. @throws WirescriptError as `openChain`, otherwise. */
+function openLiving(directory: string): Chain | null {
   try {
-    openChain(directory)[Symbol.dispose]();
-    return true;
+    return openChain(directory);
   } catch (error) {
     if (!(error instanceof WirescriptError) || error.code !== "NOTHING_ATTACHED") throw error;
-    return false;
+    return null;
   }
 }
 
@@ -161,7 +162,8 @@ function command(verb: string, { dev, direction }: Place): string {
 function open(place: Place): Chain {
   const { directory, text } = place;
   if (existsSync(directory)) {
-    if (isThere(directory)) return openChain(directory);
+    const chain = openLiving(directory);
+    if (chain !== null) return chain;
     throw new WirescriptError({
       code: "NOTHING_ATTACHED",
       what: `There is no chain on ${text} any more.`,
