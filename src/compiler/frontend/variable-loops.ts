@@ -137,11 +137,11 @@ function largestOf(l: Lowering, node: ts.Expression): bigint | null {
   if (constant !== null) return constant < 0n ? null : constant;
   if (isPacketLength(l, node)) return LONGEST_PACKET;
   // A name that nobody assigns to is the same in every round.
-  if (!ts.isIdentifier(node) || !isConstantName(l, node)) return byType;
+  const named = ts.isIdentifier(node) ? constantNamed(l, node) : null;
+  if (named === null) return byType;
   const value = present(lowerExpression(l, node));
   if (value.kind !== "int" || value.type.signed) return byType;
-  const given = initializerOf(l, node);
-  if (given !== null && isPacketLength(l, given)) return LONGEST_PACKET;
+  if (named.initializer !== undefined && isPacketLength(l, named.initializer)) return LONGEST_PACKET;
   const { most } = boundOf(l, value.ssa);
   return byType !== null && byType < most ? byType : most;
 }
@@ -150,27 +150,24 @@ function isPacketLength(l: Lowering, node: ts.Expression): boolean {
   return ts.isPropertyAccessExpression(node) && node.name.text === "length" && isContext(l, node.expression);
 }
 
-function initializerOf(l: Lowering, name: ts.Identifier): ts.Expression | null {
-  const declaration = l.checker.getSymbolAtLocation(name)?.valueDeclaration;
-  return declaration !== undefined && ts.isVariableDeclaration(declaration) ? (declaration.initializer ?? null) : null;
-}
-
 function isContext(l: Lowering, node: ts.Expression): boolean {
   return ts.isIdentifier(node) && lowerExpression(l, node).kind === "context";
 }
 
-function isConstantName(l: Lowering, node: ts.Identifier): boolean {
+/** The declaration of a name that is a `const`. */
+function constantNamed(l: Lowering, node: ts.Identifier): ts.VariableDeclaration | null {
   const declaration = l.checker.getSymbolAtLocation(node)?.valueDeclaration;
-  return (
-    declaration !== undefined &&
-    ts.isVariableDeclaration(declaration) &&
-    ts.isVariableDeclarationList(declaration.parent) &&
-    (declaration.parent.flags & ts.NodeFlags.Const) !== 0
-  );
+  if (declaration === undefined || !ts.isVariableDeclaration(declaration)) return null;
+  const list = declaration.parent;
+  return ts.isVariableDeclarationList(list) && (list.flags & ts.NodeFlags.Const) !== 0 ? declaration : null;
 }
 
 function constantOf(l: Lowering, node: ts.Expression): bigint | null {
-  if (!ts.isNumericLiteral(node) && !(ts.isIdentifier(node) && isConstantName(l, node)) && !ts.isPropertyAccessExpression(node))
+  if (
+    !ts.isNumericLiteral(node) &&
+    !(ts.isIdentifier(node) && constantNamed(l, node) !== null) &&
+    !ts.isPropertyAccessExpression(node)
+  )
     return null;
   if (ts.isPropertyAccessExpression(node) && node.name.text !== "size" && node.name.text !== "length") return null;
   const value = present(lowerExpression(l, node));

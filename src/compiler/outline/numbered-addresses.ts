@@ -3,6 +3,7 @@
  * verifier lets no function write an address of a stack into its caller's frame, which is where a loop that becomes a callback keeps such values.
  */
 import { alignmentOf } from "../ir/alignment.ts";
+import { blockOf } from "../ir/block-of.ts";
 import { edgeIndex, phisOf, removeIncoming } from "../ir/edges.ts";
 import type { Block, Function, Instruction, Value } from "../ir/ir.ts";
 import { exitsOf, type NaturalLoop } from "../ir/loops.ts";
@@ -18,8 +19,7 @@ const WORD = 8;
 /** To be called before `loop` becomes a callback. What is at a constant distance from one slot needs no number, and is left. */
 export function numberAddresses(fn: Function, loop: NaturalLoop): void {
   const carried = phisOf(loop.header).filter(isOnStack);
-  const leaving = addressesLeaving(fn, loop).filter((value) => isOnStack(value) && !isPlaceInSlot(value));
-  const slots = new Set([...carried, ...leaving].flatMap((value) => [...(rootsOf(value) ?? [])]));
+  const slots = new Set([...carried, ...addressesLeaving(fn, loop)].flatMap((value) => [...(rootsOf(value) ?? [])]));
   if (slots.size > 0) new Numbering(fn, loop, slots).run(carried);
 }
 
@@ -39,7 +39,7 @@ function rootsOf(value: Value, seen = new Set<Value>()): Set<Value> | null {
   return new Set(found.flatMap((each) => [...each]));
 }
 
-/** What the loop computes and others use. */
+/** What the loop computes and others use, but for places in slots. */
 function addressesLeaving(fn: Function, { blocks }: NaturalLoop): Instruction[] {
   const own = new Set([...blocks].flatMap(({ instructions }) => instructions.filter(({ type }) => type === "ptr")));
   const used = new Set<Value>();
@@ -47,7 +47,7 @@ function addressesLeaving(fn: Function, { blocks }: NaturalLoop): Instruction[] 
     if (blocks.has(block)) continue;
     for (const { args } of [...block.instructions, block.terminator]) for (const value of args) used.add(value);
   }
-  return [...own].filter((value) => used.has(value));
+  return [...own].filter((value) => used.has(value) && isOnStack(value) && !isPlaceInSlot(value));
 }
 
 class Numbering {
@@ -88,7 +88,7 @@ class Numbering {
       replaceUses(this.#fn, phi, address);
       this.#numbers.set(address, this.#numberOf(phi));
     }
-    const leaving = addressesLeaving(this.#fn, this.#loop).filter((value) => isOnStack(value) && !isPlaceInSlot(value));
+    const leaving = addressesLeaving(this.#fn, this.#loop);
     for (const value of leaving) this.#numberOf(value);
     this.#makeOnTheWayOut(leaving);
     for (const value of leaving) for (const block of this.#fn.blocks) this.#makeBehind(block, value);
@@ -101,8 +101,8 @@ class Numbering {
   #numberOf(address: Value): Value {
     const known = this.#numbers.get(address);
     if (known !== undefined) return known;
-    const block = this.#fn.blocks.find(({ instructions }) => instructions.includes(address as Instruction)) as Block;
-    const at = () => block.instructions.indexOf(address as Instruction);
+    const block = blockOf(this.#fn, address);
+    const at = () => block.instructions.indexOf(address);
     if (address.op === "phi") {
       const phi: Instruction = { op: "phi", id: this.#fn.nextId++, type: "int", args: [], span: address.span };
       this.#numbers.set(address, phi); // breaks cycles
