@@ -162,14 +162,14 @@ export interface TestRunResult {
 /** More than any program can make a packet grow by, so that the answer always fits: socket buffers to 64 KiB, frames by what their last page holds. */
 const GROWTH = 0x1_1000;
 /** Where the kernel puts packets that come back; it grows with the longest that is given. */
-let answers = new Uint8Array(GROWTH);
+let answers = new Uint8Array();
 
 /** Runs a program on a packet without a device. @throws SyscallError */
 export function programTestRun(run: TestRun): TestRunResult {
   const { program, packet, repeat, context, flags = 0, batchSize = 0 } = run;
   // Live frames do not come back, and the kernel refuses to be asked for them.
   const comesBack = (flags & BPF.BPF_F_TEST_XDP_LIVE_FRAMES) === 0;
-  if (answers.length < packet.length + GROWTH) answers = new Uint8Array(packet.length + GROWTH);
+  if (comesBack && answers.length < packet.length + GROWTH) answers = new Uint8Array(packet.length + GROWTH);
   const contextOut = new Uint8Array(comesBack ? (context?.length ?? 0) : 0);
   const answer = tryBpf("PROG_TEST_RUN", {
     prog_fd: program.number,
