@@ -9,15 +9,19 @@ export abstract class PacketWriter extends MapWriter {
     const random = this.random;
     const edge = random.pick(["head", "tail", "meta"] as const);
     const amount = literal(edge === "meta" ? random.pick([4, 8, 16, 32, 32, 64, 7]) : random.between(1, 24));
-    const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
-    const delta = random.chance(edge === "meta" ? 90 : 50) ? minus : amount;
-    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    const delta = random.chance(edge === "meta" ? 90 : 50) ? negative(amount) : amount;
+    this.#packetMoved(scope);
     return { s: "move", edge, delta, otherwise: this.leaving(scope, returns) };
+  }
+
+  /** Views of the packet from before are dead. */
+  #packetMoved(scope: Scope): void {
+    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
   }
 
   protected reshape(scope: Scope, returns: Returns): Statement {
     const how = this.#reshape(scope);
-    for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    this.#packetMoved(scope);
     return { s: "reshape", how, otherwise: this.leaving(scope, returns) };
   }
 
@@ -39,8 +43,7 @@ export abstract class PacketWriter extends MapWriter {
         return { h: "changeHead", args: [random.chance(70) ? literal(random.between(0, 40)) : given("u16")] };
       case "adjustRoom": {
         const amount = literal(random.between(0, 40));
-        const minus: Int = { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
-        const delta = random.chance(40) ? amount : random.chance(70) ? minus : given("i32");
+        const delta = random.chance(40) ? amount : random.chance(70) ? negative(amount) : given("i32");
         return { h: "adjustRoom", args: [delta], mode: random.pick(["mac", "net"] as const) };
       }
       case "pushVlan": {
@@ -99,8 +102,11 @@ export abstract class PacketWriter extends MapWriter {
     if (value === null) return [];
     const stored: Bool = { b: "store-bytes", struct, offset, value };
     // A socket buffer may have moved.
-    if (e.hook === "tc")
-      for (const view of scope.views) if (view.map === null || view.map === METADATA) view.life.alive = false;
+    if (e.hook === "tc") this.#packetMoved(scope);
     return [this.result(scope, stored)];
   }
+}
+
+function negative(amount: Int): Int {
+  return { k: "unary", operator: "-", operand: amount, signed: true, flavour: null };
 }
