@@ -37,9 +37,9 @@ const ENTRIES = {
 const CPU = 0;
 const USUAL_MTUS = { lo: 65_536, out: 1500 };
 const ETHERNET_HEADER = 14;
-/** The program counts time in these nanoseconds. */
 /** More than a tick of the kernel's, at 100 Hz. */
 const COARSE_NS = 20_000_000n;
+/** The program counts time in these nanoseconds. */
 const TICK = 2n ** 30n;
 
 type Counter = Record<string, bigint>;
