@@ -5,6 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { bucketsFor } from "../src/balancer/datapath/flow-tables.ts";
 import { WirescriptError } from "../src/errors.ts";
 import type { ObjectSpec } from "../src/object/spec.ts";
 import { formatIp } from "../src/sys/ip-address.ts";
@@ -125,7 +126,7 @@ function withBalancer(wire: MeasuringWire, spec: ObjectSpec, work: () => number)
   using balancer = new BalancerUnderTest(
     spec,
     { source4: SOURCE },
-    { ...BalancerUnderTest.ENTRIES, flows4: 65_536, origins4: 65_536 },
+    { ...BalancerUnderTest.ENTRIES, flows4: bucketsFor(65_536), origins4: 65_536 },
   );
   const ifindex = inNamespace(wire.near, () => getLink(NEAR).ifindex);
   balancer.configure([service(ifindex)]);

@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { sectionInKernel } from "../fuzz/sections.ts";
+import { bucketsFor } from "../src/balancer/datapath/flow-tables.ts";
 import { compile } from "../src/compiler/compile.ts";
 import {
   ArrayMap,
@@ -43,7 +44,6 @@ import {
 import type * as Again from "./again.bpf.ts";
 import { type Clang, compileC, LEVELS, type Level } from "./clang.ts";
 import { loadNothing } from "./nothing.ts";
-import type * as Remember from "./remember.bpf.ts";
 import { table } from "./table.ts";
 import { time } from "./timing.ts";
 
@@ -68,8 +68,6 @@ const packet = (flags: number, sourcePort = 40_000) =>
 /** A known connection's packet is one of few clients; of so many, all that the table has room for are forgotten until they come again. */
 const KNOWN = { path: "a known connection", flags: ACK, clients: 64 } as const;
 const FRESH = { path: "a new connection", flags: SYN, clients: ROOM * 16 } as const;
-/** Of the program that only remembers connections, in the place of ours. */
-const REMEMBERED = { ...FRESH, path: "a new connection remembered, and nothing else" } as const;
 
 /** Two programs in C: in katran's manner, and as lean as the same can be for IPv4 alone. */
 const RIVALS = { katran: "tunnel-balancer", lean: "tunnel-lean" } as const;
@@ -115,12 +113,10 @@ export async function contestTunnels(
 ): Promise<TunnelResults> {
   await progress("balancer: compiling and loading the tunnel, ours and clang's");
   const ours = ourSide(open);
-  const rememberer = rememberingSide(open);
   const ourCounts = executed(ours);
   const contests = [
-    { ...KNOWN, program: ours.program, ofOurs: ourCounts.known },
-    { ...FRESH, program: ours.program, ofOurs: ourCounts.fresh },
-    { ...REMEMBERED, program: rememberer.program, ofOurs: executed(rememberer).fresh },
+    { ...KNOWN, ofOurs: ourCounts.known },
+    { ...FRESH, ofOurs: ourCounts.fresh },
   ];
   const nothing = open(loadNothing()).program("nothing");
   const results: TunnelResults = { levels: { katran: "v3", lean: "v3" }, paths: [] };
@@ -130,10 +126,10 @@ export async function contestTunnels(
     const counted = levels.map(({ level, side }) => ({ level, side, counts: executed(side) }));
     const best = counted.reduce((a, b) => (b.counts.known < a.counts.known ? b : a));
     results.levels[rival] = best.level;
-    for (const { path, flags, clients, program, ofOurs } of contests) {
+    for (const { path, flags, clients, ofOurs } of contests) {
       await progress(`balancer: timing, ${path}, beside ${RIVALS[rival]}.c`);
       const run = (each: LoadedProgram) => [runner(each, flags, clients, open)];
-      const programs = { ours: run(program), theirs: run(best.side.program), nothing: run(nothing) };
+      const programs = { ours: run(ours.program), theirs: run(best.side.program), nothing: run(nothing) };
       const timing = time(programs, packet(flags), "repeated");
       const ratio = (timing.ours - timing.nothing) / (timing.theirs - timing.nothing);
       const theirs = Math.min(...counted.map(({ counts }) => (flags === SYN ? counts.fresh : counts.known)));
@@ -146,7 +142,9 @@ export async function contestTunnels(
 function ourSide(open: Open): Side {
   const spec = BalancerUnderTest.compile();
   const settings = { source4: SOURCE, flow_rate: UNLIMITED };
-  const balancer = open(new BalancerUnderTest(spec, settings, { ...BalancerUnderTest.ENTRIES, flows4: ROOM * possibleCpus() }));
+  const balancer = open(
+    new BalancerUnderTest(spec, settings, { ...BalancerUnderTest.ENTRIES, flows4: bucketsFor(ROOM * possibleCpus()) }),
+  );
   balancer.configure([SERVICE]);
   balancer.knowMtus({ lo: USUAL_MTU });
   const numbers = { source4: ipv4ToNumber(SOURCE), flow_rate: UNLIMITED };
@@ -157,13 +155,6 @@ function ourSide(open: Open): Side {
     return vm;
   };
   return { program: balancer.program, interpreter };
-}
-
-/** What the kernel's table takes of a new connection, whoever asks for it. */
-function rememberingSide(open: Open): Side {
-  const spec: ObjectSpec = compile(fileURLToPath(new URL("remember.bpf.ts", import.meta.url))).spec;
-  const object = open(loadSpec<typeof Remember>(spec, { entries: { flows: ROOM * possibleCpus() } }));
-  return { program: object.programs.remember, interpreter: () => new Vm(spec) };
 }
 
 const SERVICE: ServiceFixture = {
@@ -250,7 +241,7 @@ function copyVariables(spec: ObjectSpec, object: LoadedObject, vm: Vm): void {
   }
 }
 
-const TABLES = ["services4", "vips4", "backends", "vip_map", "reals", "ch_rings", "ctl_array"];
+const TABLES = ["flow_tables", "services4", "vips4", "backends", "vip_map", "reals", "ch_rings", "ctl_array"];
 
 function* entriesOf({ fd, keySize, valueSize }: LoadedMap): Generator<[key: Uint8Array, value: Uint8Array]> {
   let last: Uint8Array | null = null;
@@ -322,7 +313,6 @@ export function tunnelReport({ levels, paths }: TunnelResults): string {
     "",
     `TCP over IPv4 in IPv4. tunnel-balancer.c is made as katran is (clang for ${levels.katran}), tunnel-lean.c as lean as it gets for IPv4 alone`,
     `(${levels.lean}). Restoring the packet between rounds is in all figures; the ratio is without it: "only return" is taken off both, but`,
-    "not in what half of the rounds have. Executed instructions are without those of helpers. In the rows that remember and do nothing else, a",
-    "program of the kernel's table alone is in the place of ours: nothing that remembers connections there takes less.",
+    "not in what half of the rounds have. Executed instructions are without those of helpers, which in C do all the work of the table.",
   ].join("\n");
 }

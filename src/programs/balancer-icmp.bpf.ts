@@ -19,6 +19,7 @@ import {
 } from "wirescript/net";
 import { done, throughTunnel } from "./balancer-choose.bpf.ts";
 import { count, drop, pass } from "./balancer-count.bpf.ts";
+import { lookUpFlow4 } from "./balancer-flows.bpf.ts";
 import { flowHash4 } from "./balancer-hash.bpf.ts";
 import { leave, leaveBackwards, leaveToBackend } from "./balancer-leave.bpf.ts";
 import {
@@ -27,14 +28,13 @@ import {
   backends,
   type Flow,
   FlowKey4,
-  flows4,
   Mode,
   type Origin4,
   origins4,
   Reason,
   source4,
 } from "./balancer-maps.bpf.ts";
-import { type End4, Head4 } from "./balancer-packet.bpf.ts";
+import { type End4, Head4, wordsOf4 } from "./balancer-packet.bpf.ts";
 
 const OWN_TTL = 64;
 
@@ -51,7 +51,7 @@ export const icmp4 = noinline((ctx: XdpContext, l3: u32, isVip: boolean): i64 =>
   const error = ctx.at(Error4, l3);
   if (error && error.ip.totalLength >= Error4.size && isAboutOurs(error)) {
     const key = keyOfQuoted(error);
-    const flow = flows4.lookup(key);
+    const flow = lookUpFlow4(wordsOf4(key));
     const backend = flow && backends.lookup(flow.backend);
     if (flow && backend && flow.generation === backend.generation && backend.state === BackendState.UP) {
       if (backend.mode !== Mode.REDIRECT) return errorToBackend4(ctx, l3, error, flow, backend);

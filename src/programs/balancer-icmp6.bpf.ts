@@ -28,6 +28,7 @@ import {
 } from "wirescript/net";
 import { done, throughTunnel } from "./balancer-choose.bpf.ts";
 import { count, drop, pass } from "./balancer-count.bpf.ts";
+import { lookUpFlow6 } from "./balancer-flows.bpf.ts";
 import { flowHash6 } from "./balancer-hash.bpf.ts";
 import { leave, leaveBackwards, leaveToBackend } from "./balancer-leave.bpf.ts";
 import {
@@ -36,14 +37,13 @@ import {
   backends,
   type Flow,
   FlowKey6,
-  flows6,
   Mode,
   type Origin6,
   origins6,
   Reason,
   source6,
 } from "./balancer-maps.bpf.ts";
-import { Address6, type End6 } from "./balancer-packet.bpf.ts";
+import { Address6, type End6, wordsOf6 } from "./balancer-packet.bpf.ts";
 
 const OWN_HOP_LIMIT = 64;
 
@@ -65,7 +65,7 @@ export const icmp6 = noinline((ctx: XdpContext, l3: u32, isVip: boolean): i64 =>
   const error = ctx.at(Error6, l3);
   if (error && error.ip.payloadLength >= Error6.size - IPv6.size && isAboutOurs(error)) {
     const key = keyOfQuoted(error);
-    const flow = flows6.lookup(key);
+    const flow = lookUpFlow6(wordsOf6(key));
     const backend = flow && backends.lookup(flow.backend);
     if (flow && backend && flow.generation === backend.generation && backend.state === BackendState.UP) {
       if (backend.mode !== Mode.REDIRECT) return errorToBackend6(ctx, l3, error, flow, backend);

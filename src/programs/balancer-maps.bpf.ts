@@ -9,6 +9,7 @@
  */
 import {
   array,
+  arrayOf,
   arrayOfMaps,
   be16,
   be32,
@@ -170,8 +171,38 @@ export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPo
 export type Flow = Infer<typeof Flow>;
 export type FlowKey4 = Infer<typeof FlowKey4>;
 export type FlowKey6 = Infer<typeof FlowKey6>;
-export const flows4 = lruHash({ key: FlowKey4, value: Flow, entries: 1_048_576, perCpuLists: true, pinned: true });
-export const flows6 = lruHash({ key: FlowKey6, value: Flow, entries: 262_144, perCpuLists: true, pinned: true });
+
+/** How many connections a bucket of `flows4` or `flows6` has room for. What is in them, and where, is in balancer-flows.bpf.ts. */
+export const WAYS = 7;
+const seal = bytes(3);
+const Connection4 = struct({ client: be32, server: be32, clientPort: be16, serverPort: be16, protocol: u8, seal, flow: Flow });
+const Connection6 = struct({
+  client: bytes(16),
+  server: bytes(16),
+  clientPort: be16,
+  serverPort: be16,
+  protocol: u8,
+  seal,
+  flow: Flow,
+});
+/** `tags` are of the connections' hashes, with the way's own number in the lowest three bits; 0 where there is none yet. */
+export const Tags = arrayOf(u32, WAYS);
+const Bucket4 = struct({ tags: Tags, unused: u32, connections: arrayOf(Connection4, WAYS) });
+const Bucket6 = struct({ tags: Tags, unused: u32, connections: arrayOf(Connection6, WAYS) });
+export type Tags = Infer<typeof Tags>;
+export const flows4 = array({ value: Bucket4, entries: 360_000, mmapable: true, pinned: true });
+export const flows6 = array({ value: Bucket6, entries: 90_000, mmapable: true, pinned: true });
+
+/**
+ * Of both tables, from when they are made on: how many buckets they have, and a random number that the connections' hashes begin with, so that nobody
+ * outside knows which connections share a bucket.
+ */
+export const flow_tables = array({
+  value: struct({ seed: u64, buckets4: u32, buckets6: u32 }),
+  entries: 1,
+  readOnly: true,
+  pinned: true,
+});
 
 /**
  * What answers are rewritten to, by the backend and the address and port that it answers to; and where they leave: `mac` is the client's, or its

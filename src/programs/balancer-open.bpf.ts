@@ -3,6 +3,7 @@ import { noinline, u32, viewAs, type XdpContext } from "wirescript/kernel";
 import { IPv4, IPv6, Ipv6Words, ipv6Address, TcpFlag } from "wirescript/net";
 import { type Choice, choice, DROP, guarded, mayRemember, natPortOf, PASS, slotOf } from "./balancer-choose.bpf.ts";
 import { count, countFlow, dropOfService, seconds } from "./balancer-count.bpf.ts";
+import { keepFlow4, keepFlow6, lookUpFlow4, lookUpFlow6 } from "./balancer-flows.bpf.ts";
 import { flowHash4, flowHash6 } from "./balancer-hash.bpf.ts";
 import {
   type Backend,
@@ -10,8 +11,6 @@ import {
   backends,
   type Flow,
   FlowState,
-  flows4,
-  flows6,
   Mode,
   Reason,
   type Service,
@@ -23,7 +22,7 @@ import {
   vips4,
   vips6,
 } from "./balancer-maps.bpf.ts";
-import { flowKey4, flowKey6, Head4, head6At, tcpFlags4, tcpFlags6, unpacked } from "./balancer-packet.bpf.ts";
+import { flowWords4, flowWords6, Head4, head6At, tcpFlags4, tcpFlags6, unpacked } from "./balancer-packet.bpf.ts";
 
 /** The backend for the packet at `l3`, which has no connection (`mayBeKnown` false), or one that does not go on. */
 export function choose4(ctx: XdpContext, l3: u32, mayBeKnown: boolean): Choice {
@@ -39,15 +38,17 @@ export function choose4(ctx: XdpContext, l3: u32, mayBeKnown: boolean): Choice {
   const backend = backends.lookup(number);
   if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
   if (backend.mode === Mode.NAT && (source4 === 0 || backend.family !== 4)) return dropped(ctx, service.number, Reason.UNFIT);
-  const known = mayBeKnown ? flows4.lookup(flowKey4(head)) : null;
+  const words = flowWords4(ctx, l3, ip.protocol);
+  const known = mayBeKnown && words ? lookUpFlow4(words) : null;
   return admit(ctx, known, number, backend, tcpFlags4(ctx, l3));
 }
 
 /** The connection of the packet at `l3` has its backend, and its port, from now on. */
 export function remember4(ctx: XdpContext, l3: u32, chosen: Choice): void {
-  const head = ctx.at(Head4, l3);
+  const ip = ctx.at(IPv4, l3);
+  const words = ip && flowWords4(ctx, l3, ip.protocol);
   const flow = flowOf(chosen);
-  if (head && flow && flows4.update(flowKey4(head), flow)) countFlow(flow.backend);
+  if (words && flow && keepFlow4(words, flow)) countFlow(flow.backend);
 }
 
 /** Whether the backend's packets need a port of NAT. */
@@ -145,14 +146,15 @@ export const choose6 = noinline((ctx: XdpContext, packedPlace: u32, mayBeKnown: 
   if (number === 0 || backend?.state !== BackendState.UP) return dropped(ctx, service.number, Reason.NO_BACKEND);
   const unfit = backend.mode === Mode.NAT && (source6.equals(ipv6Address()) || backend.family !== 6);
   if (unfit) return dropped(ctx, service.number, Reason.UNFIT);
-  const known = mayBeKnown ? flows6.lookup(flowKey6(head)) : null;
+  const words = flowWords6(ctx, place);
+  const known = mayBeKnown && words ? lookUpFlow6(words) : null;
   return admit(ctx, known, number, backend, tcpFlags6(ctx, place));
 });
 
 export const remember6 = noinline((ctx: XdpContext, place: u32, chosen: Choice): void => {
-  const head = head6At(ctx, unpacked(place));
+  const words = flowWords6(ctx, unpacked(place));
   const flow = flowOf(chosen);
-  if (head && flow && flows6.update(flowKey6(head), flow)) countFlow(flow.backend);
+  if (words && flow && keepFlow6(words, flow)) countFlow(flow.backend);
 });
 
 const serviceOf6 = noinline((ctx: XdpContext, place: u32): Service | null => {

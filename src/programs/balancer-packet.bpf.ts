@@ -3,6 +3,7 @@ import {
   type be16,
   type be32,
   bytes,
+  type Infer,
   local,
   struct,
   u8,
@@ -46,17 +47,14 @@ export function flowKey4({ ip, udp }: Head4): FlowKey4 {
 }
 
 /** The same in two words, as they lie in memory. */
+export const Words4 = struct({ addresses: u64, portsAndProtocol: u64 });
+export type Words4 = Infer<typeof Words4>;
 const Raw4 = struct({ before: bytes(12), addresses: u64, ports: u32 });
-const RawKey4 = struct({ addresses: u64, portsAndProtocol: u64 });
 
-/** As `flowKey4`, of the packet at `l3`; written in one piece each, so that who reads it need not wait for the parts. */
-export function wholeFlowKey4(ctx: XdpContext, l3: u32, protocol: u8): FlowKey4 | null {
+/** As `flowKey4`, of the packet at `l3`. */
+export function flowWords4(ctx: XdpContext, l3: u32, protocol: u8): Words4 | null {
   const raw = ctx.at(Raw4, l3);
-  if (!raw) return null;
-  const key = local(RawKey4);
-  key.addresses = raw.addresses;
-  key.portsAndProtocol = raw.ports | (protocol << 32);
-  return viewAs(key, FlowKey4);
+  return raw ? { addresses: raw.addresses, portsAndProtocol: raw.ports | (protocol << 32) } : null;
 }
 
 /** SYN, FIN and RST; none for UDP. */
@@ -93,6 +91,19 @@ export function readdress4(ctx: XdpContext, l3: u32, { ip, udp }: Head4, source:
   udp.sourcePort = source.port;
   udp.destinationPort = destination.port;
   return true;
+}
+
+/** As `Words4`. */
+export const Words6 = struct({ client: u64, client2: u64, server: u64, server2: u64, portsAndProtocol: u64 });
+export type Words6 = Infer<typeof Words6>;
+const Addresses6 = struct({ client: u64, client2: u64, server: u64, server2: u64 });
+
+const Memory4 = struct({ key: FlowKey4 });
+export function wordsOf4(key: FlowKey4): Words4 {
+  const memory = local(Memory4);
+  memory.key = key;
+  const { addresses, portsAndProtocol } = viewAs(memory, Words4);
+  return { addresses, portsAndProtocol };
 }
 
 /** Where an IPv6 packet's headers are, and which one the transport header is: there may be extension headers between them. */
@@ -132,6 +143,25 @@ export function flowKey6({ ip, udp, protocol }: Head6): FlowKey6 {
     protocol,
     unused: FlowKey6.fields.unused(),
   };
+}
+
+/** As `flowKey6`, of the packet at `place`. */
+export function flowWords6(ctx: XdpContext, { l3, l4, protocol }: Place6): Words6 | null {
+  const addresses = ctx.at(Addresses6, l3 + ADDRESSES6);
+  const ports = ctx.at(u32, l4);
+  if (!addresses || !ports) return null;
+  const { client, client2, server, server2 } = addresses;
+  return { client, client2, server, server2, portsAndProtocol: ports.value | (protocol << 32) };
+}
+/** Where they are in the header. */
+const ADDRESSES6 = IPv6.size - Addresses6.size;
+
+const Memory6 = struct({ key: FlowKey6 });
+export function wordsOf6(key: FlowKey6): Words6 {
+  const memory = local(Memory6);
+  memory.key = key;
+  const { client, client2, server, server2, portsAndProtocol } = viewAs(memory, Words6);
+  return { client, client2, server, server2, portsAndProtocol };
 }
 
 /** As `tcpFlags4`. */

@@ -21,6 +21,7 @@ import {
 } from "./balancer-choose.bpf.ts";
 import { expired4, tooBig4 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
+import { findFlow4, lookUpFlow4 } from "./balancer-flows.bpf.ts";
 import { flowHash4 } from "./balancer-hash.bpf.ts";
 import { icmp4 } from "./balancer-icmp.bpf.ts";
 import { leave, leaveToBackend } from "./balancer-leave.bpf.ts";
@@ -29,7 +30,6 @@ import {
   backends,
   type Flow,
   FlowKey4,
-  flows4,
   Mode,
   type Origin4,
   origins4,
@@ -39,7 +39,7 @@ import {
 import { isLong, roomBack, roomTo } from "./balancer-mtu.bpf.ts";
 import { choose4, remember4, wantsPort } from "./balancer-open.bpf.ts";
 import { ICMP_TO_VIP, inspect4, isPlain4, Known, type Slow, TO_BE_BALANCED } from "./balancer-other.bpf.ts";
-import { flowKey4, Head4, readdress4, tcpFlags4, wholeFlowKey4 } from "./balancer-packet.bpf.ts";
+import { flowKey4, flowWords4, Head4, readdress4, tcpFlags4, wordsOf4 } from "./balancer-packet.bpf.ts";
 import { keepPort4, takePort4 } from "./balancer-ports.bpf.ts";
 import { encapsulate4in4, tunnel4 } from "./balancer-tunnel.bpf.ts";
 
@@ -57,14 +57,13 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   } else if (ip.protocol !== IpProtocol.UDP || ip.totalLength < Head4.size) {
     return slow(ctx, Known.NOTHING);
   }
-  const key = wholeFlowKey4(ctx, l3, ip.protocol);
-  if (!key) return XDP_DROP;
   if (ip.dst === source4) {
-    const origin = origins4.lookup(key);
+    const origin = origins4.lookup(flowKey4(head));
     if (origin) return answer4(ctx, l3, origin);
   }
   const now = seconds();
-  const flow = flows4.lookup(key);
+  const words = flowWords4(ctx, l3, ip.protocol);
+  const flow = words && findFlow4(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow) return begin4(ctx);
   if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
@@ -117,11 +116,11 @@ const tunnelTo4 = noinline((ctx: XdpContext, l3: u32, to: Choice): XdpAction => 
 const find4 = noinline((ctx: XdpContext, l3: u32): Choice => {
   const head = ctx.at(Head4, l3);
   if (!head) return NEW;
-  const key = flowKey4(head);
-  if (head.ip.dst === source4 && origins4.lookup(key)) return ANSWER;
+  if (head.ip.dst === source4 && origins4.lookup(flowKey4(head))) return ANSWER;
   const now = seconds();
   const tcpFlags = tcpFlags4(ctx, l3);
-  const flow = flows4.lookup(key);
+  const words = flowWords4(ctx, l3, head.ip.protocol);
+  const flow = words && lookUpFlow4(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return NEW;
   if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return NEW;
@@ -201,13 +200,14 @@ const answer4 = noinline((ctx: XdpContext, l3: u32, origin: Origin4): XdpAction 
 /** An answer keeps its connection alive, or ends it. */
 function touchFromBehind4(origin: Origin4, protocol: u8, now: u32, tcpFlags: u32): void {
   touch(origin, now, tcpFlags);
-  const flow = flows4.lookup({
+  const key = {
     client: origin.client,
     server: origin.vip,
     clientPort: origin.clientPort,
     serverPort: origin.vipPort,
     protocol,
     unused: FlowKey4.fields.unused(),
-  });
+  };
+  const flow = lookUpFlow4(wordsOf4(key));
   if (flow) touch(flow, now, tcpFlags);
 }

@@ -17,6 +17,7 @@ import {
 } from "./balancer-choose.bpf.ts";
 import { expired6, tooBig6 } from "./balancer-complain.bpf.ts";
 import { countReply, countRequest, dropOfService, seconds } from "./balancer-count.bpf.ts";
+import { findFlow6, lookUpFlow6 } from "./balancer-flows.bpf.ts";
 import { flowHash6 } from "./balancer-hash.bpf.ts";
 import { icmp6 } from "./balancer-icmp6.bpf.ts";
 import { leave, leaveToBackend } from "./balancer-leave.bpf.ts";
@@ -25,7 +26,6 @@ import {
   backends,
   type Flow,
   FlowKey6,
-  flows6,
   Mode,
   type Origin6,
   origins6,
@@ -38,6 +38,7 @@ import { ICMP_TO_VIP, inspect6, Known, type Slow, TO_BE_BALANCED } from "./balan
 import {
   Address6,
   flowKey6,
+  flowWords6,
   type Head6,
   head6At,
   type Place6,
@@ -45,6 +46,7 @@ import {
   readdress6,
   tcpFlags6,
   unpacked,
+  wordsOf6,
 } from "./balancer-packet.bpf.ts";
 import { keepPort6, takePort6 } from "./balancer-ports.bpf.ts";
 import { tunnel6 } from "./balancer-tunnel.bpf.ts";
@@ -62,14 +64,14 @@ export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
   const place = { l3, l4, protocol };
   const head = head6At(ctx, place);
   if (!head) return XDP_DROP;
-  const key = flowKey6(head);
   if (ip.dst.equals(source6)) {
-    const origin = origins6.lookup(key);
+    const origin = origins6.lookup(flowKey6(head));
     if (origin) return answer6(ctx, packed(place), origin);
   }
   const now = seconds();
   const tcpFlags = tcpFlags6(ctx, place);
-  const flow = flows6.lookup(key);
+  const words = flowWords6(ctx, place);
+  const flow = words && findFlow6(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow) return slow(ctx, Known.NEW);
   if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
@@ -108,11 +110,11 @@ const find6 = noinline((ctx: XdpContext, packedPlace: u32): Choice => {
   const place = unpacked(packedPlace);
   const head = head6At(ctx, place);
   if (!head) return NEW;
-  const key = flowKey6(head);
-  if (head.ip.dst.equals(source6) && origins6.lookup(key)) return ANSWER;
+  if (head.ip.dst.equals(source6) && origins6.lookup(flowKey6(head))) return ANSWER;
   const now = seconds();
   const tcpFlags = tcpFlags6(ctx, place);
-  const flow = flows6.lookup(key);
+  const words = flowWords6(ctx, place);
+  const flow = words && lookUpFlow6(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return NEW;
   if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packedPlace, flow, now, tcpFlags)) return NEW;
@@ -195,14 +197,15 @@ const answer6 = noinline((ctx: XdpContext, packedPlace: u32, origin: Origin6): X
   const tcpFlags = tcpFlags6(ctx, place);
   if (isNoteworthy(origin, now, tcpFlags)) {
     touch(origin, now, tcpFlags);
-    const flow = flows6.lookup({
+    const key = {
       client: origin.client,
       server: origin.vip,
       clientPort: origin.clientPort,
       serverPort: origin.vipPort,
       protocol: place.protocol,
       unused: FlowKey6.fields.unused(),
-    });
+    };
+    const flow = lookUpFlow6(wordsOf6(key));
     if (flow) touch(flow, now, tcpFlags);
   }
   countReply(ctx, origin.backend, origin.service);

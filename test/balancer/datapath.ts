@@ -1,4 +1,6 @@
 /** The balancer's program, loaded with maps of its own and steered as its service would, for fixtures. */
+
+import { prepareFlowTables } from "../../src/balancer/datapath/flow-tables.ts";
 import { compile } from "../../src/compiler/compile.ts";
 import {
   type HashMap,
@@ -15,10 +17,11 @@ import { parseMac } from "../../src/sys/mac.ts";
 import { getLink } from "../../src/sys/netlink/index.ts";
 import { sourceOf } from "../programs/subject.ts";
 import type { BackendFixture, Counts, Fixture, ServiceFixture } from "./fixtures.ts";
+import { forgetFlows, makeFlowsOlder } from "./flow-tables.ts";
 
 type Datapath = typeof Maps & typeof import("../../src/programs/balancer.bpf.ts");
 
-/** How many entries tables have: few, so that they are quickly cleared and read. */
+/** How many entries tables have: few, so that they are quickly cleared and read. Of connections they are buckets. */
 const ENTRIES = {
   services4: 64,
   services6: 64,
@@ -26,8 +29,8 @@ const ENTRIES = {
   vips6: 64,
   backends: 64,
   rings: 64,
-  flows4: 4096,
-  flows6: 4096,
+  flows4: 512,
+  flows6: 512,
   origins4: 4096,
   origins6: 4096,
   service_stats: 64,
@@ -54,6 +57,7 @@ export class BalancerUnderTest implements Disposable {
       name === "source6" ? parseIp(`${value}`) : number(value),
     ]);
     this.#object = loadSpec<Datapath>(spec, { settings: Object.fromEntries(bytes), entries });
+    prepareFlowTables(this.#object.maps);
   }
 
   static compile(): ObjectSpec {
@@ -76,7 +80,8 @@ export class BalancerUnderTest implements Disposable {
   reset(): void {
     const { maps } = this.#object;
     this.#clearConfiguration();
-    for (const map of [maps.flows4, maps.flows6, maps.origins4, maps.origins6]) map.clear();
+    for (const map of [maps.origins4, maps.origins6]) map.clear();
+    for (const table of [maps.flows4, maps.flows6]) forgetFlows(table);
     for (const map of [maps.service_stats, maps.backend_stats, maps.reasons]) zero(map);
     zero(maps.rates);
     this.knowMtus(USUAL_MTUS);
@@ -119,8 +124,8 @@ export class BalancerUnderTest implements Disposable {
   age(seconds: number): void {
     const ticks = Math.ceil((seconds * 1e9) / Number(TICK));
     const { flows4, flows6, origins4, origins6 } = this.#object.maps;
-    makeOlder(flows4, ticks);
-    makeOlder(flows6, ticks);
+    makeFlowsOlder(flows4, ticks);
+    makeFlowsOlder(flows6, ticks);
     makeOlder(origins4, ticks);
     makeOlder(origins6, ticks);
   }

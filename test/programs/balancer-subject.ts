@@ -1,7 +1,9 @@
 /** The balancer's datapath with tables that a test fills: services, backends, rings; and packets that are described, not spelt out. */
 import { fileURLToPath } from "node:url";
+import { prepareFlowTables } from "../../src/balancer/datapath/flow-tables.ts";
 import { compile } from "../../src/compiler/compile.ts";
 import type { ObjectSpec } from "../../src/object/spec.ts";
+import type * as Maps from "../../src/programs/balancer-maps.bpf.ts";
 import { loadSpec } from "../../src/runtime/load.ts";
 import type { LoadedObject } from "../../src/runtime/loaded-object.ts";
 import { PerCpuArrayMap } from "../../src/runtime/maps/array.ts";
@@ -50,12 +52,12 @@ export interface BackendFields {
 
 /** With few entries, so that it loads fast. */
 export class Balancer implements Disposable {
-  readonly object: LoadedObject;
+  readonly object: LoadedObject<typeof Maps>;
 
-  constructor(settings: Record<string, unknown> = {}) {
+  constructor(settings: Record<string, unknown> = {}, entries: Record<string, number> = {}) {
     const small = {
-      flows4: 4096,
-      flows6: 4096,
+      flows4: 512,
+      flows6: 512,
       origins4: 4096,
       origins6: 4096,
       backends: 64,
@@ -63,10 +65,11 @@ export class Balancer implements Disposable {
       services4: 64,
       services6: 64,
     };
-    this.object = loadSpec(specOf(), {
+    this.object = loadSpec<typeof Maps>(specOf(), {
       settings: { source4: word(SOURCE), source6: Uint8Array.from(SOURCE6), ...settings },
-      entries: { ...small, service_stats: 64, rings: 64, vips4: 64, vips6: 64 },
+      entries: { ...small, service_stats: 64, rings: 64, vips4: 64, vips6: 64, ...entries },
     });
+    prepareFlowTables(this.object.maps);
   }
 
   [Symbol.dispose](): void {

@@ -16,6 +16,7 @@ import { BPFFS_PATH } from "../../sys/mount.ts";
 import { findLink } from "../../sys/netlink/index.ts";
 import type { Device, State } from "../state.ts";
 import { type Attachment, Attachments } from "./attachments.ts";
+import { bucketsFor, prepareFlowTables } from "./flow-tables.ts";
 import type { DatapathMaps } from "./installed.ts";
 import type { Sources } from "./records.ts";
 import { Tables } from "./tables.ts";
@@ -30,7 +31,7 @@ export interface DatapathOptions {
   instance: string;
   /** Another program than the balancer's own; it must have the same maps. */
   program?: Source;
-  /** Other sizes of maps than usual, by name: `{ flows4: 4_194_304 }`. They hold as long as the maps live. */
+  /** Other sizes of maps than usual, by name: `{ flows4: 4_194_304 }` (connections). They hold as long as the maps live. */
   entries?: Readonly<Record<string, number>>;
 }
 
@@ -81,12 +82,13 @@ export class Datapath {
   ) {
     this.directory = directory;
     this.#spec = spec;
-    this.#entries = entries;
+    this.#entries = inMaps(entries);
     const fresh = !existsSync(join(directory, "backends"));
     this.#object = this.#load(settings);
     this.#running = this.#object;
     this.#settings = textOf(settings);
     try {
+      prepareFlowTables(this.maps);
       this.tables = new Tables(this.maps, fresh);
       this.#attachments = new Attachments(directory);
       this.#attachments.exchange(this.#program);
@@ -197,6 +199,12 @@ export class Datapath {
     if (this.#running !== this.#object) this.#running.close();
     this.#object.close();
   }
+}
+
+/** Connections lie in buckets, and those are what the maps of connections have. */
+function inMaps(entries: Readonly<Record<string, number>>): Record<string, number> {
+  const inMap = (name: string, count: number) => (name === "flows4" || name === "flows6" ? bucketsFor(count) : count);
+  return Object.fromEntries(Object.entries(entries).map(([name, count]) => [name, inMap(name, count)]));
 }
 
 /** How long a frame may be to leave by every one of them. */

@@ -11,6 +11,7 @@ import { isAddress, readAddress } from "../network-address.ts";
 import type { Takes } from "../plan.ts";
 import { InvalidState } from "../refusals.ts";
 import { backendIdentity, serviceIdentity, tableOf } from "../table.ts";
+import { findFlow } from "./flow-tables.ts";
 import type { DatapathMaps } from "./installed.ts";
 import {
   identityOfKey,
@@ -133,7 +134,8 @@ function isKey4(key: ServiceKey4 | ServiceKey6): key is ServiceKey4 {
 
 /** Null when the table of connections does not decide. */
 function knownFlow(maps: DatapathMaps, flow: AskedFlow, steps: string[], nameOf: (number: number) => string) {
-  const entry = flowEntry(maps, flow);
+  const { client, address: server, clientPort, port: serverPort } = flow;
+  const entry = findFlow(maps, { client, server, clientPort, serverPort, protocol: PROTOCOL_NUMBERS[flow.protocol] });
   if (entry === undefined) {
     steps.push("The connection is not in the table of connections.");
     return null;
@@ -159,13 +161,6 @@ function knownFlow(maps: DatapathMaps, flow: AskedFlow, steps: string[], nameOf:
   if (entry.state === FlowState.CLOSED) steps.push("It was closed: a new connection (SYN) is chosen a backend anew.");
   if (entry.natPort !== 0) steps.push(`The backend sees it from port ${entry.natPort}.`);
   return { backend: name, by: "flow" as const, idleSeconds, ...(entry.natPort !== 0 && { natPort: entry.natPort }) };
-}
-
-function flowEntry(maps: DatapathMaps, { client, address, clientPort, port, protocol }: AskedFlow) {
-  const rest = { clientPort, serverPort: port, protocol: PROTOCOL_NUMBERS[protocol], unused: new Uint8Array(3) };
-  if (client.length === 16) return maps.flows6.get({ client, server: address, ...rest });
-  const number = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  return maps.flows4.get({ client: number(client), server: number(address), ...rest });
 }
 
 function bySlot(flow: AskedFlow, service: ServiceRecord, steps: string[], ownerOf: (slot: number) => string | null) {

@@ -4,9 +4,8 @@
  */
 import type { MapPressure } from "../contract.ts";
 import type { Datapath } from "./datapath.ts";
+import { countFlows, roomOf } from "./flow-tables.ts";
 import type { DatapathMaps } from "./installed.ts";
-
-const FLOW_TABLES = ["flows4", "flows6", "origins4", "origins6"] as const;
 
 /** In milliseconds. */
 const FRESH = 5000;
@@ -46,17 +45,23 @@ export class Pressure {
 }
 
 async function walkFlows(maps: DatapathMaps): Promise<MapPressure[]> {
+  const { flows4, flows6, origins4, origins6 } = maps;
+  const tables = [
+    { map: flows4, counts: countFlows(flows4), capacity: roomOf(flows4) },
+    { map: flows6, counts: countFlows(flows6), capacity: roomOf(flows6) },
+    { map: origins4, counts: origins4.counts(), capacity: origins4.maxEntries },
+    { map: origins6, counts: origins6.counts(), capacity: origins6.maxEntries },
+  ];
   const pressure: MapPressure[] = [];
-  for (const name of FLOW_TABLES) {
-    const map = maps[name];
+  for (const { map, counts, capacity } of tables) {
     let entries = 0;
-    for (const count of map.counts()) {
+    for (const count of counts) {
       entries += count;
       await new Promise(setImmediate);
       // The datapath may have been closed meanwhile.
       if (map.fd.closed) return pressure;
     }
-    pressure.push({ name, entries, capacity: map.maxEntries });
+    pressure.push({ name: map.name, entries, capacity });
   }
   return pressure;
 }
