@@ -114,7 +114,7 @@ ${backends.join("")}`;
       backends.some(({ name, health, slots }) => name === "server-3" && health === "down" && slots === 0),
     );
     const without = await balancer.lab.request(PAGE, 400);
-    expect(without).toMatchObject({ errors: {} });
+    expect(without.errors).toEqual({});
     expect(without.answers["server-3"]).toBeUndefined();
     await balancer.lab.startServer(server(3));
     await balancer.until((backends) => backends.every(isTaking));
