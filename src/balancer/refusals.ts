@@ -1,5 +1,5 @@
 /**
- * Why a change is not made. Both leave everything as it was. They stand apart from `balancer.ts` because the API and the command line answer them
+ * Why a change is not made. All leave everything as it was. They stand apart from `balancer.ts` because the API and the command line answer them
  * without having a balancer of their own.
  */
 import { WirescriptError } from "../errors.ts";
@@ -25,6 +25,21 @@ export class InvalidState extends WirescriptError {
 export function problemText({ path, what, fix, line, column }: Problem): string {
   const place = line === undefined ? "" : `${line}:${column ?? 1} `;
   return `${place}${path === "" ? "/" : path}: ${what}${fix === undefined ? "" : ` ${fix}`}`;
+}
+
+/** The disk does not take the state: it is full, or cannot be written. */
+export class StateNotSaved extends WirescriptError {
+  override readonly name = "StateNotSaved";
+
+  constructor(directory: string, cause: unknown) {
+    super({
+      code: "KERNEL",
+      what: `The balancer's state could not be saved in ${directory}.`,
+      why: (cause as Error).message,
+      fix: `Make room on its disk, or make it writable (df ${directory}), and make the change again: what was before it holds.`,
+      cause,
+    });
+  }
 }
 
 /** Another change came first. */

@@ -13,7 +13,7 @@ import { WirescriptError } from "../errors.ts";
 import { tryFlock } from "../sys/flock.ts";
 import type { Problem } from "./contract.ts";
 import type { Deadlines } from "./drains.ts";
-import { problemText } from "./refusals.ts";
+import { problemText, StateNotSaved } from "./refusals.ts";
 import { State } from "./state.ts";
 import { validate } from "./validate.ts";
 
@@ -115,7 +115,7 @@ export class Store {
   /**
    * When the promise is fulfilled, this state is on disk, and the one before it is the previous one. When it is not, the last state is what it was.
    *
-   * @throws WirescriptError KERNEL when the disk does not take it: it is full, or mounted read-only.
+   * @throws StateNotSaved
    */
   async save(accepted: Accepted): Promise<void> {
     const next = join(this.directory, "state.next");
@@ -127,13 +127,7 @@ export class Store {
     } catch (cause) {
       // What is told is why the state was not saved, whatever becomes of this file: the next save writes over it.
       await rm(next, { force: true }).catch(() => undefined);
-      throw new WirescriptError({
-        code: "KERNEL",
-        what: `The balancer's state could not be saved in ${this.directory}.`,
-        why: (cause as Error).message,
-        fix: `Make room on its disk, or make it writable (df ${this.directory}), and make the change again: what was before it holds.`,
-        cause,
-      });
+      throw new StateNotSaved(this.directory, cause);
     }
   }
 

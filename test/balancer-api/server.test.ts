@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { type ApiOptions, type App, makeApi } from "../../src/balancer/api/server.ts";
+import { StateNotSaved } from "../../src/balancer/refusals.ts";
 import { MemoryBalancer } from "./memory-balancer.ts";
 
 let app: App | undefined;
@@ -55,6 +56,20 @@ test("who is refused is logged once, without what it sent", async () => {
     ["192.0.2.2", token],
   ]);
   expect(lines.join()).not.toMatch(/secret|horse/);
+});
+
+test("a disk that does not take a change is told by its name, and is not the request's fault", async () => {
+  const balancer = new MemoryBalancer();
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  balancer.apply = () => Promise.reject(new StateNotSaved("/var/lib/wirescript/balancer/default", full));
+  app = await makeApi(balancer, {});
+  const answer = await app.inject({ method: "PATCH", url: "/state", payload: { mtu: 1400 } });
+  expect(answer.json()).toMatchObject({
+    status: 507,
+    code: "not-saved",
+    detail: expect.stringContaining("ENOSPC"),
+    fix: expect.stringContaining("df /var/lib/wirescript/balancer/default"),
+  });
 });
 
 test("a limit of requests per second holds", async () => {

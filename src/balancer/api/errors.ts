@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { WirescriptError } from "../../errors.ts";
-import { ConflictError, InvalidState } from "../refusals.ts";
+import { ConflictError, InvalidState, StateNotSaved } from "../refusals.ts";
 import { detailsOf, invalid, PROBLEM_JSON, Refusal } from "./problem.ts";
 
 /** Fastify's error handler. What is the client's doing is said to the client; what is ours is logged, and said to be ours. */
@@ -32,9 +32,10 @@ function refusalOf(error: unknown): Refusal {
   }
   if (error instanceof ConflictError) return conflict(error);
   if (error instanceof WirescriptError) {
+    const isDisk = error instanceof StateNotSaved;
     return new Refusal({
-      status: 500,
-      code: error.code.toLowerCase().replaceAll("_", "-"),
+      status: isDisk ? 507 : 500,
+      code: isDisk ? "not-saved" : error.code.toLowerCase().replaceAll("_", "-"),
       detail: error.why === undefined ? error.message : `${error.message} ${error.why}`,
       fix: error.fix ?? "The service's log says more.",
     });
