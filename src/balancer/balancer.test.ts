@@ -355,7 +355,9 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
       const on = (...names: string[]) => ({ ...usual(AB), devices: names.map((name) => ({ name, mode: "auto" as const })) });
       const logger = { ...SILENT, warn: vi.fn() };
       const balancer = await start({ state: on("lb0", "lb1"), logger });
-      expect((await balancer.apply(on("lb1", "lb0"))).changes).toHaveLength(1);
+      const planned = balancer.plan(on("lb1", "lb0"));
+      expect(planned).toMatchObject({ moved: [], ends: balancer.state.services.map(({ name }) => name) });
+      expect(await balancer.apply(on("lb1", "lb0"))).toMatchObject(planned);
       expect(logger.warn).toHaveBeenCalledWith(
         { before: expect.objectContaining({ source4: "10.7.0.254" }), now: expect.objectContaining({ source4: "10.8.0.254" }) },
         expect.any(String),

@@ -44,6 +44,10 @@ export async function startBalancer(options: BalancerOptions = {}): Promise<Bala
     const { program, entries } = options;
     const datapathOptions = { instance, ...(program !== undefined && { program }), ...(entries !== undefined && { entries }) };
     const { state } = begun;
+    logger.info(
+      { instance },
+      "The datapath is made ready; at the first start of a version it is compiled, which takes a while.",
+    );
     const datapath = await Datapath.open(datapathOptions, {
       ...state,
       ...statedSources(state, foundSources(state, NO_SOURCES)),
@@ -52,10 +56,10 @@ export async function startBalancer(options: BalancerOptions = {}): Promise<Bala
     try {
       await balancer.begin();
       if (options.state !== undefined) {
-        const { changes, moved } = await balancer.apply(options.state);
+        const { changes, moved, ends } = await balancer.apply(options.state);
         if (changes.length > 0)
           logger.warn(
-            { changes, moved, fix: "To keep what the API changes, write it into the document, or start without one." },
+            { changes, moved, ends, fix: "To keep what the API changes, write it into the document, or start without one." },
             "The document differs from the state that was accepted last, and has taken its place: what was changed since is undone.",
           );
       }

@@ -20,6 +20,8 @@ export interface Plan {
   changes: Change[];
   /** By service: how many of its slots change hands. */
   moved: { service: string; slots: number; of: number }[];
+  /** Services that lose all of their connections, whoever has the slots: backends see them come from elsewhere, or in another mode. */
+  ends: string[];
 }
 
 export interface Applied extends Plan {
@@ -131,7 +133,7 @@ export interface FlowAnswer {
 }
 
 export type BalancerEvent =
-  | { at: Date; type: "applied"; revision: number; changes: Change[]; moved: Plan["moved"] }
+  | { at: Date; type: "applied"; revision: number; changes: Change[]; moved: Plan["moved"]; ends: Plan["ends"] }
   | {
       at: Date;
       type: "health";

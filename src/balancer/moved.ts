@@ -1,8 +1,14 @@
 /** How many connections a change moves, in words: what people look at before they say yes. */
 import type { Plan } from "./contract.ts";
 
-/** "moves 3.1 % of slots", over all services that the change touches; "moves no slots". */
-export function movedText(moved: Plan["moved"]): string {
+/** "moves 3.1 % of slots", over all services that the change touches; "moves no slots"; and whose connections end, whatever moves. */
+export function movedText({ moved, ends }: Pick<Plan, "moved" | "ends">): string {
+  const told = ends.length > FEW ? `${ends.length} services` : ends.join(", ");
+  return ends.length === 0 ? slotsText(moved) : `${slotsText(moved)}, and ends all connections of ${told}`;
+}
+const FEW = 5;
+
+function slotsText(moved: Plan["moved"]): string {
   const slots = moved.reduce((sum, each) => sum + each.slots, 0);
   const of = moved.reduce((sum, each) => sum + each.of, 0);
   return slots === 0 ? "moves no slots" : `moves ${percent(slots / of)} of slots`;

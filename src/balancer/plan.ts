@@ -13,8 +13,8 @@ import { backendIdentity, movedSlots, serviceIdentity, tableOf, tableSizeOf } fr
 /** Which backends get new connections, as far as their health is concerned. */
 export type Takes = (service: Service, backend: Backend) => boolean;
 
-/** Both states complete, as `completeState` gives them. */
-export function planChanges(before: State, after: State, takes: Takes = () => true): Plan {
+/** Both states complete, as `completeState` gives them. What it `ends` depends on the network too: see `ended.ts`. */
+export function planChanges(before: State, after: State, takes: Takes = () => true): Omit<Plan, "ends"> {
   const changes: Change[] = [];
   const moved: Plan["moved"] = [];
   const settings = differences(

@@ -28,6 +28,7 @@ import type { Sources } from "./datapath/records.ts";
 import { completeState } from "./document.ts";
 import { type Deadlines, DrainClock, deadlinesOf, draining } from "./drains.ts";
 import { type Circumstances, memberIdentity } from "./effective.ts";
+import { endedServices } from "./ended.ts";
 import { Events } from "./events.ts";
 import { type HealthChange, HealthChecks } from "./health/health.ts";
 import { Installation } from "./installation.ts";
@@ -138,7 +139,13 @@ export class RunningBalancer implements Balancer {
   }
 
   plan(next: State): Plan {
-    return planChanges(this.state, this.#checked(next), this.#circumstances.isUp);
+    return this.#planned(this.state, this.#checked(next));
+  }
+
+  #planned(before: State, after: State): Plan {
+    const sources = statedSources(after, this.#installation.foundFor(after));
+    const ends = endedServices(before, after, this.#installation.sources, sources);
+    return { ...planChanges(before, after, this.#circumstances.isUp), ends };
   }
 
   apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {
@@ -151,7 +158,7 @@ export class RunningBalancer implements Balancer {
     const { state: before, revision } = this.#accepted;
     if (ifRevision !== undefined && ifRevision !== revision) throw new ConflictError(ifRevision, revision);
     const state = this.#checked(next);
-    const plan = planChanges(before, state, this.#circumstances.isUp);
+    const plan = this.#planned(before, state);
     if (plan.changes.length === 0) return { ...plan, revision };
     const last = this.#accepted;
     const since = new Date();
@@ -170,7 +177,7 @@ export class RunningBalancer implements Balancer {
     this.#trust.set(state, this.#installation.sources);
     this.#drains.set(deadlines, Date.now());
     this.#logger.info(
-      { revision: accepted.revision, changes: plan.changes.length, moved: plan.moved },
+      { revision: accepted.revision, changes: plan.changes.length, moved: plan.moved, ends: plan.ends },
       "A new state is accepted.",
     );
     this.#tell({ at: accepted.since, type: "applied", revision: accepted.revision, ...plan });

@@ -24,7 +24,7 @@ export class MemoryBalancer implements Balancer {
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
 
   plan(next: State): Plan {
-    return planChanges(this.state, completeState(next));
+    return { ...planChanges(this.state, completeState(next)), ends: [] };
   }
 
   async apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {

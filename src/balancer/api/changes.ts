@@ -66,9 +66,10 @@ export class Changes {
     return reply.header("etag", etagOf(revision)).send({
       revision,
       dryRun: wish.dryRun,
-      summary: movedText(plan.moved),
+      summary: movedText(plan),
       changes: plan.changes,
       moved: plan.moved,
+      ends: plan.ends,
     });
   }
 

@@ -35,6 +35,10 @@ export const Changed = Type.Object(
     summary: Type.String({ description: 'How much it moves: "moves 3.1 % of slots".' }),
     changes: Type.Array(Change),
     moved: Type.Array(Moved, { description: "By service: how many slots of its table change hands." }),
+    ends: Type.Array(Type.String(), {
+      description:
+        "Services that lose all of their connections, whoever has the slots: those of NAT when the address changes that backends see, and those whose mode becomes, or was, nat or redirect.",
+    }),
   },
   { description: "What a change did, or would do." },
 );

@@ -74,7 +74,7 @@ function sayEvent(data: string, json: boolean | undefined): void {
 function textOf(event: BalancerEvent): string {
   switch (event.type) {
     case "applied":
-      return `revision ${event.revision}: ${event.changes.length} change${event.changes.length === 1 ? "" : "s"}, ${movedText(event.moved)}`;
+      return `revision ${event.revision}: ${event.changes.length} change${event.changes.length === 1 ? "" : "s"}, ${movedText(event)}`;
     case "health": {
       const why = event.reason === undefined ? "" : ` (${event.reason})`;
       return `${event.service}/${event.backend} is ${event.to}, was ${event.from}${why}; ${percent(event.of === 0 ? 0 : event.moved / event.of)} of slots move`;

@@ -192,8 +192,8 @@ function reloader(balancer: Balancer, file: string | undefined, logger: Logger):
     if (file === undefined) return logger.warn("There is no document to read again: the service was started without one.");
     notifyServiceManager(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
     try {
-      const { revision, changes, moved } = await balancer.apply(readStateFile(file));
-      logger.info({ file, revision, changes: changes.length, moved }, "The document was read again.");
+      const { revision, changes, moved, ends } = await balancer.apply(readStateFile(file));
+      logger.info({ file, revision, changes: changes.length, moved, ends }, "The document was read again.");
     } catch (error) {
       const { message, why, fix } = error as WirescriptError;
       logger.error(
