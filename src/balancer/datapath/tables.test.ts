@@ -93,6 +93,22 @@ describe.skipIf(noKernel)(`the tables of the datapath${withoutKernel}`, () => {
     expect([...datapath.maps.vips4.prefixes()]).toEqual([["192.0.2.1/32", { network: 0xc0000201, prefixLength: 32 }]]);
   });
 
+  it("connections begin anew with NAT, for which those of other modes have no port, and after it; between other modes they go on", async () => {
+    const generations: number[] = [];
+    for (const mode of ["direct", "ipip", "nat", "nat", "direct"]) {
+      await write(
+        services(
+          `{ name: web, address: 192.0.2.1, port: 80, protocol: tcp, mode: ${mode}, backends: [{ address: 10.0.0.1 }] }`,
+        ),
+      );
+      // As another process that takes the datapath over sees it, too.
+      datapath.close();
+      datapath = await open();
+      generations.push(...records().map(([, { generation }]) => generation));
+    }
+    expect(generations).toEqual([1, 1, 2, 2, 3]);
+  });
+
   it("prefixes, IPv6, all ports, affinity and modes are what they are called in the maps", async () => {
     await write(
       services(

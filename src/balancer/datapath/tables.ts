@@ -5,7 +5,7 @@
  * Numbers are given out here and stay: a service is known by where clients send to, a backend of it by its address and port. What the maps hold
  * says which number is whose, so a new process finds the numbers that its predecessor gave, and nothing else has to remember them.
  */
-import { BackendState } from "../../programs/balancer-maps.bpf.ts";
+import { BackendState, Mode } from "../../programs/balancer-maps.bpf.ts";
 import type { Backend, Service } from "../contract.ts";
 import { knownPrefix } from "../network-address.ts";
 import { backendIdentity, serviceIdentity, tableOf } from "../table.ts";
@@ -190,6 +190,7 @@ export class Tables {
       wanted.add(identity);
       const there = installed.backends.get(identity);
       const number = there?.number ?? this.#newBackend();
+      if (there !== undefined && (there.record.mode === Mode.NAT) !== (service.mode === "nat")) this.#beginAnew(number);
       const generation = this.#generations[number] as number; // as many as numbers
       const known = hop === undefined ? (there === undefined ? null : hopOf(there.record)) : hop;
       const record = backendRecord({ service, serviceNumber: installed.number, backend, generation, up, hop: known, sources });
@@ -228,6 +229,11 @@ export class Tables {
     return service;
   }
 
+  /** Connections of NAT have ports, which those of other modes lack: they go on as new ones. */
+  #beginAnew(number: number): void {
+    this.#generations[number] = (this.#generations[number] as number) + 1; // as many as numbers
+  }
+
   #newBackend(): number {
     const number = this.#backendNumbers.take();
     const generation = this.#generations[number] as number; // as many as numbers
@@ -239,7 +245,7 @@ export class Tables {
         Array.from({ length: stats.cpus }, () => zero),
       );
     }
-    this.#generations[number] = generation + 1;
+    this.#beginAnew(number);
     return number;
   }
 
