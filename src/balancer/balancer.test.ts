@@ -95,7 +95,7 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
     expect(events).toEqual([{ at: expect.any(Date), type: "applied", revision: revision + 1, ...plan }]);
     expect(balancer.recent).toContainEqual(events[0]);
     // Once more is no change.
-    expect(await balancer.apply(next)).toEqual({ changes: [], moved: [], revision: revision + 1 });
+    expect(await balancer.apply(next)).toEqual({ changes: [], moved: [], ends: [], revision: revision + 1 });
     stop();
     await balancer.apply(usual(AB));
     expect(events).toHaveLength(1);

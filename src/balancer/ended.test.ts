@@ -44,6 +44,20 @@ describe("connections that end", () => {
     expect(ended("gue", "gue")).toEqual([]);
   });
 
+  it("are those of redirection whose packets get another source, by backend", () => {
+    const redirect = (source: string) =>
+      readDocument(`
+source4: 10.0.0.254
+services:
+- { name: logs, address: 192.0.2.1, port: 514, protocol: udp, mode: redirect, backends: [{ address: 10.0.0.1, ${source} ${HOP} }] }
+`);
+    const [usual, own] = [redirect(""), redirect("source: 10.0.0.77,")];
+    const other = { ...FROM, source4: "10.0.0.253" };
+    expect(endedServices(usual, usual, FROM, other)).toEqual(["logs"]);
+    expect(endedServices(own, own, FROM, other)).toEqual([]);
+    expect(endedServices(usual, own, FROM, FROM)).toEqual(["logs"]);
+  });
+
   it("are not those of services that come or go, which move", () => {
     const nat = state("nat");
     const without = { ...nat, services: nat.services.slice(1) };

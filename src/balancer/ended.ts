@@ -2,7 +2,7 @@
 import type { Service, State } from "./contract.ts";
 import type { Sources } from "./datapath/records.ts";
 import { knownPrefix } from "./network-address.ts";
-import { serviceIdentity } from "./table.ts";
+import { backendIdentity, serviceIdentity } from "./table.ts";
 
 /** Their names. The sources are those that packets leave from, before and after. */
 export function endedServices(before: State, after: State, from: Sources, to: Sources): string[] {
@@ -15,10 +15,14 @@ export function endedServices(before: State, after: State, from: Sources, to: So
 function isEnded(before: Service | undefined, after: Service, from: Sources, to: Sources): boolean {
   if (before === undefined) return false;
   if (before.mode !== after.mode) return isRewritten(before) || isRewritten(after);
-  if (after.mode !== "nat") return false;
-  const { family } = knownPrefix(after.address);
-  const source = from[`source${family}`];
-  return source !== null && source !== to[`source${family}`];
+  if (!isRewritten(after)) return false;
+  const family = `source${knownPrefix(after.address).family}` as const;
+  if (after.mode === "nat") return from[family] !== null && from[family] !== to[family];
+  const sources = new Map(before.backends.map((backend) => [backendIdentity(backend, before), backend.source ?? from[family]]));
+  return after.backends.some((backend) => {
+    const source = sources.get(backendIdentity(backend, after));
+    return source !== undefined && source !== (backend.source ?? to[family]);
+  });
 }
 
 function isRewritten({ mode }: Service): boolean {

@@ -143,9 +143,10 @@ export class RunningBalancer implements Balancer {
   }
 
   #planned(before: State, after: State): Plan {
+    const plan = planChanges(before, after, this.#circumstances.isUp);
+    if (plan.changes.length === 0) return { ...plan, ends: [] };
     const sources = statedSources(after, this.#installation.foundFor(after));
-    const ends = endedServices(before, after, this.#installation.sources, sources);
-    return { ...planChanges(before, after, this.#circumstances.isUp), ends };
+    return { ...plan, ends: endedServices(before, after, this.#installation.sources, sources) };
   }
 
   apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {
@@ -367,6 +368,7 @@ export class RunningBalancer implements Balancer {
     this.#neighbours.close();
     await this.#turns.done();
     this.#events.close();
+    this.#pressure.close();
     this.#datapath.close({ detach });
     this.#store.close();
     this.#lock.close();

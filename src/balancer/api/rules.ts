@@ -8,7 +8,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import { findLink } from "../../sys/netlink/index.ts";
 import type { Backend, Balancer, Service, State } from "../contract.ts";
 import { backendName } from "../names.ts";
-import { InvalidState } from "../refusals.ts";
+import { InvalidState, StateNotSaved } from "../refusals.ts";
 import { LIMIT } from "./bodies.ts";
 import { Changes } from "./changes.ts";
 import { answerBrokenHttp } from "./errors.ts";
@@ -172,6 +172,7 @@ function toldOf(error: unknown): Told {
       place === null ? undefined : `[${place[1]}]${place[2] === undefined ? "" : `.${names[place[2]] ?? place[2]}`}`;
     return { status: 400, message: `set backend server for map error: ${first?.what ?? error.message}`, field, headers: {} };
   }
+  if (error instanceof StateNotSaved) return { status: 507, message: `${error.message} ${error.why}`, headers: {} };
   const { statusCode: status = 500, message = "" } = error as { statusCode?: number; message?: string };
   return { status, message: status < 500 ? message : "the service failed; its log says more", headers: {} };
 }

@@ -37,7 +37,7 @@ export const Changed = Type.Object(
     moved: Type.Array(Moved, { description: "By service: how many slots of its table change hands." }),
     ends: Type.Array(Type.String(), {
       description:
-        "Services that lose all of their connections, whoever has the slots: those of NAT when the address changes that backends see, and those whose mode becomes, or was, nat or redirect.",
+        "Services that lose all of their connections, whoever has the slots: those in mode nat or redirect when an address changes that backends see, and those whose mode becomes, or was, one of these.",
     }),
   },
   { description: "What a change did, or would do." },

@@ -145,6 +145,7 @@ const CODES: Record<number, ErrorCode> = {
   422: "INVALID_STATE",
   429: "NO_ANSWER",
   503: "NO_ANSWER",
+  507: "KERNEL",
 };
 
 /** By the code of the problem, where its detail is what and not why. */
