@@ -11,6 +11,7 @@ import {
   type Flow,
   FlowState,
   flow_rate,
+  GRACE,
   icmp_rate,
   type Rate,
   rates,
@@ -92,6 +93,16 @@ export function goesOn(flow: Flow, backend: Backend, now: u32, tcpFlags: u32): b
 /** Whether `touch` would change something. */
 export function isNoteworthy(of: { lastSeen: u32 }, now: u32, tcpFlags: u32): boolean {
   return of.lastSeen !== now || (tcpFlags & CLOSING) !== 0;
+}
+
+/** The same of a connection. */
+export function isFlowNoteworthy(flow: Flow, now: u32, tcpFlags: u32): boolean {
+  return flow.grace === 0 || isNoteworthy(flow, now, tcpFlags);
+}
+
+export function touchFlow(flow: Flow, now: u32, tcpFlags: u32): void {
+  touch(flow, now, tcpFlags);
+  flow.grace = GRACE;
 }
 
 /** Notes in a connection, or in its port of NAT, that it was seen, and when it ends. */

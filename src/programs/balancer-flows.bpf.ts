@@ -1,11 +1,11 @@
 /**
  * The tables of connections. Each is an array of buckets. The hash of a connection says which bucket it is in; a bucket has room for `WAYS`, of which
- * the one that has been quiet for longest makes room for a new one. So finding and remembering cost no work of the kernel's, whose LRU tables take
+ * the one that has been quiet for longest makes room for a new one; those of which only one packet was ever seen go before, so that floods push out each other. So finding and remembering cost no work of the kernel's, whose LRU tables take
  * half a microsecond to put one in where another one was.
  *
  * All CPUs share the tables, without locks. Two that write to one place at once may leave parts of both there, so each connection is sealed: beside its
  * key is a hash of what is said about it, and who finds that broken finds nothing, and remembers it anew (R. Hyatt and T. Mann, "A lock-less transposition
- * table implementation for parallel search", ICGA Journal 25(1), 2002). src/balancer/datapath/flow-table.ts reads the same in user space.
+ * table implementation for parallel search", ICGA Journal 25(1), 2002). src/balancer/datapath/flow-tables.ts reads the same in user space.
  */
 import { noinline, u32, u64, viewAs } from "wirescript/kernel";
 import { type Flow, flow_tables, flows4, flows6, type Tags, WAYS } from "./balancer-maps.bpf.ts";
@@ -46,7 +46,7 @@ export function findFlow6(words: Words6): Flow | null {
 export const lookUpFlow4 = noinline(findFlow4);
 export const lookUpFlow6 = noinline(findFlow6);
 
-/** From now on the connection is found. False when there is no room for any. */
+/** From now on the connection is found. False when there is no table. */
 export function keepFlow4(words: Words4, flow: Flow): boolean {
   const table = flow_tables.lookup(0);
   if (!table) return false;
@@ -97,8 +97,8 @@ function hashOf4({ addresses, portsAndProtocol }: Words4, seed: u64): u64 {
 
 function hashOf6({ client, client2, server, server2, portsAndProtocol }: Words6, seed: u64): u64 {
   const clients = stir(stir(client ^ seed, SPREAD) + client2, SPREAD2 ^ seed);
-  const servers = stir(stir(server ^ seed, SPREAD) + server2, SPREAD2);
-  return stir(clients + servers + portsAndProtocol, SPREAD2 ^ seed);
+  const both = stir(stir(clients + server, SPREAD) + server2, SPREAD2 ^ seed);
+  return stir(both + portsAndProtocol, SPREAD2 ^ seed);
 }
 
 function stir(value: u64, factor: u64): u64 {
@@ -130,18 +130,19 @@ function wayOf(tags: Tags, hash: u64): u32 {
 function wayFor({ tags, connections }: Bucket, hash: u64): u32 {
   const own = wayOf(tags, hash);
   if (own < WAYS) return own;
-  // The time, and below it the way, so that the least number says both; of two that were seen at one time, it is the hash's choice.
+  // The time, later for those that came back, and below it the way, so that the least number says both; among equals it is the hash's choice.
   let quietest = LAST;
   let number: u32 = 0;
   for (const { flow } of connections) {
-    const each: u64 = (flow.lastSeen << 3) | ((hash + number) & 7);
+    const seen: u64 = flow.lastSeen;
+    const each: u64 = ((seen + flow.grace) << 3) | ((hash + number) & 7);
     if (each < quietest) quietest = each;
     number++;
   }
   return u32((quietest - hash) & 7);
 }
 /** Above all of these numbers. */
-const LAST = u64(0x8_0000_0000);
+const LAST = u64(0x100_0000_0000);
 
 /** Of either family. */
 interface Bucket {

@@ -1,9 +1,9 @@
 /** The tables of connections: user space finds what the datapath remembers, the quietest makes room, and no mixture of two is taken for one. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
-import { Balancer, CLIENT, CLIENT6, packet, VIP, VIP6 } from "../../test/programs/balancer-subject.ts";
+import { BACKEND, BACKEND6, Balancer, CLIENT, CLIENT6, packet, VIP, VIP6 } from "../../test/programs/balancer-subject.ts";
 import { countFlows, findFlow, prepareFlowTables } from "../balancer/datapath/flow-tables.ts";
-import { Mode, WAYS } from "./balancer-maps.bpf.ts";
+import { GRACE, Mode, WAYS } from "./balancer-maps.bpf.ts";
 
 const XDP_TX = 3;
 const [TCP, UDP] = [6, 17];
@@ -34,13 +34,21 @@ describe.skipIf(noKernel)(`tables of connections${withoutKernel}`, () => {
     });
     const send = (to: Balancer, sourcePort: number, protocol = UDP) =>
       expect(to.run(packet({ from: client, to: vip, sourcePort, port: PORT, protocol })).action).toBe(XDP_TX);
-    const counted = (of: Balancer) => [...countFlows(tableOf(of))].reduce((sum, count) => sum + count);
+    const counted = (of: Balancer) => {
+      using memory = tableOf(of).mmap({ writable: false });
+      return [...countFlows(memory)].reduce((sum, count) => sum + count);
+    };
 
-    test(`${family}: what is remembered is found and counted, and nothing else`, () => {
+    test(`${family}: what is remembered is found and counted, and nothing else, with its port of NAT`, () => {
+      balancer.backend(1, { address: is6 ? BACKEND6 : BACKEND });
       const ports = Array.from({ length: 200 }, (_, index) => 1 + index * 327);
       for (const port of ports) for (const protocol of [TCP, UDP]) send(balancer, port, protocol);
       for (const port of ports) {
-        for (const protocol of [TCP, UDP]) expect(findFlow(balancer.object.maps, nameOf(port, protocol))?.backend).toBe(1);
+        for (const protocol of [TCP, UDP]) {
+          const found = findFlow(balancer.object.maps, nameOf(port, protocol));
+          expect(found).toMatchObject({ backend: 1, natPort: expect.any(Number) });
+          expect(found?.natPort).toBeGreaterThan(0);
+        }
         expect(findFlow(balancer.object.maps, nameOf(port + 1))).toBeUndefined();
         expect(findFlow(balancer.object.maps, { ...nameOf(port), serverPort: PORT + 1 })).toBeUndefined();
       }
@@ -61,6 +69,20 @@ describe.skipIf(noKernel)(`tables of connections${withoutKernel}`, () => {
         const left = [1, 2, 3, 4, 5, 6, 7, 1000].filter((port) => findFlow(small.object.maps, nameOf(port)) !== undefined);
         expect(left).toEqual([1, 2, 3, 4, 5, 6, 7, 1000].filter((port) => port !== forgotten));
       }
+    });
+
+    test(`${family}: a flood pushes out its own, and not connections of more than one packet`, () => {
+      using small = balancerWith(1);
+      for (let port = 1; port <= WAYS; port++) send(small, port);
+      for (let port = 1; port < WAYS; port++) send(small, port);
+      const table = tableOf(small) as Editable;
+      const bucket = table.get(0);
+      if (bucket === undefined) throw new Error("no bucket");
+      for (const { clientPort, flow } of bucket.connections) if (clientPort < WAYS) flow.lastSeen -= GRACE - 2;
+      table.set(0, bucket);
+      for (let port = 1000; port < 1100; port++) send(small, port);
+      const isThere = (port: number) => findFlow(small.object.maps, nameOf(port)) !== undefined;
+      expect([1, 2, 3, 4, 5, 6, 7, 1099].filter(isThere)).toEqual([1, 2, 3, 4, 5, 6, 1099]);
     });
 
     test(`${family}: a connection that comes back takes its own place, not another's`, () => {
@@ -104,20 +126,32 @@ describe.skipIf(noKernel)(`tables of connections${withoutKernel}`, () => {
         ...Array.from({ length: key / 8 }, (_, index) => ({ at: index * 8, size: 8, tag: false })),
         ...Array.from({ length: FLOW / 4 }, (_, index) => ({ at: key + index * 4, size: 4, tag: false })),
       ];
-      for (const owner of [1, 2]) {
+      const write = (ofSecond: number) => {
+        memory.bytes.fill(0);
+        for (const [bit, { at, size, tag }] of pieces.entries()) {
+          const isSecond = (ofSecond >> bit) & 1;
+          const [from, way] = [isSecond ? second : first, places[isSecond] ?? 0];
+          const place = (number: number) => (tag ? number * 4 : CONNECTIONS + number * connection + at);
+          const piece = from.slice(place(way), place(way) + size);
+          // The tag has the place's number.
+          if (tag) piece[0] = (piece[0] ?? 0) & ~7;
+          memory.bytes.set(piece, place(0));
+        }
+      };
+      const all = 2 ** pieces.length - 1;
+      const ownLength = (owner: number) => plain + (owner === 1 ? 0 : 20);
+      for (const [owner, whole] of [
+        [1, 0],
+        [2, all],
+      ] as const) {
+        // Whole, it is found, whatever the ring says.
+        mixed.service({ address: vip, port: PORT, backends: [3 - owner] });
+        write(whole);
+        expect(forward(owner)).toBe(ownLength(owner));
         mixed.service({ address: vip, port: PORT, backends: [owner] });
-        for (let ofSecond = 0; ofSecond < 2 ** pieces.length; ofSecond++) {
-          memory.bytes.fill(0);
-          for (const [bit, { at, size, tag }] of pieces.entries()) {
-            const isSecond = (ofSecond >> bit) & 1;
-            const [from, way] = [isSecond ? second : first, places[isSecond] ?? 0];
-            const place = (number: number) => (tag ? number * 4 : CONNECTIONS + number * connection + at);
-            const piece = from.slice(place(way), place(way) + size);
-            // The tag has the place's number.
-            if (tag) piece[0] = (piece[0] ?? 0) & ~7;
-            memory.bytes.set(piece, place(0));
-          }
-          expect(forward(owner) - plain, `pieces ${ofSecond.toString(2)}`).toBe(owner === 1 ? 0 : 20);
+        for (let ofSecond = 0; ofSecond <= all; ofSecond++) {
+          write(ofSecond);
+          expect(forward(owner), `pieces ${ofSecond.toString(2)}`).toBe(ownLength(owner));
         }
       }
     });
@@ -138,13 +172,16 @@ describe.skipIf(noKernel)(`tables of connections${withoutKernel}`, () => {
     });
   }
 
-  test("tables that are in use keep their secret", () => {
+  test("tables that are in use keep their secret, and are known by the size that they have", () => {
     const { flow_tables } = balancer.object.maps;
     const before = flow_tables.get(0);
     prepareFlowTables(balancer.object.maps);
     expect(flow_tables.get(0)).toEqual(before);
     expect(before).toMatchObject({ buckets4: 512, buckets6: 512 });
     expect((before?.seed ?? 1n) & 1n).toBe(0n);
+    flow_tables.set(0, { seed: 6n, buckets4: 1, buckets6: 100_000 });
+    prepareFlowTables(balancer.object.maps);
+    expect(flow_tables.get(0)).toEqual({ seed: 6n, buckets4: 512, buckets6: 512 });
   });
 });
 

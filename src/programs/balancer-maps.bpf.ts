@@ -97,8 +97,8 @@ export const vips6 = lpmTrie({ key: Prefix6, value: Vip6, entries: 16_384, readO
  *
  * `address4` or `address6` counts, as `family` (4, 6) says. `mac` is the next hop's, `sourceMac` that of the device `ifindex` which leads there: the
  * packet leaves where it came in when it came in by that device, through `devices` otherwise. With `ifindex` 0 the kernel's routes are asked
- * for all three. `port` 0: the destination port stays. `generation` changes when the number is given to another backend, or means another
- * host: connections of the one before are none of its. `source4` and `source6` are for REDIRECT only.
+ * for all three. `port` 0: the destination port stays. `generation` changes when the number is given to another backend, and when its mode
+ * becomes NAT or was it: connections of before are none of its, or begin anew. `source4` and `source6` are for REDIRECT only.
  */
 export const Backend = struct({
   generation: u32,
@@ -165,9 +165,11 @@ export const FlowState = {
 
 /**
  * `lastSeen` in units of 2^30 ns, which is about a second, of CLOCK_MONOTONIC: of the last packet of either direction. `natPort` is the source
- * port that the backend sees, for NAT. `state` is of `FlowState`.
+ * port that the backend sees, for NAT. `state` is of `FlowState`. `grace`: 0 while it has had one packet only; later `GRACE`.
  */
-export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPort: be16, state: u8, unused: u8 });
+export const Flow = struct({ backend: u32, generation: u32, lastSeen: u32, natPort: be16, state: u8, grace: u8 });
+/** A connection that came back may be quiet for so much longer than one that did not before it makes room, in units of 2^30 ns. */
+export const GRACE = 60;
 export type Flow = Infer<typeof Flow>;
 export type FlowKey4 = Infer<typeof FlowKey4>;
 export type FlowKey6 = Infer<typeof FlowKey6>;
@@ -322,7 +324,7 @@ export const source6 = setting(bytes(16), bytes(16)());
 /** Source ports for NAT: from `nat_first`, `nat_ports` of them. */
 export const nat_first = setting(u16, 1024);
 export const nat_ports = setting(u32, 64_512);
-/** The most new connections per CPU and 2^30 ns that are remembered: a flood of them cannot push the others out. */
+/** The most new connections per CPU and 2^30 ns that are remembered: so fast, and no faster, a flood of them fills the tables. */
 export const flow_rate = setting(u32, 125_000);
 /** The most ICMP errors of our own per CPU and 2^30 ns (RFC 4443, section 2.4 (f)). */
 export const icmp_rate = setting(u32, 1000);

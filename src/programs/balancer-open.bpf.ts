@@ -66,7 +66,7 @@ function flowOf(chosen: Choice): Flow | null {
     lastSeen: seconds(),
     natPort: natPortOf(chosen),
     state: FlowState.OPEN,
-    unused: 0,
+    grace: 0,
   };
 }
 

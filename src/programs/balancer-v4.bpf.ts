@@ -11,12 +11,14 @@ import {
   CLOSING,
   choice,
   goesOn,
+  isFlowNoteworthy,
   isGuarded,
   isNoteworthy,
   NEW,
   natPortOf,
   PASS,
   touch,
+  touchFlow,
   tunnelHash,
 } from "./balancer-choose.bpf.ts";
 import { expired4, tooBig4 } from "./balancer-complain.bpf.ts";
@@ -67,7 +69,7 @@ export function balance4(ctx: XdpContext, slow: Slow): XdpAction {
   const backend = flow && backends.lookup(flow.backend);
   if (!flow) return begin4(ctx);
   if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
-  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, Known.OVER);
+  if (isFlowNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return slow(ctx, Known.OVER);
   return forward4(ctx, l3, head, flow.backend, backend, flow.natPort);
 }
 
@@ -123,7 +125,7 @@ const find4 = noinline((ctx: XdpContext, l3: u32): Choice => {
   const flow = words && lookUpFlow4(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return NEW;
-  if (isNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return NEW;
+  if (isFlowNoteworthy(flow, now, tcpFlags) && !touch4(ctx, l3, flow, now, tcpFlags)) return NEW;
   return choice(flow.backend, flow.natPort);
 });
 
@@ -142,7 +144,7 @@ const answerToKnown4 = noinline((ctx: XdpContext, l3: u32): XdpAction => {
 
 /** Once a second, and at the end of a connection. False when it has lost its port of NAT. */
 const touch4 = noinline((ctx: XdpContext, l3: u32, flow: Flow, now: u32, tcpFlags: u32): boolean => {
-  touch(flow, now, tcpFlags);
+  touchFlow(flow, now, tcpFlags);
   return flow.natPort === 0 || keepPort4(ctx, l3, flow);
 });
 
@@ -209,5 +211,5 @@ function touchFromBehind4(origin: Origin4, protocol: u8, now: u32, tcpFlags: u32
     unused: FlowKey4.fields.unused(),
   };
   const flow = lookUpFlow4(wordsOf4(key));
-  if (flow) touch(flow, now, tcpFlags);
+  if (flow) touchFlow(flow, now, tcpFlags);
 }

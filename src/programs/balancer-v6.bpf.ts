@@ -7,12 +7,14 @@ import {
   type Choice,
   choice,
   goesOn,
+  isFlowNoteworthy,
   isGuarded,
   isNoteworthy,
   NEW,
   natPortOf,
   PASS,
   touch,
+  touchFlow,
   tunnelHash,
 } from "./balancer-choose.bpf.ts";
 import { expired6, tooBig6 } from "./balancer-complain.bpf.ts";
@@ -75,7 +77,7 @@ export function balance6(ctx: XdpContext, slow: Slow): XdpAction {
   const backend = flow && backends.lookup(flow.backend);
   if (!flow) return slow(ctx, Known.NEW);
   if (!backend || !goesOn(flow, backend, now, tcpFlags)) return slow(ctx, Known.OVER);
-  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return slow(ctx, Known.OVER);
+  if (isFlowNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packed(place), flow, now, tcpFlags)) return slow(ctx, Known.OVER);
   return forward6(ctx, place, head, flow.backend, backend, flow.natPort);
 }
 
@@ -117,7 +119,7 @@ const find6 = noinline((ctx: XdpContext, packedPlace: u32): Choice => {
   const flow = words && lookUpFlow6(words);
   const backend = flow && backends.lookup(flow.backend);
   if (!flow || !backend || !goesOn(flow, backend, now, tcpFlags)) return NEW;
-  if (isNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packedPlace, flow, now, tcpFlags)) return NEW;
+  if (isFlowNoteworthy(flow, now, tcpFlags) && !touch6(ctx, packedPlace, flow, now, tcpFlags)) return NEW;
   return choice(flow.backend, flow.natPort);
 });
 
@@ -137,7 +139,7 @@ const answerToKnown6 = noinline((ctx: XdpContext, place: u32): XdpAction => {
 
 /** As `touch4`. */
 const touch6 = noinline((ctx: XdpContext, place: u32, flow: Flow, now: u32, tcpFlags: u32): boolean => {
-  touch(flow, now, tcpFlags);
+  touchFlow(flow, now, tcpFlags);
   return flow.natPort === 0 || keepPort6(ctx, unpacked(place), flow);
 });
 
@@ -206,7 +208,7 @@ const answer6 = noinline((ctx: XdpContext, packedPlace: u32, origin: Origin6): X
       unused: FlowKey6.fields.unused(),
     };
     const flow = lookUpFlow6(wordsOf6(key));
-    if (flow) touch(flow, now, tcpFlags);
+    if (flow) touchFlow(flow, now, tcpFlags);
   }
   countReply(ctx, origin.backend, origin.service);
   const from = { address: viewAs(origin.vip, Address6), port: origin.vipPort };

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { User } from "../../kernel/index.ts";
 import { type Flow as FlowStruct, WAYS } from "../../programs/balancer-maps.bpf.ts";
+import type { MappedArray } from "../../runtime/maps/mapped-array.ts";
 import type { DatapathMaps } from "./installed.ts";
 
 type FlowRecord = User<typeof FlowStruct>;
@@ -30,11 +31,14 @@ export function roomOf(table: FlowMaps["flows4" | "flows6"]): number {
   return table.maxEntries * WAYS;
 }
 
-/** Tables that were just made get their secret; those that are in use keep theirs, so that their connections are found. To be called before a program runs. */
+/**
+ * Tables that were just made get their secret; those that are in use keep theirs, so that their connections are found. To be called before a program runs.
+ * Somebody may have taken the pin of one table away, so that it is new and of another size.
+ */
 export function prepareFlowTables({ flows4, flows6, flow_tables }: FlowMaps): void {
-  if (flow_tables.get(0)?.buckets4 !== 0) return;
+  const known = flow_tables.get(0)?.seed ?? 0n;
   // Even, for the programs make an odd factor of it.
-  const seed = randomBytes(8).readBigUInt64LE() & ~1n;
+  const seed = known === 0n ? randomBytes(8).readBigUInt64LE() & ~1n : known;
   flow_tables.set(0, { seed, buckets4: flows4.maxEntries, buckets6: flows6.maxEntries });
 }
 
@@ -55,9 +59,8 @@ export function findFlow(maps: FlowMaps, name: FlowName): FlowRecord | undefined
   return Buffer.compare(there, key) === 0 && Buffer.compare(seal, sealOf(flow)) === 0 ? flow : undefined;
 }
 
-/** How many connections the table holds, in parts of some thousand buckets: for those who let others have their turn in between. */
-export function* countFlows(table: FlowMaps["flows4" | "flows6"]): Generator<number> {
-  using buckets = table.mmap({ writable: false });
+/** How many connections a table holds, as it lies in memory, in parts of some thousand buckets: for those who let others have their turn in between. */
+export function* countFlows(buckets: MappedArray): Generator<number> {
   const words = new Uint32Array(buckets.bytes.buffer, buckets.bytes.byteOffset, buckets.bytes.length / 4);
   const stride = buckets.stride / 4;
   let count = 0;
@@ -99,8 +102,8 @@ function hashOf(key: Buffer, seed: bigint): bigint {
   const ofTwo = (first: bigint, second: bigint) => stir(stir(first ^ seed, SPREAD) + second, SPREAD2 ^ seed);
   const [a = 0n, b = 0n, c = 0n, d = 0n, ports = 0n] = words;
   if (words.length === 2) return ofTwo(a, b);
-  const servers = stir(stir(c ^ seed, SPREAD) + d, SPREAD2);
-  return stir(ofTwo(a, b) + servers + ports, SPREAD2 ^ seed);
+  const both = stir(stir(ofTwo(a, b) + c, SPREAD) + d, SPREAD2 ^ seed);
+  return stir(both + ports, SPREAD2 ^ seed);
 }
 
 function stir(value: bigint, factor: bigint): bigint {

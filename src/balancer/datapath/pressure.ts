@@ -2,6 +2,7 @@
  * How full the maps are. The kernel does not count entries, so the large tables are walked, in slices between which others get their turn, and
  * not more often than every few seconds.
  */
+import type { MappedArray } from "../../runtime/maps/mapped-array.ts";
 import type { MapPressure } from "../contract.ts";
 import type { Datapath } from "./datapath.ts";
 import { countFlows, roomOf } from "./flow-tables.ts";
@@ -12,6 +13,9 @@ const FRESH = 5000;
 
 export class Pressure {
   readonly #datapath: Datapath;
+  /** Mapped at the first look, and from then on: giving memory back takes until the next collection of garbage. */
+  #flows4: MappedArray | null = null;
+  #flows6: MappedArray | null = null;
   #walk: Promise<MapPressure[]> | null = null;
   #walkedAt = Number.NEGATIVE_INFINITY;
 
@@ -24,7 +28,9 @@ export class Pressure {
     const now = performance.now();
     if (this.#walk === null || now - this.#walkedAt > FRESH) {
       this.#walkedAt = now;
-      this.#walk = walkFlows(maps);
+      this.#flows4 ??= maps.flows4.mmap({ writable: false });
+      this.#flows6 ??= maps.flows6.mmap({ writable: false });
+      this.#walk = walkFlows(maps, this.#flows4, this.#flows6);
       // Who asks next tries again.
       this.#walk.catch(() => {
         this.#walk = null;
@@ -42,13 +48,18 @@ export class Pressure {
       ...(await this.#walk),
     ];
   }
+
+  close(): void {
+    this.#flows4?.close();
+    this.#flows6?.close();
+  }
 }
 
-async function walkFlows(maps: DatapathMaps): Promise<MapPressure[]> {
+async function walkFlows(maps: DatapathMaps, in4: MappedArray, in6: MappedArray): Promise<MapPressure[]> {
   const { flows4, flows6, origins4, origins6 } = maps;
   const tables = [
-    { map: flows4, counts: countFlows(flows4), capacity: roomOf(flows4) },
-    { map: flows6, counts: countFlows(flows6), capacity: roomOf(flows6) },
+    { map: flows4, counts: countFlows(in4), capacity: roomOf(flows4) },
+    { map: flows6, counts: countFlows(in6), capacity: roomOf(flows6) },
     { map: origins4, counts: origins4.counts(), capacity: origins4.maxEntries },
     { map: origins6, counts: origins6.counts(), capacity: origins6.maxEntries },
   ];
