@@ -1,15 +1,20 @@
 /** Which services lose all of their connections by a change although their slots stay: what clients and backends see of each other becomes another. Pure. */
+import { betweenEnds } from "./between-ends.ts";
 import type { Service, State } from "./contract.ts";
 import type { Sources } from "./datapath/records.ts";
 import { knownPrefix } from "./network-address.ts";
+import { isSame } from "./same.ts";
 import { backendIdentity, serviceIdentity } from "./table.ts";
 
 /** Their names. The sources are those that packets leave from, before and after. */
 export function endedServices(before: State, after: State, from: Sources, to: Sources): string[] {
-  const known = new Map(before.services.map((service) => [serviceIdentity(service), service]));
-  return after.services
-    .filter((service) => isEnded(known.get(serviceIdentity(service)), service, from, to))
-    .map(({ name }) => name);
+  // With the same addresses, only what was changed itself can have ended.
+  const { left, right } = isSame(from, to)
+    ? betweenEnds(before.services, after.services)
+    : { left: before.services, right: after.services };
+  const known = new Map(left.map((service) => [serviceIdentity(service), service]));
+  const isGone = (service: Service) => isEnded(known.get(serviceIdentity(service)), service, from, to);
+  return right.filter(isGone).map(({ name }) => name);
 }
 
 function isEnded(before: Service | undefined, after: Service, from: Sources, to: Sources): boolean {

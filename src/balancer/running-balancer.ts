@@ -51,6 +51,12 @@ interface Parts {
   datapath: Datapath;
 }
 
+/** A desired state that can be, and the addresses that its packets would leave from. */
+interface Checked {
+  state: State;
+  sources: Sources;
+}
+
 export class RunningBalancer implements Balancer {
   readonly #store: Store;
   readonly #lock: InstanceLock;
@@ -142,11 +148,10 @@ export class RunningBalancer implements Balancer {
     return this.#planned(this.state, this.#checked(next));
   }
 
-  #planned(before: State, after: State): Plan {
-    const plan = planChanges(before, after, this.#circumstances.isUp);
+  #planned(before: State, { state, sources }: Checked): Plan {
+    const plan = planChanges(before, state, this.#circumstances.isUp);
     if (plan.changes.length === 0) return { ...plan, ends: [] };
-    const sources = statedSources(after, this.#installation.foundFor(after));
-    return { ...plan, ends: endedServices(before, after, this.#installation.sources, sources) };
+    return { ...plan, ends: endedServices(before, state, this.#installation.sources, sources) };
   }
 
   apply(next: State, { ifRevision }: { ifRevision?: number } = {}): Promise<Applied> {
@@ -158,8 +163,9 @@ export class RunningBalancer implements Balancer {
     this.#mustBeOpen();
     const { state: before, revision } = this.#accepted;
     if (ifRevision !== undefined && ifRevision !== revision) throw new ConflictError(ifRevision, revision);
-    const state = this.#checked(next);
-    const plan = this.#planned(before, state);
+    const checked = this.#checked(next);
+    const { state } = checked;
+    const plan = this.#planned(before, checked);
     if (plan.changes.length === 0) return { ...plan, revision };
     const last = this.#accepted;
     const since = new Date();
@@ -206,9 +212,10 @@ export class RunningBalancer implements Balancer {
   }
 
   /** Complete and checked, in the network as it is now. @throws InvalidState */
-  #checked(next: State): State {
+  #checked(next: State): Checked {
     const found = this.#installation.foundFor(next);
-    const state = completeState(next, found, this.#trust.of(statedSources(next, found)));
+    const sources = statedSources(next, found);
+    const state = completeState(next, found, this.#trust.of(sources));
     const known = new Set(this.state.devices.map(({ name }) => name));
     const problems = state.devices.flatMap(({ name }, index): Problem[] => {
       // One that is away may come back; one that was never there is a mistake.
@@ -216,7 +223,7 @@ export class RunningBalancer implements Balancer {
       return [{ path: `/devices/${index}/name`, what: `There is no device ${name}.`, fix: "See which there are: ip link" }];
     });
     if (problems.length > 0) throw new InvalidState(problems);
-    return state;
+    return { state, sources };
   }
 
   #healthChanged(change: HealthChange): void {
