@@ -41,7 +41,7 @@ export class ServedBalancer implements AsyncDisposable {
   }
 
   /** Starts the service with the document, or with its last state, and returns when its backends are up. */
-  async serve(document?: string): Promise<void> {
+  async serve(document?: string, ...options: string[]): Promise<void> {
     const file = document === undefined ? [] : [this.write(document)];
     const service = this.lab.spawnAtBalancer([
       BIN,
@@ -50,6 +50,7 @@ export class ServedBalancer implements AsyncDisposable {
       ...file,
       "--state-dir",
       join(this.#directory, "state"),
+      ...options,
     ]);
     this.#service = service;
     this.#said = "";
