@@ -1,7 +1,7 @@
 /**
  * The tables of connections. Each is an array of buckets. The hash of a connection says which bucket it is in; a bucket has room for `WAYS`, of which
- * the one that has been quiet for longest makes room for a new one; those of which only one packet was ever seen go before, so that floods push out each other. So finding and remembering cost no work of the kernel's, whose LRU tables take
- * half a microsecond to put one in where another one was.
+ * the one that has been quiet for longest makes room for a new one. Those of which only one packet was seen go before others, so that floods push out
+ * their own. Finding and remembering cost no work of the kernel's, whose LRU tables take half a microsecond to put one in where another one was.
  *
  * All CPUs share the tables, without locks. Two that write to one place at once may leave parts of both there, so each connection is sealed: beside its
  * key is a hash of what is said about it, and who finds that broken finds nothing, and remembers it anew (R. Hyatt and T. Mann, "A lock-less transposition

@@ -57,6 +57,16 @@ export function flowWords4(ctx: XdpContext, l3: u32, protocol: u8): Words4 | nul
   return raw ? { addresses: raw.addresses, portsAndProtocol: raw.ports | (protocol << 32) } : null;
 }
 
+/** A key that is no packet's, in words. */
+export function wordsOf4(key: FlowKey4): Words4 {
+  const memory = local(Memory4);
+  memory.key = key;
+  const { addresses, portsAndProtocol } = viewAs(memory, Words4);
+  return { addresses, portsAndProtocol };
+}
+
+const Memory4 = struct({ key: FlowKey4 });
+
 /** SYN, FIN and RST; none for UDP. */
 export function tcpFlags4(ctx: XdpContext, l3: u32): u32 {
   const ip = ctx.at(IPv4, l3);
@@ -91,19 +101,6 @@ export function readdress4(ctx: XdpContext, l3: u32, { ip, udp }: Head4, source:
   udp.sourcePort = source.port;
   udp.destinationPort = destination.port;
   return true;
-}
-
-/** As `Words4`. */
-export const Words6 = struct({ client: u64, client2: u64, server: u64, server2: u64, portsAndProtocol: u64 });
-export type Words6 = Infer<typeof Words6>;
-const Addresses6 = struct({ client: u64, client2: u64, server: u64, server2: u64 });
-
-const Memory4 = struct({ key: FlowKey4 });
-export function wordsOf4(key: FlowKey4): Words4 {
-  const memory = local(Memory4);
-  memory.key = key;
-  const { addresses, portsAndProtocol } = viewAs(memory, Words4);
-  return { addresses, portsAndProtocol };
 }
 
 /** Where an IPv6 packet's headers are, and which one the transport header is: there may be extension headers between them. */
@@ -145,6 +142,11 @@ export function flowKey6({ ip, udp, protocol }: Head6): FlowKey6 {
   };
 }
 
+/** As `flowKey6`, in words. */
+export const Words6 = struct({ client: u64, client2: u64, server: u64, server2: u64, portsAndProtocol: u64 });
+export type Words6 = Infer<typeof Words6>;
+const Addresses6 = struct({ client: u64, client2: u64, server: u64, server2: u64 });
+
 /** As `flowKey6`, of the packet at `place`. */
 export function flowWords6(ctx: XdpContext, { l3, l4, protocol }: Place6): Words6 | null {
   const addresses = ctx.at(Addresses6, l3 + ADDRESSES6);
@@ -156,13 +158,15 @@ export function flowWords6(ctx: XdpContext, { l3, l4, protocol }: Place6): Words
 /** Where they are in the header. */
 const ADDRESSES6 = IPv6.size - Addresses6.size;
 
-const Memory6 = struct({ key: FlowKey6 });
+/** As `wordsOf4`. */
 export function wordsOf6(key: FlowKey6): Words6 {
   const memory = local(Memory6);
   memory.key = key;
   const { client, client2, server, server2, portsAndProtocol } = viewAs(memory, Words6);
   return { client, client2, server, server2, portsAndProtocol };
 }
+
+const Memory6 = struct({ key: FlowKey6 });
 
 /** As `tcpFlags4`. */
 export function tcpFlags6(ctx: XdpContext, { l4, protocol }: Place6): u32 {
