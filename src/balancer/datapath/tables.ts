@@ -190,6 +190,7 @@ export class Tables {
       wanted.add(identity);
       const there = installed.backends.get(identity);
       const number = there?.number ?? this.#newBackend();
+      // Connections of NAT have ports, which those of other modes lack: they go on as new ones.
       if (there !== undefined && (there.record.mode === Mode.NAT) !== (service.mode === "nat")) this.#beginAnew(number);
       const generation = this.#generations[number] as number; // as many as numbers
       const known = hop === undefined ? (there === undefined ? null : hopOf(there.record)) : hop;
@@ -229,7 +230,7 @@ export class Tables {
     return service;
   }
 
-  /** Connections of NAT have ports, which those of other modes lack: they go on as new ones. */
+  /** No connection of before is one of this number's any more. */
   #beginAnew(number: number): void {
     this.#generations[number] = (this.#generations[number] as number) + 1; // as many as numbers
   }
