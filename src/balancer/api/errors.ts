@@ -32,10 +32,11 @@ function refusalOf(error: unknown): Refusal {
   }
   if (error instanceof ConflictError) return conflict(error);
   if (error instanceof WirescriptError) {
-    const isDisk = error instanceof StateNotSaved;
+    const [status, code] =
+      error instanceof StateNotSaved ? [507, "not-saved"] : [500, error.code.toLowerCase().replaceAll("_", "-")];
     return new Refusal({
-      status: isDisk ? 507 : 500,
-      code: isDisk ? "not-saved" : error.code.toLowerCase().replaceAll("_", "-"),
+      status,
+      code,
       detail: error.why === undefined ? error.message : `${error.message} ${error.why}`,
       fix: error.fix ?? "The service's log says more.",
     });
