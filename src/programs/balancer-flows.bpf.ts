@@ -13,14 +13,8 @@ import { Words4, Words6 } from "./balancer-packet.bpf.ts";
 
 /** The connection; null when it is not remembered. */
 export function findFlow4(words: Words4): Flow | null {
-  const table = flow_tables.lookup(0);
-  if (!table) return null;
-  const hash = hashOf4(words, table.seed);
-  const bucket = flows4.lookup(bucketOf(hash, table.buckets4));
-  if (!bucket) return null;
-  const way = wayOf(bucket.tags, hash);
-  if (way >= WAYS) return null;
-  const found = bucket.connections[way];
+  const bucket = bucketOf4(words);
+  const found = bucket && connectionIn(bucket.entries, bucket.hash);
   if (!found) return null;
   const { addresses, portsAndProtocol } = viewAs(found, Words4);
   if (addresses !== words.addresses) return null;
@@ -28,14 +22,8 @@ export function findFlow4(words: Words4): Flow | null {
 }
 
 export function findFlow6(words: Words6): Flow | null {
-  const table = flow_tables.lookup(0);
-  if (!table) return null;
-  const hash = hashOf6(words, table.seed);
-  const bucket = flows6.lookup(bucketOf(hash, table.buckets6));
-  if (!bucket) return null;
-  const way = wayOf(bucket.tags, hash);
-  if (way >= WAYS) return null;
-  const found = bucket.connections[way];
+  const bucket = bucketOf6(words);
+  const found = bucket && connectionIn(bucket.entries, bucket.hash);
   if (!found) return null;
   const { client, client2, server, server2, portsAndProtocol } = viewAs(found, Words6);
   if (client !== words.client || client2 !== words.client2 || server !== words.server || server2 !== words.server2) return null;
@@ -48,32 +36,19 @@ export const lookUpFlow6 = noinline(findFlow6);
 
 /** From now on the connection is found. False when there is no table. */
 export function keepFlow4(words: Words4, flow: Flow): boolean {
-  const table = flow_tables.lookup(0);
-  if (!table) return false;
-  const hash = hashOf4(words, table.seed);
-  const bucket = flows4.lookup(bucketOf(hash, table.buckets4));
-  if (!bucket) return false;
-  const way = wayFor(bucket, hash);
-  if (way >= WAYS) return false;
-  const place = bucket.connections[way];
+  const bucket = bucketOf4(words);
+  const place = bucket && placeIn(bucket.entries, bucket.hash);
   if (!place) return false;
   place.flow = flow;
   const key = viewAs(place, Words4);
   key.addresses = words.addresses;
   key.portsAndProtocol = words.portsAndProtocol | sealOf(flow);
-  bucket.tags[way] = tagOf(hash) | way;
   return true;
 }
 
 export function keepFlow6(words: Words6, flow: Flow): boolean {
-  const table = flow_tables.lookup(0);
-  if (!table) return false;
-  const hash = hashOf6(words, table.seed);
-  const bucket = flows6.lookup(bucketOf(hash, table.buckets6));
-  if (!bucket) return false;
-  const way = wayFor(bucket, hash);
-  if (way >= WAYS) return false;
-  const place = bucket.connections[way];
+  const bucket = bucketOf6(words);
+  const place = bucket && placeIn(bucket.entries, bucket.hash);
   if (!place) return false;
   place.flow = flow;
   const key = viewAs(place, Words6);
@@ -82,8 +57,39 @@ export function keepFlow6(words: Words6, flow: Flow): boolean {
   key.server = words.server;
   key.server2 = words.server2;
   key.portsAndProtocol = words.portsAndProtocol | sealOf(flow);
-  bucket.tags[way] = tagOf(hash) | way;
   return true;
+}
+
+/** Where the connection is, if it is anywhere. */
+function bucketOf4(words: Words4) {
+  const table = flow_tables.lookup(0);
+  if (!table) return null;
+  const hash = hashOf4(words, table.seed);
+  const entries = flows4.lookup(indexOf(hash, table.buckets4));
+  return entries ? { entries, hash } : null;
+}
+
+function bucketOf6(words: Words6) {
+  const table = flow_tables.lookup(0);
+  if (!table) return null;
+  const hash = hashOf6(words, table.seed);
+  const entries = flows6.lookup(indexOf(hash, table.buckets6));
+  return entries ? { entries, hash } : null;
+}
+
+/** The one with the connection's tag, which may be another's. */
+function connectionIn<C extends Connection>({ tags, connections }: Bucket<C>, hash: u64): C | null {
+  const way = wayOf(tags, hash);
+  if (way >= WAYS) return null;
+  return connections[way] ?? null;
+}
+
+/** Where the connection is to be written: the place has its tag from now on. */
+function placeIn<C extends Connection>({ tags, connections }: Bucket<C>, hash: u64): C | null {
+  const way = wayFor(tags, connections, hash);
+  if (way >= WAYS) return null;
+  tags[way] = tagOf(hash) | way;
+  return connections[way] ?? null;
 }
 
 /** Odd numbers with bits everywhere: of the golden ratio, and of xxHash (public domain). */
@@ -107,7 +113,7 @@ function stir(value: u64, factor: u64): u64 {
 }
 
 /** By the hash's upper half; the tag is of the lower one. */
-function bucketOf(hash: u64, buckets: u32): u32 {
+function indexOf(hash: u64, buckets: u32): u32 {
   return u32(((hash >> 32) * buckets) >> 32);
 }
 
@@ -127,7 +133,7 @@ function wayOf(tags: Tags, hash: u64): u32 {
 }
 
 /** The way for a connection that is to be remembered: its own, or that of the one which has been quiet for longest. */
-function wayFor({ tags, connections }: Bucket, hash: u64): u32 {
+function wayFor(tags: Tags, connections: Iterable<Connection>, hash: u64): u32 {
   const own = wayOf(tags, hash);
   if (own < WAYS) return own;
   // The time, later for those that came back, and below it the way, so that the least number says both; among equals it is the hash's choice.
@@ -145,9 +151,13 @@ function wayFor({ tags, connections }: Bucket, hash: u64): u32 {
 const LAST = u64(0x100_0000_0000);
 
 /** Of either family. */
-interface Bucket {
+interface Connection {
+  flow: Flow;
+}
+
+interface Bucket<C extends Connection> {
   tags: Tags;
-  connections: Iterable<{ flow: Flow }>;
+  connections: Iterable<C> & { readonly [way: number]: C };
 }
 
 /** In the three highest bytes, where keys have nothing. What changes while a connection lasts is not sealed. */
