@@ -356,6 +356,7 @@ describe.skipIf(noKernel)(`a balancer${withoutKernel}`, () => {
       const logger = { ...SILENT, warn: vi.fn() };
       const balancer = await start({ state: on("lb0", "lb1"), logger });
       const planned = balancer.plan(on("lb1", "lb0"));
+      expect(planned.changes).toHaveLength(1);
       expect(planned).toMatchObject({ moved: [], ends: balancer.state.services.map(({ name }) => name) });
       expect(await balancer.apply(on("lb1", "lb0"))).toMatchObject(planned);
       expect(logger.warn).toHaveBeenCalledWith(

@@ -1,8 +1,9 @@
 /** The tables of connections: user space finds what the datapath remembers, the quietest makes room, and no mixture of two is taken for one. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { countedFlows } from "../../test/balancer/flow-tables.ts";
 import { noKernel, withoutKernel } from "../../test/kernel.ts";
 import { BACKEND, BACKEND6, Balancer, CLIENT, CLIENT6, packet, VIP, VIP6 } from "../../test/programs/balancer-subject.ts";
-import { countFlows, findFlow, prepareFlowTables } from "../balancer/datapath/flow-tables.ts";
+import { findFlow, prepareFlowTables } from "../balancer/datapath/flow-tables.ts";
 import { GRACE, Mode, WAYS } from "./balancer-maps.bpf.ts";
 
 const XDP_TX = 3;
@@ -34,10 +35,7 @@ describe.skipIf(noKernel)(`tables of connections${withoutKernel}`, () => {
     });
     const send = (to: Balancer, sourcePort: number, protocol = UDP) =>
       expect(to.run(packet({ from: client, to: vip, sourcePort, port: PORT, protocol })).action).toBe(XDP_TX);
-    const counted = (of: Balancer) => {
-      using memory = tableOf(of).mmap({ writable: false });
-      return [...countFlows(memory)].reduce((sum, count) => sum + count);
-    };
+    const counted = (of: Balancer) => countedFlows(tableOf(of));
 
     test(`${family}: what is remembered is found and counted, and nothing else, with its port of NAT`, () => {
       balancer.backend(1, { address: is6 ? BACKEND6 : BACKEND });
@@ -194,6 +192,7 @@ function balancerWith(buckets: number): Balancer {
   return balancer;
 }
 
+/** The table of either family, as far as tests change it: TypeScript takes no call of a method of both. */
 interface Editable {
   get(index: number): EditableBucket | undefined;
   set(index: number, bucket: EditableBucket): void;

@@ -1,5 +1,11 @@
 /** Tables of connections, changed behind the datapath's back. */
+import { countFlows } from "../../src/balancer/datapath/flow-tables.ts";
 import type { ArrayMap } from "../../src/index.ts";
+
+export function countedFlows(table: ArrayMap): number {
+  using memory = table.mmap({ writable: false });
+  return [...countFlows(memory)].reduce((sum, count) => sum + count);
+}
 
 /** What is zero is no connection. */
 export function forgetFlows(table: ArrayMap): void {
