@@ -6,6 +6,11 @@ import { frame, noKernel, runOnce } from "../kernel.ts";
 const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 
 describe.skipIf(noKernel !== null)(`what compiles, loads${reason}`, () => {
+  test("a NUL in a comment, on a line that the object quotes", () => {
+    const body = "const first = ctx.at(u8, 0); // a\0b\n  return first ? XDP_TX : XDP_PASS;";
+    expect(runOnce(body, frame([], 64)).action).toBe(3);
+  });
+
   test("an offset that was shifted by an amount that the verifier does not know", () => {
     for (const shift of [">>", ">>>"]) {
       const body = `const start = ctx.at(u8, 2);

@@ -230,7 +230,9 @@ function linesOf(placed: readonly Placed[]): LineSpec[] {
     const last = lines.at(-1);
     if (span !== null && !(last?.file === span.file && last.line === span.line && last.column === span.column)) {
       const { file, line, column } = span;
-      lines.push({ slot: last === undefined ? 0 : slot, file, text: span.text.trim(), line, column });
+      // A comment may hold a NUL, which would end the text in BTF.
+      const text = span.text.trim().replaceAll("\0", "\u2400");
+      lines.push({ slot: last === undefined ? 0 : slot, file, text, line, column });
     }
     slot += slots(instruction);
   }
