@@ -9,6 +9,8 @@ export default defineConfig({
     // Namespaces and system calls belong to a process's main thread, so every file gets a process of its own.
     pool: "forks",
     maxWorkers: 2,
+    // As the command does it: src/cli/own-code.ts.
+    execArgv: Number.parseInt(process.versions.v8, 10) < 12 ? ["--interrupt-budget=500000"] : [],
     reporters: ["default", "./scripts/failed-reporter.js"],
     // For what hangs only: no test is judged by a clock, and a busy machine takes ten times as long.
     testTimeout: 300_000,

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const built = new URL("../dist/cli/main.js", import.meta.url);
+const built = new URL("../dist/command/main.js", import.meta.url);
 if (!existsSync(built)) {
   process.stderr.write(
     "error: Wirescript is not built yet.\n" +

@@ -2,9 +2,9 @@
  * The `wirescript` command. Commands import what they need when they run: the compiler and the FFI are heavy, and `--help` must be quick
  * and work anywhere.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { type ErrorCode, EXIT_MEANING, EXIT_STATUS } from "../errors.ts";
+import { version } from "../package.ts";
 import { balancerCommand } from "./commands/balancer.ts";
 import { buildCommand } from "./commands/build.ts";
 import { chainCommand } from "./commands/chain.ts";
@@ -31,10 +31,12 @@ import { unloadCommand } from "./commands/unload.ts";
 import { teach } from "./examples.ts";
 import { reportFailure } from "./failure.ts";
 import type { Finish } from "./finish.ts";
+import { startQuickly } from "./own-code.ts";
 import { speaksForItself } from "./usage.ts";
 
 /** Runs the command line (without node and script) and returns the exit status; what is to be said has been printed. */
 export async function main(argv: readonly string[]): Promise<number> {
+  startQuickly();
   const { debug, rest } = takeDebug(argv);
   let status = 0;
   const program = wirescript((value) => {
@@ -120,9 +122,4 @@ function takeDebug(argv: readonly string[]): { debug: boolean; rest: string[] } 
   const own = end < 0 ? argv : argv.slice(0, end);
   const rest = own.filter((argument) => argument !== "--debug");
   return { debug: rest.length < own.length, rest: [...rest, ...(end < 0 ? [] : argv.slice(end))] };
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { version: string }).version;
 }

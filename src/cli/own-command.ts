@@ -1,15 +1,13 @@
 /** How the reader runs this command again, so that what we print can be copied and works. */
 import { relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+import { PACKAGE, packageFile } from "../package.ts";
 
 /** Absolute path of the command's file. */
-export const BIN = fileURLToPath(new URL("../../bin/wirescript.js", import.meta.url));
+export const BIN = packageFile("bin/wirescript.js");
 
 /** "npx wirescript" in the package's folder, "wirescript" when it was found on the PATH, else with its whole path. */
 export function ownCommand(): string {
-  if (`${process.cwd()}${sep}` === PACKAGE) return "npx wirescript";
+  if (process.cwd() === PACKAGE) return "npx wirescript";
   if (process.argv[1] !== undefined && process.argv[1] !== BIN && process.argv[1].endsWith(`${sep}wirescript`))
     return "wirescript";
   return shellWord(BIN);
@@ -17,7 +15,7 @@ export function ownCommand(): string {
 
 /** A file of the package, as seen from the working directory when that is in the package. */
 export function ownFile(path: string): string {
-  const file = `${PACKAGE}${path}`;
+  const file = packageFile(path);
   const seen = relative(process.cwd(), file);
   return shellWord(seen.startsWith("..") ? file : seen);
 }

@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../cache-folder.ts";
 import { readElf } from "../object/elf/read.ts";
 import { writeElf } from "../object/elf/write.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
@@ -64,14 +64,9 @@ function withDirections(spec: ObjectSpec, directions: Directions): ObjectSpec {
   return { ...spec, programs };
 }
 
-function cacheFolder(): string {
-  const base = process.env.XDG_CACHE_HOME;
-  // The XDG specification says to ignore relative paths.
-  return join(base?.startsWith("/") === true ? base : join(homedir(), ".cache"), "wirescript");
-}
-
 /** Changes with every build of the compiler; `null` when it runs from its sources, which nothing is cached for. */
 function compilerVersion(): string | null {
+  // Beside the folder of this module, and of the command that is made of it.
   const build = resolve(dirname(fileURLToPath(import.meta.url)), "../.tsbuildinfo");
   try {
     return hash(readFileSync(build));

@@ -1,5 +1,5 @@
 /** Commands as the user would type them where the doctor was started: into the device's namespace first, with names quoted. */
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../package.ts";
 import { NETNS_DIRECTORY } from "../sys/namespaces.ts";
 import type { Place } from "./finding.ts";
 import type { Device, Network, XdpOnDevice } from "./snapshot/snapshot.ts";
@@ -63,7 +63,7 @@ export function insideWithPins({ home, name, pid }: Network, command: string): s
 }
 
 /** A program of this package that passes all packets: it makes a device ready for what XDP sends to it. */
-export const PASS_PROGRAM = fileURLToPath(new URL("../../src/programs/pass.bpf.ts", import.meta.url));
+export const PASS_PROGRAM = packageFile("src/programs/pass.bpf.ts");
 
 /** Takes the device's XDP program off and attaches it again in the other mode. A pin keeps it alive in between. */
 export function reattach({ network, link }: Device, { program, linkId }: XdpOnDevice, mode: "native" | "skb"): string {

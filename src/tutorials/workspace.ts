@@ -15,11 +15,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { WirescriptError } from "../errors.ts";
+import { packageFile } from "../package.ts";
 import { TUTORIALS, type Tutorial } from "./catalogue.ts";
-
-const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The one file of a workspace that knows where Wirescript is. */
 const OWN_COMMAND = "wirescript";
@@ -133,12 +131,12 @@ function writeFiles({ files, launchers }: Tutorial, root: string): string[] {
 
 /** In a workspace, a module and those that it imports stand side by side. */
 function sourceText(path: string): string {
-  const text = readFileSync(join(PACKAGE, path), "utf8");
+  const text = readFileSync(packageFile(path), "utf8");
   return path.endsWith(".bpf.ts") ? text.replaceAll(/"(?:\.\.\/)+programs\//g, '"./') : text;
 }
 
 function ownCommand(): string {
-  const [node, bin] = [process.execPath, join(PACKAGE, "bin/wirescript.js")].map(quoted);
+  const [node, bin] = [process.execPath, packageFile("bin/wirescript.js")].map(quoted);
   return `#!/bin/sh\n# The only file here that knows where Wirescript is: change this line when it moves.\nexec ${node} ${bin} "$@"\n`;
 }
 
@@ -161,8 +159,8 @@ function editorSettings(): string {
       skipLibCheck: true,
       types: [],
       paths: {
-        "wirescript/kernel": [join(PACKAGE, "dist/kernel/index.d.ts")],
-        "wirescript/net": [join(PACKAGE, "dist/net/index.d.ts")],
+        "wirescript/kernel": [packageFile("dist/kernel/index.d.ts")],
+        "wirescript/net": [packageFile("dist/net/index.d.ts")],
       },
     },
     include: ["**/*.bpf.ts"],

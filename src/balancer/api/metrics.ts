@@ -3,8 +3,8 @@
  * have them: base units, `_total` for what only grows, shares from 0 to 1; no label has a value of a client's choosing.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { version } from "../../package.ts";
 import type { BackendStatus, Balancer, Counters, MapPressure, ServiceStatus, Status } from "../contract.ts";
-import { version } from "./version.ts";
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 const PREFIX = "wirescript_balancer_";

@@ -1,10 +1,10 @@
 /** The OpenAPI 3.1 document: what the routes' schemas do not say, and the schemas that many share under their names. */
 
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import { version } from "../../package.ts";
 import { Backend, Check, Service, State } from "../state.ts";
 import { ProblemDetails } from "./problem.ts";
 import { BackendStatus, Change, Changed, Counters, ServiceStatus, Status } from "./schemas.ts";
-import { version } from "./version.ts";
 
 /** The larger ones first, since the smaller ones are in them. */
 const NAMED = {

@@ -2,10 +2,12 @@
  * The datapath in the kernel: its program, its maps and the devices that it is on, all of them pinned in one directory. Opening it makes what is not
  * there and takes over what is, whoever left it: the program is exchanged in place, so no packet is lost, and the maps go on counting.
  */
+
 import { existsSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { WirescriptError } from "../../errors.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
+import { packageFile } from "../../package.ts";
 import type * as Maps from "../../programs/balancer-maps.bpf.ts";
 import { loadSpec } from "../../runtime/load.ts";
 import type { LoadedObject } from "../../runtime/loaded-object.ts";
@@ -23,8 +25,7 @@ import { Tables } from "./tables.ts";
 
 const ETHERNET_HEADER = 14;
 
-/** From this file's folder, in the sources and in what is built from them. */
-const PROGRAM = new URL("../../../src/programs/balancer.bpf.ts", import.meta.url);
+const PROGRAM = packageFile("src/programs/balancer.bpf.ts");
 
 export interface DatapathOptions {
   /** Names the directory of the pins. Letters, digits, "_" and "-". */

@@ -1,24 +1,22 @@
 /** `wirescript report`: everything that is needed to mend a program that compiles and that the kernel refuses, in one file. */
 import { readFileSync } from "node:fs";
 import { arch, release } from "node:os";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { compile } from "../../compiler/compile.ts";
 import { CompileError } from "../../compiler/diagnostics/diagnostic.ts";
 import { printFunction } from "../../compiler/ir/print.ts";
 import { WirescriptError } from "../../errors.ts";
 import { disassemble } from "../../object/disassemble.ts";
 import type { ObjectSpec } from "../../object/spec.ts";
+import { packageFile, version } from "../../package.ts";
 import { writeOutput } from "../output-file.ts";
 import { say } from "../terminal.ts";
-
-const PACKAGE = fileURLToPath(new URL("../../..", import.meta.url));
 
 export async function report(file: string, output: string): Promise<void> {
   const sections: [string, string][] = [["versions", versions()]];
   try {
     const { spec, functions, files } = compile(file);
-    for (const name of files.filter((each) => !each.startsWith(join(PACKAGE, "src/")) || each === resolve(file))) {
+    for (const name of files.filter((each) => !each.startsWith(packageFile("src/")) || each === resolve(file))) {
       sections.push([name, readFileSync(name, "utf8")]);
     }
     sections.push(["verdict", await verdict(spec)]);
@@ -34,8 +32,7 @@ export async function report(file: string, output: string): Promise<void> {
 }
 
 function versions(): string {
-  const { version } = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8")) as { version: string };
-  return `wirescript ${version}, Node.js ${process.version}, ${process.platform} ${release()} ${arch()}`;
+  return `wirescript ${version()}, Node.js ${process.version}, ${process.platform} ${release()} ${arch()}`;
 }
 
 /** What the kernel says, with its whole log; without the right to ask it, that. */

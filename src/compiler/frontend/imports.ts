@@ -1,22 +1,21 @@
 /** Finds the modules that a kernel module imports, and tells which of its imports lead to Node.js. */
 import { realpathSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, resolve } from "node:path";
+import { packageFile } from "../../package.ts";
 import ts from "./typescript.ts";
 
-/** Where this package is installed: its `src/kernel` and `src/net` are what `wirescript/…` means in a kernel module. */
-const PACKAGE = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
-const KERNEL_FOLDER = join(PACKAGE, "src/kernel/");
-const NET_FOLDER = join(PACKAGE, "src/net/");
+/** What `wirescript/…` means in a kernel module. */
+const KERNEL_FOLDER = packageFile("src/kernel/");
+const NET_FOLDER = packageFile("src/net/");
 export const OWN_MODULES: Record<string, string> = {
-  "wirescript/kernel": join(PACKAGE, "src/kernel/index.ts"),
-  "wirescript/net": join(PACKAGE, "src/net/index.ts"),
+  "wirescript/kernel": packageFile("src/kernel/index.ts"),
+  "wirescript/net": packageFile("src/net/index.ts"),
 };
 /** What `wirescript` itself means: the side that runs in Node.js. In a folder where it is not installed it is found by its name. */
-const USER_SPACE = { name: "wirescript", file: join(PACKAGE, "src/index.ts") };
+const USER_SPACE = { name: "wirescript", file: packageFile("src/index.ts") };
 /** The user-space side of `wirescript/kernel` imports the error family; kernel code never sees it. */
-const ERRORS = join(PACKAGE, "src/errors.ts");
+const ERRORS = packageFile("src/errors.ts");
 
 export function isOfKernel(fileName: string): boolean {
   return fileName.startsWith(KERNEL_FOLDER) || fileName === ERRORS;

@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import type { Diagnostic, SourceRange } from "../diagnostics/diagnostic.ts";
 import { followsFromCallee } from "./habits.ts";
-import { Imports, isOfKernel, isOfNet, isOwn, type UserSpaceImport } from "./imports.ts";
+import { Imports, isOfKernel, isOwn, type UserSpaceImport } from "./imports.ts";
 import { LIBRARY, LIBRARY_FILE } from "./library.ts";
 import { readModule } from "./read-module.ts";
 import ts from "./typescript.ts";
@@ -113,9 +113,8 @@ export function syntaxErrors({ program }: Source, file: ts.SourceFile): TypeScri
   return program.getSyntacticDiagnostics(file).flatMap((found) => located(found, program.getTypeChecker()));
 }
 
-/** What TypeScript's checker finds in `file`; nothing in this package's own modules. */
-export function typeErrors({ program, entry }: Source, file: ts.SourceFile): TypeScriptError[] {
-  if (file !== entry && isOfNet(file.fileName)) return [];
+/** What TypeScript's checker finds in `file`. */
+export function typeErrors({ program }: Source, file: ts.SourceFile): TypeScriptError[] {
   const checker = program.getTypeChecker();
   const all = program.getSemanticDiagnostics(file);
   return all.filter((found) => !followsFromCallee(found, all, checker)).flatMap((found) => located(found, checker));

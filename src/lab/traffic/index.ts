@@ -5,10 +5,11 @@
  * With a router in the middle, the balancer is the router: packets come in on one device and leave by others. With a switch, it is host 2,
  * and has one device for both ("on a stick").
  */
+
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { WirescriptError } from "../../errors.ts";
+import { packageFile } from "../../package.ts";
 import { setOffloads } from "../../sys/ethtool.ts";
 import { inNamespace } from "../../sys/namespaces.ts";
 import { spawnInLab } from "../exec.ts";
@@ -145,7 +146,7 @@ export class TrafficLab implements AsyncDisposable {
 
   async #spawn(host: HostPlan, role: "client" | "server", ...args: string[]): Promise<ChildProcess> {
     // As a process of its own it is the built file, also for tests that run this one from its source.
-    const script = fileURLToPath(new URL(`../../../dist/lab/traffic/${role}.js`, import.meta.url));
+    const script = packageFile(`dist/lab/traffic/${role}.js`);
     const child = spawnInLab({ name: host.namespace, labName: this.network.name }, [process.execPath, script, ...args], {
       stdio: role === "client" ? ["ignore", "ignore", "inherit", "ipc"] : ["pipe", "pipe", "inherit"],
     });

@@ -3,9 +3,11 @@
  * inside over both families, and the program's counters, which must be exactly the pings. It leaves nothing, also when it fails or is
  * interrupted: the attachment is a bpf_link, which ends with this process at the latest, and the lab is torn down.
  */
+
 import { WirescriptError } from "../../../errors.ts";
 import { type LoadedObject, loadSpec } from "../../../index.ts";
 import { INSIDE_DEVICE, type Lab, type PingResult, ping, setup, teardown, wakePeer } from "../../../lab/index.ts";
+import { packageFile } from "../../../package.ts";
 import { ACTION_HEADING, actionLine, actionRows } from "../../counter-table.ts";
 import { ACTIONS, type Counter, readCounters, STATS_MAP } from "../../counters.ts";
 import { Interruption } from "../../interruption.ts";
@@ -25,7 +27,7 @@ export async function demoEcho(keep: boolean): Promise<void> {
   await mustBeAbleTo("make a lab and attach programs");
   using interruption = new Interruption();
   // Compiled first: what does not need a lab can fail without one.
-  const source = await openProgramFile(new URL(`../../../../${PROGRAM_FILE}`, import.meta.url).pathname);
+  const source = await openProgramFile(packageFile(PROGRAM_FILE));
   await interruption.checkpoint("Nothing was made yet.");
 
   const before = new Surroundings();
