@@ -14,7 +14,7 @@ const reason = noKernel === null ? "" : ` (skipped: ${noKernel})`;
 const DROP = 1;
 const TX = 3;
 
-const PREFIX = `import { atomicAdd, noinline, inline, local } from "wirescript/kernel";
+const PREFIX = `import { arrayOf, atomicAdd, noinline, inline, local } from "wirescript/kernel";
 import type { ArrayMap } from "wirescript/kernel";
 `;
 
@@ -179,6 +179,16 @@ test.skipIf(lacking(...TOOLS) !== "")(`are read by llvm-objdump, and loaded and 
   expect(shown).toMatch(/int p\(struct xdp_md \*\s?ctx\)/);
   expect(shown).toMatch(/_Bool twice\(void \*\s?ctx\)/);
   expect(shown).toMatch(/_Bool checked\(unsigned int offset, void \*\s?ctx\)|_Bool checked\(__u32 offset, void \*\s?ctx\)/);
+});
+
+test("what the stack can never hold is told where it stands, before the passes would take minutes for it", () => {
+  const text = `export const p = xdp((ctx) => {
+      const below = local(arrayOf(u32, 65535));
+      let sum: u32 = 0;
+      for (const each of below) sum += each;
+      return sum ? XDP_DROP : XDP_PASS;
+    });`;
+  expect(() => specOf(text)).toThrow(/:\d+:21 WS4001: This needs 262140 bytes of stack, and the kernel gives 512/);
 });
 
 test("the chain of calls that needs too much stack is named", () => {

@@ -55,6 +55,12 @@ export type Demand = { of: "index"; taker: Ssa } | { of: "address"; pointer: Ssa
 /** Calls that a diagnostic shows. */
 const LONGEST_CALL_CHAIN = 4;
 
+/**
+ * Bytes. The kernel gives a program 512, but values whose parts stay in registers leave the stack in the passes, whose time grows with the square of
+ * what is there: what is larger than this is not left to them.
+ */
+const LARGEST_SLOT = 4096;
+
 export class Lowering {
   readonly module: ModuleState;
   readonly hook: Hook;
@@ -328,6 +334,7 @@ export class Lowering {
 
   /** Slots stand in the entry block, so that their address is known everywhere. */
   slot(bytes: number): Ssa {
+    if (bytes > LARGEST_SLOT && this.#node !== null) this.fail(this.#node, "WS4001", { who: "This", bytes });
     const align: AccessSize = 8;
     const size = Math.ceil(bytes / 8) * 8;
     return this.builder.emitIn(this.#entry, { op: "slot", type: "ptr", args: [], size, align });
