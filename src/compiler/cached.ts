@@ -3,10 +3,10 @@
  * object file and the hash of each file that it was made from; it counts only while all of them are unchanged.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheFolder } from "../cache-folder.ts";
+import { cacheFolder, makeCacheFolder } from "../cache-folder.ts";
 import { readElf } from "../object/elf/read.ts";
 import { writeElf } from "../object/elf/write.ts";
 import type { ObjectSpec, ProgramSpec } from "../object/spec.ts";
@@ -89,15 +89,13 @@ function read(entryFile: string): ObjectSpec | null {
 
 /** Written beside and renamed, so that a reader never sees half of it. A cache that cannot be written is only slower. */
 function write(entryFile: string, entry: Entry): void {
+  if (!makeCacheFolder()) return;
   try {
-    // Not `recursive`: Node.js never ends where a file system such as /proc has no place for the folder.
-    const folder = dirname(entryFile);
-    for (const each of [dirname(folder), folder]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 });
     const temporary = `${entryFile}.${process.pid}`;
     writeFileSync(temporary, JSON.stringify(entry));
     renameSync(temporary, entryFile);
   } catch {
-    // Read-only home, full disk: the compilation itself is fine.
+    // Full disk: the compilation itself is fine.
   }
 }
 
