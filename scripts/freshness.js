@@ -19,7 +19,9 @@ export function isInstalled() {
 export function isBuilt() {
   if (!existsSync(STAMP)) return false;
   const built = Date.parse(readFileSync(STAMP, "utf8").trim());
-  const configuration = ["package.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.js"].map((name) => join(root, name));
+  const configuration = ["package.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.js"].map((name) =>
+    join(root, name),
+  );
   return Math.max(...configuration.map((file) => statSync(file).mtimeMs), newest(join(root, "src"))) < built;
 }
 
