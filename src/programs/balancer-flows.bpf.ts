@@ -112,9 +112,13 @@ function stir(value: u64, factor: u64): u64 {
   return product ^ (product >> 32);
 }
 
-/** By the hash's upper half; the tag is of the lower one. */
+/**
+ * By the upper half of one more product; the tag is of the hash. The hash's own upper half counts on as ports and addresses do that a client counts
+ * up, so that with one seed of some hundred they would all meet in a few buckets.
+ */
 function indexOf(hash: u64, buckets: u32): u32 {
-  return u32(((hash >> 32) * buckets) >> 32);
+  const spread: u64 = hash * SPREAD;
+  return u32(((spread >> 32) * buckets) >> 32);
 }
 
 function tagOf(hash: u64): u32 {

@@ -46,11 +46,10 @@ export function prepareFlowTables({ flows4, flows6, flow_tables }: FlowMaps): vo
 export function findFlow(maps: FlowMaps, name: FlowName): FlowRecord | undefined {
   const { seed, buckets4, buckets6 } = maps.flow_tables.get(0) ?? { seed: 0n, buckets4: 0, buckets6: 0 };
   const key = keyOf(name);
-  const hash = hashOf(key, seed);
   const is6 = name.client.length === IPV6;
   const table = is6 ? maps.flows6 : maps.flows4;
-  const bucket = table.get(Number(((hash >> 32n) * BigInt(is6 ? buckets6 : buckets4)) >> 32n));
-  const tag = Number(hash & 0xffff_fff8n);
+  const { index, tag } = placeOf(key, seed, is6 ? buckets6 : buckets4);
+  const bucket = table.get(index);
   const way = bucket?.tags.findIndex((each, index) => each === tag + index) ?? -1;
   const found = bucket?.connections[way];
   if (found === undefined) return undefined;
@@ -79,8 +78,15 @@ const AT_ONCE = 16_384;
 const IPV6 = 16;
 const [SPREAD, SPREAD2] = [0x9e3779b97f4a7c15n, 0xc2b2ae3d27d4eb4fn];
 
+/** Which bucket the connection is in, and what it is known by there, beside the number of its way. */
+export function placeOf(key: Buffer, seed: bigint, buckets: number): { index: number; tag: number } {
+  const hash = hashOf(key, seed);
+  const spread = BigInt.asUintN(64, hash * SPREAD) >> 32n;
+  return { index: Number((spread * BigInt(buckets)) >> 32n), tag: Number(hash & 0xffff_fff8n) };
+}
+
 /** As connections begin in their buckets, without the seal. */
-function keyOf({ client, server, clientPort, serverPort, protocol }: FlowName): Buffer {
+export function keyOf({ client, server, clientPort, serverPort, protocol }: FlowName): Buffer {
   const key = Buffer.alloc(client.length * 2 + 8);
   key.set(client);
   key.set(server, client.length);
